@@ -1,0 +1,105 @@
+"""The errors fanfold raises on purpose.
+
+    FanfoldError
+    ├── ParameterError        a parameter that can't be (also a ValueError)
+    ├── InputError            the input's bytes are not what they should be
+    │   ├── FastaError        not FASTA as fanfold defines it; carries the offset
+    │   └── ArchiveError      a truncated or damaged archive; carries the offset
+    ├── SourceError           the input can't be read
+    │   └── SourceChangedError    it changed while it was being read
+    ├── OutputError           the results can't be written
+    ├── PlanError             a plan that can't be used: other version, other parameters, damaged
+    │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
+    ├── ProofError            the report contradicts its own checks: a defect of fanfold
+    └── Cancelled             the run was asked to stop
+
+Every message says what was found, where, and what to do, in one or two lines. `exit_code` is what
+the command line ends with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FanfoldError(Exception):
+    """The base of every error that fanfold raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ParameterError(FanfoldError, ValueError):
+    """A parameter that can't be."""
+
+    exit_code = 2
+
+
+class InputError(FanfoldError):
+    """Bytes that are not what they should be.
+
+    Attributes:
+        source: the name of the input.
+        offset_byte: 0-based position in the input (of the inflated text for `FastaError`, of the
+            archive for `ArchiveError`).
+    """
+
+    exit_code = 3
+
+    def __init__(self, source: str, offset_byte: int, message: str) -> None:
+        super().__init__(f"{source}: {message}")
+        self.source = source
+        self.offset_byte = offset_byte
+
+
+class FastaError(InputError):
+    """Text that is not FASTA; `kind` names the finding, such as ``bare-cr``."""
+
+    def __init__(self, source: str, offset_byte: int, message: str, kind: str) -> None:
+        super().__init__(source, offset_byte, message)
+        self.kind = kind
+
+
+class ArchiveError(InputError):
+    """An archive that is truncated, damaged, or followed by something else."""
+
+
+class SourceError(FanfoldError):
+    """An input that can't be read."""
+
+    exit_code = 4
+
+
+class SourceChangedError(SourceError):
+    """An input that changed while it was being read."""
+
+
+class OutputError(FanfoldError):
+    """Results that can't be written."""
+
+    exit_code = 5
+
+
+class PlanError(FanfoldError):
+    """A plan that can't be used."""
+
+    exit_code = 6
+
+
+class MissingSlicesError(PlanError):
+    """A fold that lacks the results of some slices: `indexes` are theirs."""
+
+    def __init__(self, indexes: tuple[int, ...], message: str) -> None:
+        super().__init__(message)
+        self.indexes = indexes
+
+
+class ProofError(FanfoldError):
+    """A report that contradicts its own checks. It is not written."""
+
+    exit_code = 7
+
+
+class Cancelled(FanfoldError):  # noqa: N818 - a request that was met, not a fault
+    """The run was asked to stop."""
+
+    exit_code = 130
