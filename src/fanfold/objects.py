@@ -65,7 +65,7 @@ def read_blocks(
         SourceChangedError: it is not, or is no longer, what was pinned.
     """
     try:
-        with open(source.url, "rb", buffering=0) as file:
+        with Path(source.url).open("rb", buffering=0) as file:
             _check_unchanged(source, file.fileno())
             file.seek(start_byte)
             buffer = memoryview(bytearray(min(block_bytes, end_byte - start_byte)))
@@ -90,9 +90,8 @@ def write_atomically(path: Path, blocks: Iterable[bytes], *, durable: bool = Fal
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         try:
-            with open(temporary, "wb") as file:
-                for block in blocks:
-                    file.write(block)
+            with temporary.open("wb") as file:
+                file.writelines(blocks)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
