@@ -1,6 +1,26 @@
 //! The Python module `fanfold._kernel`: glue only.
 
+mod assembly;
+mod bases;
 mod checksum;
+mod composition;
+mod dense;
+mod fault;
+mod findings;
+mod gaps;
+mod geometry;
+mod join;
+#[cfg(test)]
+mod laws;
+mod lines;
+mod machine;
+mod records;
+mod rope;
+mod runs;
+mod scanner;
+mod summary;
+mod tables;
+mod varint;
 
 use pyo3::prelude::*;
 

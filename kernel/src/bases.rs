@@ -1,0 +1,109 @@
+//! Short strings of bases, as codes.
+
+/// The letters by code: numeric order is lexicographic order.
+pub const LETTERS: [u8; 4] = *b"ACGT";
+
+/// The code of a base from its plane code (see `machine::Planes`): A, C, T, G.
+pub const CODE_OF_PLANE: [u64; 4] = [0, 1, 3, 2];
+
+/// Up to 31 bases, 2 bits each, the first in the highest bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bases {
+    pub length: u32,
+    pub code: u64,
+}
+
+impl Bases {
+    pub fn push(&mut self, code: u64) {
+        self.code = self.code << 2 | code;
+        self.length += 1;
+    }
+
+    /// The last `length` bases, or all when there are fewer.
+    pub fn last(self, length: u32) -> Self {
+        let length = length.min(self.length);
+        Self {
+            length,
+            code: self.code & mask(length),
+        }
+    }
+
+    /// The first `length` bases, or all when there are fewer.
+    pub fn first(self, length: u32) -> Self {
+        let length = length.min(self.length);
+        Self {
+            length,
+            code: self.code >> (2 * (self.length - length)),
+        }
+    }
+
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            length: self.length + next.length,
+            code: self.code << (2 * next.length) | next.code,
+        }
+    }
+
+    /// The codes of its k-mers, first to last.
+    pub fn kmers(self, k: u32) -> impl Iterator<Item = u64> {
+        (0..(self.length + 1).saturating_sub(k))
+            .rev()
+            .map(move |after| self.code >> (2 * after) & mask(k))
+    }
+
+    /// The codes of the bases, first to last.
+    pub fn codes(self) -> impl DoubleEndedIterator<Item = u64> {
+        (0..self.length)
+            .rev()
+            .map(move |after| self.code >> (2 * after) & 3)
+    }
+
+    pub fn to_text(self) -> String {
+        self.codes()
+            .map(|code| char::from(LETTERS[code as usize]))
+            .collect()
+    }
+
+    /// The bases of a text of at most 31 letters `ACGT`.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        if text.len() > 31 {
+            return None;
+        }
+        let mut bases = Self::default();
+        for letter in text {
+            bases.push(LETTERS.iter().position(|known| known == letter)? as u64);
+        }
+        Some(bases)
+    }
+}
+
+const fn mask(length: u32) -> u64 {
+    (1 << (2 * length)) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_cut_joined_and_read_as_text_is() {
+        let text = b"GATTACA";
+        let bases = Bases::from_text(text).unwrap();
+        assert_eq!(bases.to_text().as_bytes(), text);
+        for cut in 0..=7 {
+            let (left, right) = (bases.first(cut), bases.last(7 - cut));
+            assert_eq!(left.to_text().as_bytes(), &text[..cut as usize]);
+            assert_eq!(right.to_text().as_bytes(), &text[cut as usize..]);
+            assert_eq!(left.then(right), bases);
+        }
+        for k in 1..=8 {
+            let kmers: Vec<_> = bases.kmers(k).collect();
+            let naive: Vec<_> = text
+                .windows(k as usize)
+                .map(|window| Bases::from_text(window).unwrap().code)
+                .collect();
+            assert_eq!(kmers, naive);
+        }
+        assert_eq!(Bases::from_text(b"GAN"), None);
+    }
+}

@@ -1,0 +1,333 @@
+//! What a whole object holds: the summary of all its bytes, closed at both ends.
+
+use std::collections::HashSet;
+
+use crate::assembly::Lengths;
+use crate::composition::Composition;
+use crate::dense::{Dense, RunEnds};
+use crate::fault::{Fault, FaultKind};
+use crate::gaps::Gaps;
+use crate::geometry::Line;
+use crate::lines::{State, Text};
+use crate::records::{Index, Record, Records};
+use crate::runs::RunLengths;
+use crate::summary::{Start, Summary};
+use crate::tables;
+
+/// Why there are no findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Fault(Fault),
+    /// The summary's rows are not what it wrote.
+    DamagedRows,
+}
+
+pub struct Findings {
+    pub composition: Composition,
+    pub comments: u64,
+    /// Lengths of records.
+    pub records: Lengths,
+    /// Lengths of what is left of them between gaps.
+    pub contigs: Lengths,
+    pub gaps: Lengths,
+    pub empty_records: u64,
+    /// Records whose name an earlier one bears.
+    pub repeated_names: u64,
+    pub index: FaidxIndex,
+    pub dense: Dense,
+    pub run_ends: RunEnds,
+    pub run_lengths: RunLengths,
+    record_rows: Records,
+    gap_rows: Gaps,
+}
+
+/// What `samtools faidx` makes of the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaidxIndex {
+    /// Why it refuses the object, if it does.
+    pub refusal: Option<String>,
+    /// Records with a row.
+    pub rows: u64,
+    /// Records without a sequence line, which have none.
+    pub lineless: u64,
+    /// Places of records that have none because an earlier row bears their name.
+    pub repeated: Vec<u64>,
+}
+
+impl Findings {
+    /// Closes the summary of a whole object.
+    pub fn of(summary: &Summary) -> Result<Self, Refusal> {
+        let (start, mut text) = summary.from_object_start();
+        let ending = Ending::of(&text, summary.bytes);
+        close(&mut text, summary.bytes);
+        if let Some(fault) = fault_of(summary, start, &text) {
+            return Err(Refusal::Fault(fault));
+        }
+        let walk = Walk::over(&text).ok_or(Refusal::DamagedRows)?;
+        let index = walk.index(&text, start, ending);
+        Ok(Self {
+            composition: text.closed,
+            comments: text.comments,
+            records: Lengths::of(walk.lengths),
+            contigs: Lengths::of(walk.contigs),
+            gaps: Lengths::of(walk.gaps),
+            empty_records: walk.empty,
+            repeated_names: walk.repeated_names,
+            index,
+            dense: text.dense,
+            run_ends: text.run_ends,
+            run_lengths: text.run_lengths,
+            record_rows: text.records,
+            gap_rows: text.gaps,
+        })
+    }
+
+    fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.record_rows.records().flatten()
+    }
+
+    /// Appends rows to the buffer, which `flush` empties whenever it is large.
+    pub fn sequences_tsv<E>(&self, flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let mut pages = tables::Pages::new(flush);
+        pages.buffer.extend_from_slice(tables::SEQUENCES_HEADER);
+        for record in self.records() {
+            tables::sequence_row(&mut pages.buffer, &record);
+            pages.turn()?;
+        }
+        pages.finish()
+    }
+
+    pub fn gaps_bed<E>(&self, flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let mut pages = tables::Pages::new(flush);
+        let mut records = self.records();
+        let mut record = None;
+        let mut place = 0;
+        for gap in self.gap_rows.gaps().flatten() {
+            while place < gap.record {
+                record = records.next();
+                place += 1;
+            }
+            if let Some(record) = &record {
+                tables::gap_row(&mut pages.buffer, record, &gap);
+                pages.turn()?;
+            }
+        }
+        pages.finish()
+    }
+
+    pub fn fai<E>(&self, flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let mut pages = tables::Pages::new(flush);
+        let mut repeated = self.index.repeated.iter().peekable();
+        for (place, record) in self.records().enumerate() {
+            let is_repeated = repeated.next_if_eq(&&(place as u64)).is_some();
+            if !is_repeated {
+                tables::fai_row(&mut pages.buffer, &record);
+                pages.turn()?;
+            }
+        }
+        pages.finish()
+    }
+}
+
+/// How the object's last line stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// A `>` alone: faidx stops before it reads the name.
+    LoneMark,
+    Other,
+}
+
+impl Ending {
+    fn of(text: &Text, bytes: u64) -> Self {
+        if text.state == State::Header && bytes - text.line_start_byte == 1 {
+            Self::LoneMark
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Closes what is open at the object's end, and at its start.
+fn close(text: &mut Text, bytes: u64) {
+    if text.state == State::Header {
+        text.end_header(bytes);
+    } else if bytes > text.line_start_byte {
+        let line_bytes = bytes - text.line_start_byte;
+        let line = Line {
+            bytes: line_bytes,
+            graphic: line_bytes - text.line_not_graphic,
+        };
+        text.close_line(line, false);
+    }
+    for run in [text.left_run.take(), Some(text.run)].into_iter().flatten() {
+        text.add_run(&run);
+    }
+    text.close_gap();
+    text.close_part();
+    text.seal();
+}
+
+fn fault_of(summary: &Summary, start: Start, text: &Text) -> Option<Fault> {
+    let fault = |kind, offset_byte, byte| Fault {
+        offset_byte,
+        kind,
+        byte,
+    };
+    if start == Start::Utf16 {
+        return Some(fault(FaultKind::Utf16, 0, 0));
+    }
+    let unheaded = text.first_residue.map(|(offset_byte, byte)| {
+        let kind = if byte == b'@' {
+            FaultKind::Fastq
+        } else {
+            FaultKind::SequenceBeforeHeader
+        };
+        fault(kind, offset_byte, byte)
+    });
+    Fault::leftmost(text.fault, unheaded).or_else(|| match (summary.bytes, text.headers) {
+        (0, _) => Some(fault(FaultKind::Empty, 0, 0)),
+        (_, 0) => Some(fault(FaultKind::NoRecord, 0, 0)),
+        _ => None,
+    })
+}
+
+/// One pass over all rows.
+#[derive(Default)]
+struct Walk {
+    lengths: Vec<u64>,
+    contigs: Vec<u64>,
+    gaps: Vec<u64>,
+    empty: u64,
+    repeated_names: u64,
+    /// Places of records whose name an earlier record with lines bears.
+    repeated_rows: Vec<u64>,
+    lineless: u64,
+    refused: Option<Vec<u8>>,
+    last_has_lines: bool,
+    last_but_one_has_lines: bool,
+}
+
+impl Walk {
+    /// None where rows are damaged.
+    fn over(text: &Text) -> Option<Self> {
+        let mut walk = Self::default();
+        let mut names = Names::with_capacity(text.headers);
+        let mut gaps = text.gaps.gaps().peekable();
+        for record in text.records.records() {
+            let record = record?;
+            let place = walk.lengths.len() as u64;
+            walk.lengths.push(record.length);
+            walk.empty += u64::from(record.length == 0);
+            let mut from_base = 0;
+            while let Some(gap) = gaps.next_if(|gap| gap.is_none_or(|gap| gap.record <= place + 1)) {
+                let gap = gap.filter(|gap| gap.record == place + 1 && gap.end_base <= record.length)?;
+                walk.push_contig(gap.start_base - from_base);
+                walk.gaps.push(gap.end_base - gap.start_base);
+                from_base = gap.end_base;
+            }
+            walk.push_contig(record.length - from_base);
+            walk.index_record(&mut names, &record, place);
+        }
+        (walk.lengths.len() as u64 == text.headers && gaps.next().is_none()).then_some(walk)
+    }
+
+    fn push_contig(&mut self, length: u64) {
+        if length > 0 {
+            self.contigs.push(length);
+        }
+    }
+
+    fn index_record<'a>(&mut self, names: &mut Names<'a>, record: &Record<'a>, place: u64) {
+        let has_lines = record.index != Index::NoLines;
+        let (is_repeated, is_repeated_row) = names.meet(record.name, has_lines);
+        self.repeated_names += u64::from(is_repeated);
+        self.lineless += u64::from(!has_lines);
+        if is_repeated_row {
+            self.repeated_rows.push(place);
+        }
+        if record.index == Index::Refused && self.refused.is_none() {
+            self.refused = Some(record.name.to_vec());
+        }
+        self.last_but_one_has_lines = self.last_has_lines;
+        self.last_has_lines = has_lines;
+    }
+
+    fn index(&self, text: &Text, start: Start, ending: Ending) -> FaidxIndex {
+        let head_is_blank = text.head.as_ref().is_none_or(|head| head.geometry.all_blank);
+        let ends_well = match ending {
+            Ending::LoneMark => self.last_but_one_has_lines,
+            Ending::Other => self.last_has_lines,
+        };
+        let refusal = if start == Start::ByteOrderMark {
+            Some("samtools faidx refuses a byte order mark".to_owned())
+        } else if !head_is_blank {
+            Some("samtools faidx refuses what stands before the first header".to_owned())
+        } else if let Some(name) = &self.refused {
+            let name = tables::printable(name);
+            Some(format!("samtools faidx refuses the uneven lines of record {name}"))
+        } else if !ends_well {
+            Some("samtools faidx refuses a last record without sequence".to_owned())
+        } else {
+            None
+        };
+        if refusal.is_some() {
+            return FaidxIndex {
+                refusal,
+                ..FaidxIndex::default()
+            };
+        }
+        FaidxIndex {
+            refusal,
+            rows: self.lengths.len() as u64 - self.lineless - self.repeated_rows.len() as u64,
+            lineless: self.lineless,
+            repeated: self.repeated_rows.clone(),
+        }
+    }
+}
+
+/// The names met so far.
+struct Names<'a> {
+    all: HashSet<&'a [u8]>,
+    /// Those met on records without lines alone.
+    lineless: HashSet<&'a [u8]>,
+}
+
+impl<'a> Names<'a> {
+    fn with_capacity(records: u64) -> Self {
+        // The number comes from a file: it only sizes a table that would grow by itself.
+        let records = usize::try_from(records).unwrap_or(0).min(1 << 26);
+        Self {
+            all: HashSet::with_capacity(records),
+            lineless: HashSet::new(),
+        }
+    }
+
+    /// Whether an earlier record bears the name, and whether an earlier row of the index does.
+    fn meet(&mut self, name: &'a [u8], has_lines: bool) -> (bool, bool) {
+        let is_repeated = !self.all.insert(name);
+        if has_lines {
+            let was_lineless = self.lineless.remove(name);
+            (is_repeated, is_repeated && !was_lineless)
+        } else {
+            if !is_repeated {
+                self.lineless.insert(name);
+            }
+            (is_repeated, false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_new_to_the_index_until_a_record_with_lines_bears_it() {
+        let mut names = Names::with_capacity(u64::MAX);
+        assert_eq!(names.meet(b"a", false), (false, false));
+        assert_eq!(names.meet(b"a", true), (true, false));
+        assert_eq!(names.meet(b"a", true), (true, true));
+        assert_eq!(names.meet(b"a", false), (true, false));
+        assert_eq!(names.meet(b"b", true), (false, false));
+    }
+}

@@ -1,0 +1,576 @@
+//! The line automaton: text whose lines' kinds are known, scanned and joined.
+
+use memchr::memchr;
+
+use crate::bases::Bases;
+use crate::composition::{BYTES, Byte, Composition};
+use crate::dense::{Count, Dense, RunEnds, Stretch};
+use crate::fault::{Fault, FaultKind};
+use crate::gaps::{Gap, GapBlock, GapShift, Gaps};
+use crate::geometry::Line;
+use crate::machine::{Machine, Planes, Portable};
+use crate::records::{Header, Part, Record, RecordBlock, Records};
+use crate::runs::{Run, RunLengths};
+
+/// The longest header or comment line, without its line end.
+pub const MAX_LINE_BYTES: u64 = if cfg!(test) { 12 } else { 1 << 20 };
+
+/// Where the text stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    LineStart,
+    Header,
+    Comment,
+    Sequence,
+}
+
+/// Where the text begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    LineStart,
+    /// Inside a sequence line; what this text has of that line, once it ended.
+    MidLine(Option<Line>),
+}
+
+/// Text that was scanned. Positions count from the first byte of the summary it belongs to.
+///
+/// Before the first header, residues belong to the record that was open on the left; the runs of
+/// bases and of N that touch the left end are kept apart until it is known what stands there.
+#[derive(Clone)]
+pub struct Text {
+    pub front: Front,
+    pub state: State,
+    /// Carriage returns that wait for a line feed.
+    pub waiting_crs: u64,
+    /// Where the last line starts (where the text starts, if that is inside a line).
+    pub line_start_byte: u64,
+    /// Bytes of the last line that are not graphic characters.
+    pub line_not_graphic: u64,
+    /// The last line so far, in state `Header`.
+    pub header_line: Vec<u8>,
+
+    /// The leftmost fault.
+    pub fault: Option<Fault>,
+    /// The first residue before the first header.
+    pub first_residue: Option<(u64, u8)>,
+    pub comments: u64,
+
+    /// What stands before the first header, once there is one.
+    pub head: Option<Part>,
+    /// The record that is open at the right end, and its header if that is in this text.
+    pub part: Part,
+    pub open: Option<Header>,
+    /// Headers in this text.
+    pub headers: u64,
+    /// Sums over the closed records.
+    pub closed: Composition,
+    pub records: Records,
+    pub(crate) new_records: RecordBlock,
+
+    /// The run of N at the left end, once it ended there.
+    pub left_gap: Option<u64>,
+    /// The run of N at the right end.
+    pub gap: u64,
+    pub gaps: Gaps,
+    pub(crate) new_gaps: GapBlock,
+
+    /// The run of bases at the left end, once it ended there.
+    pub left_run: Option<Run>,
+    /// The run of bases at the right end.
+    pub run: Run,
+    pub run_lengths: RunLengths,
+    pub run_ends: RunEnds,
+    pub dense: Dense,
+}
+
+/// `text` without the carriage returns at its end.
+pub fn without_trailing_crs(text: &[u8]) -> &[u8] {
+    let crs = text.iter().rev().take_while(|byte| **byte == b'\r').count();
+    &text[..text.len() - crs]
+}
+
+/// What a scan counts k-mers with.
+pub struct Tools<C> {
+    stretch: Stretch,
+    pub counter: C,
+}
+
+impl<C: Count> Tools<C> {
+    pub fn new(counter: C) -> Self {
+        Self {
+            stretch: Stretch::new(),
+            counter,
+        }
+    }
+}
+
+impl Text {
+    pub fn new(k: u32, front: Front, start_byte: u64) -> Self {
+        Self {
+            front,
+            state: match front {
+                Front::LineStart => State::LineStart,
+                Front::MidLine(_) => State::Sequence,
+            },
+            waiting_crs: 0,
+            line_start_byte: start_byte,
+            line_not_graphic: 0,
+            header_line: Vec::new(),
+            fault: None,
+            first_residue: None,
+            comments: 0,
+            head: None,
+            part: Part::default(),
+            open: None,
+            headers: 0,
+            closed: Composition::default(),
+            records: Records::default(),
+            new_records: RecordBlock::default(),
+            left_gap: None,
+            gap: 0,
+            gaps: Gaps::default(),
+            new_gaps: GapBlock::default(),
+            left_run: None,
+            run: Run::default(),
+            run_lengths: RunLengths::new(k),
+            run_ends: RunEnds::default(),
+            dense: Dense::new(k),
+        }
+    }
+
+    /// Scans the bytes that follow, of which the first stands at `at_byte`.
+    #[inline(always)]
+    pub fn feed<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        block: &[u8],
+        at_byte: u64,
+    ) {
+        tools.stretch.begin(self.run.last);
+        let mut index = 0;
+        while index < block.len() {
+            index = match self.state {
+                State::LineStart | State::Sequence => {
+                    self.feed_sequence(machine, tools, block, index, at_byte)
+                }
+                State::Header | State::Comment => self.feed_line(block, index, at_byte),
+            };
+        }
+        self.count(machine, tools);
+    }
+
+    /// Scans a few bytes, as a merge does.
+    pub fn feed_few(&mut self, bytes: &[u8], at_byte: u64) {
+        let k = self.dense.k;
+        let mut tools = Tools::new(std::mem::replace(&mut self.dense, Dense::new(k)));
+        self.feed(Portable, &mut tools, bytes, at_byte);
+        self.dense = tools.counter;
+    }
+
+    /// `count` carriage returns follow, as many bytes.
+    pub fn feed_crs(&mut self, count: u64) {
+        self.waiting_crs += count;
+        self.line_not_graphic += count;
+    }
+
+    /// Scans sequence lines from `block[index]` on; returns where a header or comment begins, or
+    /// the block's end.
+    #[inline(always)]
+    fn feed_sequence<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        block: &[u8],
+        mut index: usize,
+        at_byte: u64,
+    ) -> usize {
+        let mut padded = [0; 64];
+        while index < block.len() {
+            let rest = &block[index..];
+            let (chunk, length) = if let Some(chunk) = rest.first_chunk::<64>() {
+                (chunk, 64)
+            } else {
+                padded[..rest.len()].copy_from_slice(rest);
+                (&padded, rest.len())
+            };
+            let planes = machine.planes(chunk);
+            let at_chunk = at_byte + index as u64;
+            let is_plain = planes.acgt | planes.line_feed == u64::MAX;
+            if is_plain && length == 64 && self.waiting_crs == 0 {
+                self.feed_plain(machine, tools, chunk, &planes, at_chunk);
+                index += 64;
+            } else {
+                let scanned = self.feed_mixed(machine, tools, chunk, length, &planes, at_chunk);
+                index += scanned;
+                if scanned < length {
+                    break;
+                }
+            }
+        }
+        index
+    }
+
+    /// Scans a chunk of nothing but bases and line feeds.
+    #[inline(always)]
+    fn feed_plain<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        chunk: &[u8; 64],
+        planes: &Planes,
+        at_byte: u64,
+    ) {
+        let bases = planes.acgt;
+        if bases != 0 {
+            self.before_base(chunk, at_byte, bases.trailing_zeros());
+            self.add_bases(machine, tools, planes, bases);
+        }
+        let mut line_feeds = planes.line_feed;
+        while line_feeds != 0 {
+            self.end_line(at_byte + u64::from(line_feeds.trailing_zeros()));
+            line_feeds &= line_feeds - 1;
+        }
+        self.state = if planes.line_feed >> 63 == 1 {
+            State::LineStart
+        } else {
+            State::Sequence
+        };
+    }
+
+    /// Scans the first `length` bytes of a chunk that has more in it than bases and line feeds;
+    /// returns where a header or comment begins, or `length`.
+    #[inline(always)]
+    fn feed_mixed<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        chunk: &[u8; 64],
+        length: usize,
+        planes: &Planes,
+        at_byte: u64,
+    ) -> usize {
+        let mut index = 0;
+        while index < length {
+            let byte = chunk[index];
+            let at = at_byte + index as u64;
+            let kind = BYTES[usize::from(byte)];
+            match kind {
+                Byte::LineFeed => {
+                    self.end_line(at);
+                    self.state = State::LineStart;
+                    index += 1;
+                    continue;
+                }
+                Byte::CarriageReturn => {
+                    self.feed_crs(1);
+                    index += 1;
+                    continue;
+                }
+                _ if self.waiting_crs > 0 => self.bare_crs(at),
+                _ if self.state == State::LineStart && byte == b'>' => {
+                    self.begin_record(machine, tools, at);
+                    return index;
+                }
+                _ if self.state == State::LineStart && byte == b';' => {
+                    self.comments += 1;
+                    self.state = State::Comment;
+                    return index;
+                }
+                _ => {}
+            }
+            self.state = State::Sequence;
+            let end = match kind {
+                Byte::Base => {
+                    let run = (planes.acgt >> index).trailing_ones() as usize;
+                    let end = (index + run).min(length);
+                    let mask = (u64::MAX >> (64 - (end - index))) << index;
+                    self.before_base(chunk, at_byte, index as u32);
+                    self.add_bases(machine, tools, planes, mask);
+                    end
+                }
+                Byte::N => {
+                    let is_n = |byte: &&u8| BYTES[usize::from(**byte)] == Byte::N;
+                    let run = chunk[index..length].iter().take_while(is_n);
+                    self.before_residue(machine, tools, at, byte);
+                    let mut end = index;
+                    for byte in run {
+                        self.part.composition.add_residue(kind, *byte);
+                        end += 1;
+                    }
+                    self.gap += (end - index) as u64;
+                    end
+                }
+                Byte::Blank => {
+                    self.line_not_graphic += 1;
+                    index + 1
+                }
+                Byte::Invalid => {
+                    self.line_not_graphic += 1;
+                    self.add_fault(FaultKind::InvalidByte, at, byte);
+                    index + 1
+                }
+                _ => {
+                    self.before_residue(machine, tools, at, byte);
+                    self.close_gap();
+                    self.part.composition.add_residue(kind, byte);
+                    index + 1
+                }
+            };
+            index = end;
+        }
+        length
+    }
+
+    /// Scans a header's or a comment's line; returns where the next line begins, or the block's
+    /// end.
+    fn feed_line(&mut self, block: &[u8], index: usize, at_byte: u64) -> usize {
+        let rest = &block[index..];
+        let line_feed = memchr(b'\n', rest);
+        let text = &rest[..line_feed.unwrap_or(rest.len())];
+        let at = at_byte + index as u64;
+        let content = without_trailing_crs(text);
+        if !content.is_empty() {
+            if self.waiting_crs > 0 {
+                self.bare_crs(at);
+            }
+            if let Some(cr) = memchr(b'\r', content) {
+                self.add_fault(FaultKind::BareCr, at + cr as u64, b'\r');
+            }
+            let too_long = at + content.len() as u64 - self.line_start_byte > MAX_LINE_BYTES;
+            if self.state == State::Header {
+                if too_long {
+                    self.add_fault(FaultKind::HeaderTooLong, self.line_start_byte, b'>');
+                } else {
+                    // Bare CRs are left out, which their fault excuses.
+                    self.header_line.extend_from_slice(content);
+                }
+                if let Some(nul) = memchr(0, content) {
+                    self.add_fault(FaultKind::NulInHeader, at + nul as u64, 0);
+                }
+            } else {
+                let graphic = content.iter().filter(|byte| byte.is_ascii_graphic());
+                self.line_not_graphic += (content.len() - graphic.count()) as u64;
+                if too_long {
+                    self.add_fault(FaultKind::CommentTooLong, self.line_start_byte, b';');
+                }
+            }
+        }
+        self.feed_crs((text.len() - content.len()) as u64);
+        let Some(line_feed) = line_feed else {
+            return block.len();
+        };
+        let at_line_feed = at + line_feed as u64;
+        if self.state == State::Header {
+            self.end_header(at_line_feed + 1);
+        } else {
+            self.end_line(at_line_feed);
+        }
+        self.state = State::LineStart;
+        index + line_feed + 1
+    }
+
+    /// A header's line ended; the next begins at `next_byte`.
+    pub(crate) fn end_header(&mut self, next_byte: u64) {
+        if let Some(open) = &mut self.open {
+            open.end_byte = next_byte;
+            open.name = Header::name_of(&self.header_line).to_vec();
+        }
+        self.header_line = Vec::new();
+        self.start_line(next_byte);
+    }
+
+    /// A line that is no header ended with the line feed at `at_byte`.
+    #[inline(always)]
+    fn end_line(&mut self, at_byte: u64) {
+        let bytes = at_byte - self.line_start_byte;
+        let graphic = bytes - self.line_not_graphic;
+        if self.line_not_graphic == 0
+            && !matches!(self.front, Front::MidLine(None))
+            && self.part.geometry.is_steady_at(bytes)
+        {
+            self.part.graphic += graphic;
+        } else {
+            self.close_line(Line { bytes, graphic }, bytes == self.waiting_crs && bytes <= 1);
+        }
+        self.start_line(at_byte + 1);
+    }
+
+    pub(crate) fn close_line(&mut self, line: Line, blank: bool) {
+        match &mut self.front {
+            Front::MidLine(end @ None) => *end = Some(line),
+            _ => {
+                self.part.geometry.push(line, blank);
+                self.part.graphic += line.graphic;
+            }
+        }
+    }
+
+    fn start_line(&mut self, at_byte: u64) {
+        self.line_start_byte = at_byte;
+        self.line_not_graphic = 0;
+        self.waiting_crs = 0;
+    }
+
+    /// A record begins with the `>` at `at_byte`, which ends what was open.
+    fn begin_record<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        at_byte: u64,
+    ) {
+        self.close_run(machine, tools);
+        self.close_gap();
+        self.close_part();
+        self.headers += 1;
+        self.open = Some(Header {
+            start_byte: at_byte,
+            ..Header::default()
+        });
+        self.state = State::Header;
+    }
+
+    /// The open record is whole.
+    pub(crate) fn close_part(&mut self) {
+        let part = std::mem::take(&mut self.part);
+        if let Some(header) = &self.open {
+            self.new_records.push(&Record::new(header, &part));
+            self.closed.add(&part.composition);
+        } else {
+            self.head = Some(part);
+        }
+    }
+
+    /// Takes note of what a base ends: it stands in `chunk` at `index`.
+    #[inline(always)]
+    fn before_base(&mut self, chunk: &[u8; 64], at_chunk: u64, index: u32) {
+        if self.gap > 0 || self.left_gap.is_none() {
+            self.close_gap();
+            self.note_first_residue(at_chunk + u64::from(index), chunk[index as usize]);
+        }
+    }
+
+    /// Takes note of what a residue that is no base ends.
+    fn before_residue<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        at_byte: u64,
+        byte: u8,
+    ) {
+        self.close_run(machine, tools);
+        self.note_first_residue(at_byte, byte);
+    }
+
+    fn note_first_residue(&mut self, at_byte: u64, byte: u8) {
+        if self.headers == 0 && self.first_residue.is_none() {
+            self.first_residue = Some((at_byte, byte));
+        }
+    }
+
+    /// Takes the bases under `mask`, which is not empty.
+    #[inline(always)]
+    fn add_bases<M: Machine, C: Count>(
+        &mut self,
+        machine: M,
+        tools: &mut Tools<C>,
+        planes: &Planes,
+        mask: u64,
+    ) {
+        self.part
+            .composition
+            .add_bases(mask, planes.low, planes.high, planes.lowercase);
+        tools.stretch.append(
+            machine.compress(planes.low, mask),
+            machine.compress(planes.high, mask),
+            mask.count_ones(),
+        );
+        if tools.stretch.is_full() {
+            self.count(machine, tools);
+        }
+    }
+
+    /// Counts the k-mers of the stretch, and leaves its last bases there.
+    fn count<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
+        let edge = self.dense.k - 1;
+        let stretch = &mut tools.stretch;
+        let new_bases = stretch.new_bases() as u64;
+        if new_bases == 0 {
+            return;
+        }
+        tools.counter.count(machine, stretch);
+        if self.run.first.length < edge {
+            let first = stretch.first_new(edge - self.run.first.length);
+            self.run.first = self.run.first.then(first);
+        }
+        self.run.length_bases += new_bases;
+        self.run.last = stretch.last(edge);
+        stretch.begin(self.run.last);
+    }
+
+    /// The run of bases ends here.
+    fn close_run<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
+        if tools.stretch.new_bases() == 0 && self.run.length_bases == 0 && self.left_run.is_some() {
+            return;
+        }
+        self.count(machine, tools);
+        tools.stretch.begin(Bases::default());
+        let run = std::mem::take(&mut self.run);
+        if self.left_run.is_none() {
+            self.left_run = Some(run);
+        } else {
+            self.add_run(&run);
+        }
+    }
+
+    /// Takes a run whose both ends are known.
+    pub(crate) fn add_run(&mut self, run: &Run) {
+        if run.length_bases > 0 {
+            self.run_lengths.push(run.length_bases);
+            self.run_ends.add_end(run.last, 1);
+        }
+    }
+
+    /// The run of N ends here.
+    pub(crate) fn close_gap(&mut self) {
+        let gap = std::mem::take(&mut self.gap);
+        if self.left_gap.is_none() {
+            self.left_gap = Some(gap);
+        } else if gap > 0 {
+            let end_base = self.part.composition.length();
+            self.new_gaps.push(Gap {
+                record: self.headers,
+                start_base: end_base - gap,
+                end_base,
+            });
+        }
+    }
+
+    /// The carriage returns that waited before `at_byte` have no line feed.
+    pub(crate) fn bare_crs(&mut self, at_byte: u64) {
+        self.add_fault(FaultKind::BareCr, at_byte - self.waiting_crs, b'\r');
+        self.waiting_crs = 0;
+    }
+
+    pub fn add_fault(&mut self, kind: FaultKind, offset_byte: u64, byte: u8) {
+        let fault = Fault {
+            offset_byte,
+            kind,
+            byte,
+        };
+        self.fault = Fault::leftmost(self.fault, Some(fault));
+    }
+
+    /// Moves the rows of this scan into their shared blocks.
+    pub fn seal(&mut self) {
+        let records = std::mem::take(&mut self.new_records);
+        if !records.bytes.is_empty() {
+            self.records = Records::join(std::mem::take(&mut self.records), Records::leaf(records), 0);
+        }
+        let gaps = std::mem::take(&mut self.new_gaps);
+        if !gaps.bytes.is_empty() {
+            let shift = GapShift::default();
+            self.gaps = Gaps::join(std::mem::take(&mut self.gaps), Gaps::leaf(gaps), shift);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The scan of one slice, fed in blocks of any size.
+
+use crate::dense::Bulk;
+use crate::lines::Tools;
+use crate::machine::Portable;
+use crate::summary::Summary;
+
+pub struct Scanner {
+    summary: Summary,
+    tools: Tools<Bulk>,
+}
+
+impl Scanner {
+    /// A scan that counts k-mers up to `k`.
+    pub fn new(k: u32) -> Self {
+        Self {
+            summary: Summary::new(k),
+            tools: Tools::new(Bulk::new(k)),
+        }
+    }
+
+    pub fn update(&mut self, block: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = crate::machine::Avx2::detect() {
+            // SAFETY: the token proves that the processor has what the function needs.
+            unsafe { update_avx2(&mut self.summary, &mut self.tools, machine, block) };
+            return;
+        }
+        self.summary.feed(Portable, &mut self.tools, block);
+    }
+
+    pub fn finish(self) -> Summary {
+        let mut summary = self.summary;
+        summary.text.dense.add(&self.tools.counter.finish());
+        summary.text.seal();
+        summary
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn update_avx2(
+    summary: &mut Summary,
+    tools: &mut Tools<Bulk>,
+    machine: crate::machine::Avx2,
+    block: &[u8],
+) {
+    summary.feed(machine, tools, block);
+}
