@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Planes;
+
 /// Numbers of residues by kind, both cases together; `lowercase` counts across the kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,29 @@ pub struct Composition {
     pub asterisk: u64,
     pub other: u64,
     pub lowercase: u64,
+}
+
+/// Bases, counted by the bits of their plane codes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BaseTally {
+    bases: u64,
+    low: u64,
+    high: u64,
+    both: u64,
+    lowercase: u64,
+}
+
+impl BaseTally {
+    /// Counts the bases under `mask`.
+    #[inline(always)]
+    pub fn add(&mut self, planes: &Planes, mask: u64) {
+        let count = |plane: u64| u64::from((plane & mask).count_ones());
+        self.bases += count(u64::MAX);
+        self.low += count(planes.low);
+        self.high += count(planes.high);
+        self.both += count(planes.low & planes.high);
+        self.lowercase += count(planes.lowercase);
+    }
 }
 
 /// What a byte is in a sequence line.
@@ -96,16 +121,12 @@ impl Composition {
         self.lowercase += more.lowercase;
     }
 
-    /// Counts the bases under `mask`, from the planes of their letters.
-    #[inline(always)]
-    pub fn add_bases(&mut self, mask: u64, low: u64, high: u64, lowercase: u64) {
-        let count = |plane: u64| u64::from((plane & mask).count_ones());
-        let (bases, low_set, high_set, both) = (count(u64::MAX), count(low), count(high), count(low & high));
-        self.a += bases + both - low_set - high_set;
-        self.c += low_set - both;
-        self.g += both;
-        self.t += high_set - both;
-        self.lowercase += count(lowercase);
+    pub fn add_bases(&mut self, tally: &BaseTally) {
+        self.a += tally.bases + tally.both - tally.low - tally.high;
+        self.c += tally.low - tally.both;
+        self.g += tally.both;
+        self.t += tally.high - tally.both;
+        self.lowercase += tally.lowercase;
     }
 
     /// Counts one residue that is no base.

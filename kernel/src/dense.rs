@@ -134,6 +134,13 @@ pub struct Stretch {
     carried: usize,
 }
 
+/// The bases of a stretch's last word: kept apart, that they may stay in registers.
+#[derive(Clone, Copy, Debug)]
+pub struct Tail {
+    low: u64,
+    high: u64,
+}
+
 /// A stretch is counted when it is this long; two more words take what the last chunk brings.
 const FULL: usize = 64 * 64;
 const WORDS: usize = FULL / 64 + 2;
@@ -168,16 +175,32 @@ impl Stretch {
         self.length - self.carried
     }
 
+    /// The last word's bases so far, for `append`.
+    pub fn tail(&self) -> Tail {
+        let word = self.length / 64;
+        let kept = (1 << (self.length % 64)) - 1;
+        Tail {
+            low: self.low[word] & kept,
+            high: self.high[word] & kept,
+        }
+    }
+
     /// Appends `count` bases, at most 64, from planes that have no other bits.
     #[inline(always)]
-    pub fn append(&mut self, low: u64, high: u64, count: u32) {
+    pub fn append(&mut self, tail: &mut Tail, low: u64, high: u64, count: u32) {
         let (word, shift) = (self.length / 64, self.length % 64);
-        self.low[word] |= low << shift;
-        self.high[word] |= high << shift;
-        // In two steps, for a shift by 64 is no shift.
-        self.low[word + 1] = low >> 1 >> (63 - shift);
-        self.high[word + 1] = high >> 1 >> (63 - shift);
+        tail.low |= low << shift;
+        tail.high |= high << shift;
+        self.low[word] = tail.low;
+        self.high[word] = tail.high;
         self.length += count as usize;
+        if self.length / 64 > word {
+            // In two steps, for a shift by 64 is no shift.
+            tail.low = low >> 1 >> (63 - shift);
+            tail.high = high >> 1 >> (63 - shift);
+            self.low[word + 1] = tail.low;
+            self.high[word + 1] = tail.high;
+        }
     }
 
     fn code_at(&self, index: usize) -> u64 {
@@ -369,7 +392,8 @@ mod tests {
         for letter in text {
             let code = Bases::from_text(&[*letter]).unwrap().code;
             let plane = CODE_OF_PLANE[code as usize];
-            stretch.append(plane & 1, plane >> 1, 1);
+            let mut tail = stretch.tail();
+            stretch.append(&mut tail, plane & 1, plane >> 1, 1);
         }
         stretch
     }
@@ -437,9 +461,10 @@ mod tests {
             let mut stretch = Stretch::new();
             let mut expected = Vec::new();
             stretch.begin(Bases::default());
+            let mut tail = stretch.tail();
             for (low, high, count) in pieces {
                 let kept = if count == 64 { u64::MAX } else { (1 << count) - 1 };
-                stretch.append(low & kept, high & kept, count);
+                stretch.append(&mut tail, low & kept, high & kept, count);
                 for index in 0..count {
                     let plane = (low >> index & 1) | (high >> index & 1) << 1;
                     expected.push(CODE_OF_PLANE[plane as usize]);

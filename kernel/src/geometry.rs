@@ -68,12 +68,10 @@ impl Geometry {
         }
     }
 
-    /// Whether another line of `bytes` bytes, not blank, would change nothing.
-    #[inline(always)]
-    pub fn is_steady_at(&self, bytes: u64) -> bool {
-        !self.rest_blank
-            && self.judgement == Judgement::Open
-            && self.first.is_some_and(|first| first.bytes == bytes)
+    /// The bytes of a line, not blank, of which one more would change nothing.
+    pub fn steady_bytes(&self) -> Option<u64> {
+        let is_steady = !self.rest_blank && self.judgement == Judgement::Open;
+        self.first.filter(|_| is_steady).map(|first| first.bytes)
     }
 
     pub fn push(&mut self, line: Line, blank: bool) {

@@ -7,6 +7,7 @@ mod composition;
 mod dense;
 mod fault;
 mod findings;
+mod form;
 mod gaps;
 mod geometry;
 mod join;
@@ -27,20 +28,320 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _kernel {
     use pyo3::buffer::PyBuffer;
+    use pyo3::exceptions::{PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
+    use pyo3::types::{PyBytes, PyDict};
 
-    use crate::checksum;
+    use crate::assembly::Lengths;
+    use crate::composition::Composition;
+    use crate::dense::{self, MAX_K};
+    use crate::findings::Refusal;
+    use crate::{checksum, findings, scanner, summary};
 
     #[pyfunction]
     #[pyo3(signature = (data, crc = 0))]
     fn crc64nvme(py: Python<'_>, data: PyBuffer<u8>, crc: u64) -> PyResult<u64> {
         let bytes = super::bytes_of(&data)?;
-        Ok(py.detach(|| checksum::combine(crc, checksum::crc64nvme(bytes), bytes.len() as u64)))
+        Ok(py.detach(|| checksum::crc64nvme(bytes, crc)))
     }
 
     #[pyfunction]
     fn crc64nvme_combine(left: u64, right: u64, right_bytes: u64) -> u64 {
         checksum::combine(left, right, right_bytes)
+    }
+
+    fn checked_k(k: u32) -> PyResult<u32> {
+        if (1..=MAX_K).contains(&k) {
+            Ok(k)
+        } else {
+            Err(PyValueError::new_err(format!("k must be 1 to {MAX_K}, not {k}")))
+        }
+    }
+
+    #[pyclass]
+    struct Scanner(Option<scanner::Scanner>);
+
+    #[pymethods]
+    impl Scanner {
+        #[new]
+        fn new(k: u32) -> PyResult<Self> {
+            Ok(Self(Some(scanner::Scanner::new(checked_k(k)?))))
+        }
+
+        fn update(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
+            let bytes = super::bytes_of(&data)?;
+            let scanner = self.0.as_mut().ok_or_else(finished)?;
+            py.detach(|| scanner.update(bytes));
+            Ok(())
+        }
+
+        fn finish(&mut self, py: Python<'_>) -> PyResult<Summary> {
+            let scanner = self.0.take().ok_or_else(finished)?;
+            Ok(Summary(py.detach(|| scanner.finish())))
+        }
+    }
+
+    fn finished() -> PyErr {
+        PyRuntimeError::new_err("the scan is finished")
+    }
+
+    #[pyclass(frozen)]
+    struct Summary(summary::Summary);
+
+    #[pymethods]
+    impl Summary {
+        #[new]
+        fn new(k: u32) -> PyResult<Self> {
+            Ok(Self(summary::Summary::new(checked_k(k)?)))
+        }
+
+        #[staticmethod]
+        fn from_forms(
+            py: Python<'_>,
+            state: &[u8],
+            kmer_counts: &[u8],
+            rows: &[u8],
+        ) -> PyResult<Self> {
+            py.detach(|| summary::Summary::from_forms(state, kmer_counts, rows))
+                .map(Self)
+                .map_err(PyValueError::new_err)
+        }
+
+        #[getter]
+        fn k(&self) -> u32 {
+            self.0.k()
+        }
+
+        #[getter]
+        fn size_bytes(&self) -> u64 {
+            self.0.bytes
+        }
+
+        #[getter]
+        fn total_bases(&self) -> u64 {
+            self.0.text.composition().acgt()
+        }
+
+        #[getter]
+        fn gc_count(&self) -> u64 {
+            self.0.text.composition().gc()
+        }
+
+        fn merge(&self, py: Python<'_>, right: &Self) -> PyResult<Self> {
+            if self.0.k() != right.0.k() {
+                return Err(PyValueError::new_err(format!(
+                    "a summary with k = {} can't be merged with one with k = {}",
+                    self.0.k(),
+                    right.0.k()
+                )));
+            }
+            Ok(Self(py.detach(|| self.0.merge(&right.0))))
+        }
+
+        fn state_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            let json = py.detach(|| self.0.to_json()).map_err(unwritable)?;
+            Ok(PyBytes::new(py, &json))
+        }
+
+        fn kmer_counts_json<'py>(
+            &self,
+            py: Python<'py>,
+            ks: Vec<u32>,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            for &k in &ks {
+                checked_k(k)?;
+            }
+            let json = py.detach(|| self.0.kmer_counts_json(&ks)).map_err(unwritable)?;
+            Ok(PyBytes::new(py, &json))
+        }
+
+        fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            let rows = py.detach(|| self.0.rows()).ok_or_else(damaged_rows)?;
+            Ok(PyBytes::new(py, &rows))
+        }
+
+        fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+            match py.detach(|| findings::Findings::of(&self.0)) {
+                Ok(findings) => Ok(Bound::new(py, Findings(findings))?.into_any()),
+                Err(Refusal::Fault(fault)) => Ok(Bound::new(py, Fault(fault))?.into_any()),
+                Err(Refusal::DamagedRows) => Err(damaged_rows()),
+            }
+        }
+    }
+
+    fn unwritable(error: serde_json::Error) -> PyErr {
+        PyRuntimeError::new_err(error.to_string())
+    }
+
+    fn damaged_rows() -> PyErr {
+        PyValueError::new_err("rows that don't fit the summary")
+    }
+
+    #[pyclass(frozen)]
+    struct Fault(crate::fault::Fault);
+
+    #[pymethods]
+    impl Fault {
+        #[getter]
+        fn kind(&self) -> &'static str {
+            self.0.kind.name()
+        }
+
+        #[getter]
+        fn offset_byte(&self) -> u64 {
+            self.0.offset_byte
+        }
+
+        #[getter]
+        fn byte(&self) -> u8 {
+            self.0.byte
+        }
+    }
+
+    #[pyclass(frozen)]
+    struct Findings(findings::Findings);
+
+    #[pymethods]
+    impl Findings {
+        #[getter]
+        fn composition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            let Composition {
+                a,
+                c,
+                g,
+                t,
+                n,
+                u,
+                iupac,
+                gap_characters,
+                asterisk,
+                other,
+                lowercase,
+            } = self.0.composition;
+            let counts = PyDict::new(py);
+            for (name, count) in [
+                ("A", a),
+                ("C", c),
+                ("G", g),
+                ("T", t),
+                ("N", n),
+                ("U", u),
+                ("iupac", iupac),
+                ("gap_characters", gap_characters),
+                ("asterisk", asterisk),
+                ("other", other),
+                ("lowercase", lowercase),
+            ] {
+                counts.set_item(name, count)?;
+            }
+            Ok(counts)
+        }
+
+        #[getter]
+        fn records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            lengths(py, &self.0.records)
+        }
+
+        #[getter]
+        fn contigs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            lengths(py, &self.0.contigs)
+        }
+
+        #[getter]
+        fn gaps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            lengths(py, &self.0.gaps)
+        }
+
+        #[getter]
+        fn comment_lines(&self) -> u64 {
+            self.0.comments
+        }
+
+        #[getter]
+        fn empty_records(&self) -> u64 {
+            self.0.empty_records
+        }
+
+        #[getter]
+        fn repeated_names(&self) -> u64 {
+            self.0.repeated_names
+        }
+
+        #[getter]
+        fn fai_refusal(&self) -> Option<&str> {
+            self.0.index.refusal.as_deref()
+        }
+
+        #[getter]
+        fn fai_rows(&self) -> u64 {
+            self.0.index.rows
+        }
+
+        #[getter]
+        fn fai_lineless(&self) -> u64 {
+            self.0.index.lineless
+        }
+
+        #[getter]
+        fn fai_repeated(&self) -> u64 {
+            self.0.index.repeated.len() as u64
+        }
+
+        fn kmer_counts<'py>(
+            &self,
+            py: Python<'py>,
+            k: u32,
+            canonical: bool,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            if k == 0 || k > self.0.dense.k {
+                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
+            }
+            let bytes: Vec<u8> = py.detach(|| {
+                let counts = self.0.dense.counts(&self.0.run_ends, k);
+                let counts = if canonical {
+                    dense::canonical_counts(&counts, k)
+                } else {
+                    counts
+                };
+                counts.iter().flat_map(|count| count.to_ne_bytes()).collect()
+            });
+            Ok(PyBytes::new(py, &bytes))
+        }
+
+        fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {
+            if k == 0 || k > self.0.dense.k {
+                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
+            }
+            Ok(self.0.run_lengths.kmers(k))
+        }
+
+        fn write_sequences(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
+            self.0.sequences_tsv(|page| write_page(write, page))
+        }
+
+        fn write_gaps(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
+            self.0.gaps_bed(|page| write_page(write, page))
+        }
+
+        fn write_fai(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
+            self.0.fai(|page| write_page(write, page))
+        }
+    }
+
+    fn write_page(write: &Bound<'_, PyAny>, page: &[u8]) -> PyResult<()> {
+        write.call1((PyBytes::new(write.py(), page),)).map(drop)
+    }
+
+    fn lengths<'py>(py: Python<'py>, lengths: &Lengths) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("count", lengths.count)?;
+        dict.set_item("sum", lengths.sum)?;
+        dict.set_item("sum_of_squares", lengths.sum_of_squares)?;
+        dict.set_item("longest", lengths.longest)?;
+        dict.set_item("shortest", lengths.shortest)?;
+        dict.set_item("n50", lengths.n50)?;
+        dict.set_item("n90", lengths.n90)?;
+        Ok(dict)
     }
 }
 

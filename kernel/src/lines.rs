@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use crate::bases::Bases;
-use crate::composition::{BYTES, Byte, Composition};
+use crate::composition::{BYTES, BaseTally, Byte, Composition};
 use crate::dense::{Count, Dense, RunEnds, Stretch};
 use crate::fault::{Fault, FaultKind};
 use crate::gaps::{Gap, GapBlock, GapShift, Gaps};
@@ -187,6 +187,9 @@ impl Text {
     ) -> usize {
         let mut padded = [0; 64];
         while index < block.len() {
+            if self.waiting_crs == 0 {
+                index += self.feed_plain(machine, tools, &block[index..], at_byte + index as u64);
+            }
             let rest = &block[index..];
             let (chunk, length) = if let Some(chunk) = rest.first_chunk::<64>() {
                 (chunk, 64)
@@ -196,46 +199,80 @@ impl Text {
             };
             let planes = machine.planes(chunk);
             let at_chunk = at_byte + index as u64;
-            let is_plain = planes.acgt | planes.line_feed == u64::MAX;
-            if is_plain && length == 64 && self.waiting_crs == 0 {
-                self.feed_plain(machine, tools, chunk, &planes, at_chunk);
-                index += 64;
-            } else {
-                let scanned = self.feed_mixed(machine, tools, chunk, length, &planes, at_chunk);
-                index += scanned;
-                if scanned < length {
-                    break;
-                }
+            let scanned = self.feed_mixed(machine, tools, chunk, length, &planes, at_chunk);
+            index += scanned;
+            if scanned < length {
+                break;
             }
         }
         index
     }
 
-    /// Scans a chunk of nothing but bases and line feeds.
+    /// Scans whole chunks as long as they have nothing but bases and line feeds; returns how many
+    /// bytes that were. No carriage return waits.
     #[inline(always)]
     fn feed_plain<M: Machine, C: Count>(
         &mut self,
         machine: M,
         tools: &mut Tools<C>,
-        chunk: &[u8; 64],
-        planes: &Planes,
+        block: &[u8],
         at_byte: u64,
-    ) {
-        let bases = planes.acgt;
-        if bases != 0 {
-            self.before_base(chunk, at_byte, bases.trailing_zeros());
-            self.add_bases(machine, tools, planes, bases);
+    ) -> usize {
+        // What changes with every chunk is kept in registers until the last.
+        let mut tally = BaseTally::default();
+        let mut tail = tools.stretch.tail();
+        let mut line_start_byte = self.line_start_byte;
+        let mut steady_bytes = self.steady_bytes();
+        let mut has_residue = self.gap == 0 && self.left_gap.is_some();
+        let mut line_feeds = 0;
+        let mut scanned = 0;
+        for chunk in block.as_chunks::<64>().0 {
+            let planes = machine.planes(chunk);
+            if planes.acgt | planes.line_feed != u64::MAX {
+                break;
+            }
+            let at_chunk = at_byte + scanned as u64;
+            scanned += 64;
+            let bases = planes.acgt;
+            if !has_residue && bases != 0 {
+                let first = bases.trailing_zeros();
+                self.before_base(at_chunk + u64::from(first), chunk[first as usize]);
+                has_residue = true;
+            }
+            tally.add(&planes, bases);
+            let low = machine.compress(planes.low, bases);
+            let high = machine.compress(planes.high, bases);
+            tools.stretch.append(&mut tail, low, high, bases.count_ones());
+            if tools.stretch.is_full() {
+                self.count(machine, tools);
+                tail = tools.stretch.tail();
+            }
+            line_feeds = planes.line_feed;
+            let mut rest = line_feeds;
+            while rest != 0 {
+                let line_feed_byte = at_chunk + u64::from(rest.trailing_zeros());
+                let bytes = line_feed_byte - line_start_byte;
+                if bytes == steady_bytes {
+                    self.part.graphic += bytes;
+                } else {
+                    self.line_start_byte = line_start_byte;
+                    self.end_line(line_feed_byte);
+                    steady_bytes = self.steady_bytes();
+                }
+                line_start_byte = line_feed_byte + 1;
+                rest &= rest - 1;
+            }
         }
-        let mut line_feeds = planes.line_feed;
-        while line_feeds != 0 {
-            self.end_line(at_byte + u64::from(line_feeds.trailing_zeros()));
-            line_feeds &= line_feeds - 1;
+        if scanned > 0 {
+            self.line_start_byte = line_start_byte;
+            self.part.composition.add_bases(&tally);
+            self.state = if line_feeds >> 63 == 1 {
+                State::LineStart
+            } else {
+                State::Sequence
+            };
         }
-        self.state = if planes.line_feed >> 63 == 1 {
-            State::LineStart
-        } else {
-            State::Sequence
-        };
+        scanned
     }
 
     /// Scans the first `length` bytes of a chunk that has more in it than bases and line feeds;
@@ -285,19 +322,27 @@ impl Text {
                     let run = (planes.acgt >> index).trailing_ones() as usize;
                     let end = (index + run).min(length);
                     let mask = (u64::MAX >> (64 - (end - index))) << index;
-                    self.before_base(chunk, at_byte, index as u32);
-                    self.add_bases(machine, tools, planes, mask);
+                    self.before_base(at, byte);
+                    let mut tally = BaseTally::default();
+                    tally.add(planes, mask);
+                    self.part.composition.add_bases(&tally);
+                    let plane = |bits: u64| (bits & mask) >> index;
+                    let mut tail = tools.stretch.tail();
+                    let (low, high) = (plane(planes.low), plane(planes.high));
+                    tools.stretch.append(&mut tail, low, high, mask.count_ones());
+                    if tools.stretch.is_full() {
+                        self.count(machine, tools);
+                    }
                     end
                 }
                 Byte::N => {
-                    let is_n = |byte: &&u8| BYTES[usize::from(**byte)] == Byte::N;
-                    let run = chunk[index..length].iter().take_while(is_n);
                     self.before_residue(machine, tools, at, byte);
-                    let mut end = index;
-                    for byte in run {
-                        self.part.composition.add_residue(kind, *byte);
-                        end += 1;
-                    }
+                    let run = (machine.equal(chunk, b'N') >> index).trailing_ones() as usize;
+                    let end = (index + run).min(length);
+                    let mask = (u64::MAX >> (64 - (end - index))) << index;
+                    let composition = &mut self.part.composition;
+                    composition.n += u64::from(mask.count_ones());
+                    composition.lowercase += u64::from((mask & planes.lowercase).count_ones());
                     self.gap += (end - index) as u64;
                     end
                 }
@@ -381,19 +426,21 @@ impl Text {
     }
 
     /// A line that is no header ended with the line feed at `at_byte`.
-    #[inline(always)]
     fn end_line(&mut self, at_byte: u64) {
         let bytes = at_byte - self.line_start_byte;
         let graphic = bytes - self.line_not_graphic;
-        if self.line_not_graphic == 0
-            && !matches!(self.front, Front::MidLine(None))
-            && self.part.geometry.is_steady_at(bytes)
-        {
-            self.part.graphic += graphic;
-        } else {
-            self.close_line(Line { bytes, graphic }, bytes == self.waiting_crs && bytes <= 1);
-        }
+        self.close_line(Line { bytes, graphic }, bytes == self.waiting_crs && bytes <= 1);
         self.start_line(at_byte + 1);
+    }
+
+    /// The length of a line of bases that would change nothing but sums, or one that no line has.
+    fn steady_bytes(&self) -> u64 {
+        match (self.front, self.part.geometry.steady_bytes()) {
+            (Front::LineStart | Front::MidLine(Some(_)), Some(bytes)) if self.line_not_graphic == 0 => {
+                bytes
+            }
+            _ => u64::MAX,
+        }
     }
 
     pub(crate) fn close_line(&mut self, line: Line, blank: bool) {
@@ -441,12 +488,12 @@ impl Text {
         }
     }
 
-    /// Takes note of what a base ends: it stands in `chunk` at `index`.
+    /// Takes note of what a base at `at_byte` ends.
     #[inline(always)]
-    fn before_base(&mut self, chunk: &[u8; 64], at_chunk: u64, index: u32) {
+    fn before_base(&mut self, at_byte: u64, byte: u8) {
         if self.gap > 0 || self.left_gap.is_none() {
             self.close_gap();
-            self.note_first_residue(at_chunk + u64::from(index), chunk[index as usize]);
+            self.note_first_residue(at_byte, byte);
         }
     }
 
@@ -465,28 +512,6 @@ impl Text {
     fn note_first_residue(&mut self, at_byte: u64, byte: u8) {
         if self.headers == 0 && self.first_residue.is_none() {
             self.first_residue = Some((at_byte, byte));
-        }
-    }
-
-    /// Takes the bases under `mask`, which is not empty.
-    #[inline(always)]
-    fn add_bases<M: Machine, C: Count>(
-        &mut self,
-        machine: M,
-        tools: &mut Tools<C>,
-        planes: &Planes,
-        mask: u64,
-    ) {
-        self.part
-            .composition
-            .add_bases(mask, planes.low, planes.high, planes.lowercase);
-        tools.stretch.append(
-            machine.compress(planes.low, mask),
-            machine.compress(planes.high, mask),
-            mask.count_ones(),
-        );
-        if tools.stretch.is_full() {
-            self.count(machine, tools);
         }
     }
 
@@ -559,6 +584,14 @@ impl Text {
             byte,
         };
         self.fault = Fault::leftmost(self.fault, Some(fault));
+    }
+
+    /// Of all residues that are known to be such.
+    pub fn composition(&self) -> Composition {
+        let mut composition = self.closed;
+        composition.add(&self.part.composition);
+        composition.add(&self.head.unwrap_or_default().composition);
+        composition
     }
 
     /// Moves the rows of this scan into their shared blocks.

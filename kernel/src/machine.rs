@@ -25,6 +25,9 @@ pub struct Planes {
 pub trait Machine: Copy {
     fn planes(self, chunk: &[u8; 64]) -> Planes;
 
+    /// Which bytes are the letter, given in uppercase, in either case.
+    fn equal(self, chunk: &[u8; 64], letter: u8) -> u64;
+
     /// The bits of `bits` under `mask`, moved together at the low end.
     fn compress(self, bits: u64, mask: u64) -> u64;
 
@@ -74,6 +77,14 @@ impl Machine for Portable {
             planes.lowercase |= gather(word >> 5) << at;
         }
         planes
+    }
+
+    fn equal(self, chunk: &[u8; 64], letter: u8) -> u64 {
+        let words = chunk.as_chunks::<8>().0.iter().enumerate();
+        words.fold(0, |mask, (index, bytes)| {
+            let upper = u64::from_le_bytes(*bytes) & !(ONES << 5);
+            mask | gather(equals(upper, letter)) << (8 * index)
+        })
     }
 
     fn compress(self, bits: u64, mask: u64) -> u64 {
@@ -145,6 +156,12 @@ mod x86_64 {
         }
 
         #[inline(always)]
+        fn equal(self, chunk: &[u8; 64], letter: u8) -> u64 {
+            // SAFETY: the token proves that the processor has AVX2.
+            unsafe { equal(chunk, letter) }
+        }
+
+        #[inline(always)]
         fn compress(self, bits: u64, mask: u64) -> u64 {
             // SAFETY: the token proves that the processor has BMI2.
             unsafe { _pext_u64(bits, mask) }
@@ -183,10 +200,28 @@ mod x86_64 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn half(bytes: &[u8]) -> (u32, u32, u32, u32, u32) {
+    fn load(bytes: &[u8]) -> __m256i {
         assert_eq!(bytes.len(), 32);
         // SAFETY: the 32 bytes are there, and the load needs no alignment.
-        let vector = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) };
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn equal(chunk: &[u8; 64], letter: u8) -> u64 {
+        let half = |bytes: &[u8]| {
+            let upper = _mm256_and_si256(load(bytes), _mm256_set1_epi8(0xdf_u8 as i8));
+            let equal = _mm256_cmpeq_epi8(upper, _mm256_set1_epi8(letter as i8));
+            u64::from(_mm256_movemask_epi8(equal) as u32)
+        };
+        let (first, second) = chunk.split_at(32);
+        half(first) | half(second) << 32
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn half(bytes: &[u8]) -> (u32, u32, u32, u32, u32) {
+        let vector = load(bytes);
         // The letter whose low nibble the byte has; -1 can't be met, for bit 5 is cleared below.
         let (a, c, g, t) = (b'A' as i8, b'C' as i8, b'G' as i8, b'T' as i8);
         let letters = _mm256_setr_epi8(
@@ -243,6 +278,8 @@ mod tests {
         mask: u64,
     ) -> Result<(), TestCaseError> {
         prop_assert_eq!(machine.planes(chunk), naive_planes(chunk));
+        let is_n = (0..64).fold(0, |plane, i| plane | u64::from(b"Nn".contains(&chunk[i])) << i);
+        prop_assert_eq!(machine.equal(chunk, b'N'), is_n);
         prop_assert_eq!(machine.compress(bits, mask), naive_compress(bits, mask));
         let mut codes = [[0; 2]; 2];
         machine.interleave(&[bits, mask], &[mask, bits], &mut codes);

@@ -1,4 +1,11 @@
-"""The compiled part: everything that touches every base."""
+"""The compiled part: everything that touches every base.
+
+A buffer that is passed in must not be written to until the call returns: the kernel reads it
+without holding the interpreter's lock.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict, final
 
 from typing_extensions import Buffer
 
@@ -7,3 +14,169 @@ def crc64nvme(data: Buffer, crc: int = 0) -> int:
 
 def crc64nvme_combine(left: int, right: int, right_bytes: int) -> int:
     """The CRC-64/NVME of two runs of bytes in a row, from theirs and the second one's length."""
+
+@final
+class Scanner:
+    """The scan of one slice, fed in blocks of any size.
+
+    Counts k-mers of length `k` (1 to 8), from which those of every smaller k follow.
+    """
+
+    def __new__(cls, k: int) -> Scanner: ...
+    def update(self, data: Buffer) -> None:
+        """Scan the bytes that follow. Never fails on their contents."""
+
+    def finish(self) -> Summary:
+        """The summary of all bytes; ends the scan."""
+
+@final
+class Summary:
+    """The summary of a slice of an object: a value that never changes.
+
+    Summaries are a monoid under `merge`, with ``Summary(k)`` as the empty element: however an
+    object is cut into consecutive slices, and in whatever tree neighbours are merged, the summary
+    of the whole is the same. Faults of the text are part of the value, found by `findings`.
+
+    Attributes:
+        k: the length of the k-mers that are counted; those of smaller lengths follow.
+        size_bytes: bytes that were scanned.
+        total_bases: A, C, G and T among them, in either case, but for those up to the first line
+            end, as long as only what stands before can tell whether they are sequence.
+        gc_count: G and C among `total_bases`.
+    """
+
+    def __new__(cls, k: int) -> Summary: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def total_bases(self) -> int: ...
+    @property
+    def gc_count(self) -> int: ...
+    def merge(self, right: Summary) -> Summary:
+        """The summary of this one's bytes followed by `right`'s.
+
+        Raises:
+            ValueError: the two count different k-mers.
+        """
+
+    def findings(self) -> Findings | Fault:
+        """What the bytes hold when they are a whole object, or its leftmost fault.
+
+        Raises:
+            ValueError: rows that were read with `from_forms` are damaged.
+        """
+
+    def state_json(self) -> bytes:
+        """All that a merge needs, but for the counts of k-mers and the rows, as JSON."""
+
+    def kmer_counts_json(self, ks: Sequence[int]) -> bytes:
+        """The observed k-mers of the lengths `ks` and of `k`, as a JSON map in order of codes."""
+
+    def rows(self) -> bytes:
+        """The rows of closed records and gaps, about 25 bytes and the name a record."""
+
+    @staticmethod
+    def from_forms(state: bytes, kmer_counts: bytes, rows: bytes) -> Summary:
+        """The summary that was kept as `state_json`, `kmer_counts_json` and `rows`.
+
+        Raises:
+            ValueError: they are not what those wrote.
+        """
+
+@final
+class Fault:
+    """What is wrong with a text.
+
+    Attributes:
+        kind: ``utf-16``, ``header-too-long``, ``comment-too-long``, ``bare-cr``,
+            ``nul-in-header``, ``invalid-byte``, ``fastq``, ``sequence-before-header``, ``empty``
+            or ``no-record``.
+        offset_byte: where, in the text.
+        byte: the byte that was found there.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def offset_byte(self) -> int: ...
+    @property
+    def byte(self) -> int: ...
+
+class Lengths(TypedDict):
+    """Statistics of the lengths of a set of sequences, in residues.
+
+    N50 and N90 come with L50 and L90 as ``(N, L)``: the length of the sequence with which the
+    longest ones together reach 50 or 90 % of all residues, and how many those are; None when there
+    are no residues.
+    """
+
+    count: int
+    sum: int
+    sum_of_squares: int
+    longest: int
+    shortest: int
+    n50: tuple[int, int] | None
+    n90: tuple[int, int] | None
+
+@final
+class Findings:
+    """What a whole object holds.
+
+    Attributes:
+        composition: residues by kind, both cases together: A, C, G, T, N, U, iupac,
+            gap_characters, asterisk, other; and lowercase across the kinds.
+        records: lengths of the records.
+        contigs: lengths of what is left of them between gaps, empty pieces left out.
+        gaps: lengths of the maximal runs of N.
+        comment_lines: lines that start with ``;``.
+        empty_records: records of length 0.
+        repeated_names: records whose name an earlier one bears.
+        fai_refusal: why ``samtools faidx`` refuses the text, or None.
+        fai_rows: rows of its index.
+        fai_lineless: records it leaves out because they have no sequence line.
+        fai_repeated: records it leaves out because an earlier row bears their name.
+    """
+
+    @property
+    def composition(self) -> dict[str, int]: ...
+    @property
+    def records(self) -> Lengths: ...
+    @property
+    def contigs(self) -> Lengths: ...
+    @property
+    def gaps(self) -> Lengths: ...
+    @property
+    def comment_lines(self) -> int: ...
+    @property
+    def empty_records(self) -> int: ...
+    @property
+    def repeated_names(self) -> int: ...
+    @property
+    def fai_refusal(self) -> str | None: ...
+    @property
+    def fai_rows(self) -> int: ...
+    @property
+    def fai_lineless(self) -> int: ...
+    @property
+    def fai_repeated(self) -> int: ...
+    def kmer_counts(self, k: int, canonical: bool) -> bytes:
+        """4^k counts by code, as native unsigned 64-bit integers.
+
+        The code has 2 bits a base, A=0 C=1 G=2 T=3, the first base in the highest bits. Of
+        canonical k-mers (the smaller of a k-mer and its reverse complement) only their own slots
+        are filled.
+        """
+
+    def kmers_in_runs(self, k: int) -> int:
+        """The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers."""
+
+    def write_sequences(self, write: Callable[[bytes], object]) -> None:
+        """Write ``sequences.tsv`` page by page."""
+
+    def write_gaps(self, write: Callable[[bytes], object]) -> None:
+        """Write ``gaps.bed`` page by page."""
+
+    def write_fai(self, write: Callable[[bytes], object]) -> None:
+        """Write the index that ``samtools faidx`` would."""

@@ -35,25 +35,7 @@ SHARED_ONLY = [
 ]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        *BUNDLED,
-        *(
-            SHARED_ONLY
-            if GENOMES.is_dir()
-            else [
-                pytest.param(
-                    "",
-                    marks=pytest.mark.skip(
-                        reason=f"{len(SHARED_ONLY)} GENOMES NOT COMPARED: there is no {GENOMES}"
-                    ),
-                    id="shared-genomes",
-                )
-            ]
-        ),
-    ],
-)
+@pytest.fixture(scope="module", params=BUNDLED + (SHARED_ONLY if GENOMES.is_dir() else []))
 def fasta(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The genome as plain text, which every tool reads, in a folder to write into."""
     name: str = request.param
@@ -166,6 +148,13 @@ def test_bgzf_gives_the_same_answers_and_the_gzi_of_bgzip(
         assert (report.out / table).read_bytes() == (given.out / table).read_bytes()
     index, plain_index = report.out / f"{blocked.name}.fai", given.out / f"{fasta.name}.fai"
     assert index.read_bytes() == plain_index.read_bytes()
+
+
+@pytest.mark.skipif(
+    not GENOMES.is_dir(), reason=f"{len(SHARED_ONLY)} GENOMES NOT COMPARED: there is no {GENOMES}"
+)
+def test_the_shared_genomes_are_here() -> None:
+    assert {path.name for path in GENOMES.iterdir()} >= {*SHARED_ONLY}
 
 
 def run_tool(command: list[str]) -> str:
