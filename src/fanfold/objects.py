@@ -11,6 +11,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -18,6 +19,9 @@ from fanfold.errors import OutputError, SourceChangedError, SourceError
 
 BLOCK_BYTES = 256 * 1024
 """Bytes a read: small enough to stay in a core's second-level cache until it is scanned."""
+
+
+_TEMPORARY = ".fanfold-tmp"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -81,26 +85,88 @@ def read_blocks(
         raise SourceError(_unreadable(source.url, error)) from error
 
 
-def write_atomically(path: Path, blocks: Iterable[bytes], *, durable: bool = False) -> None:
-    """Write a file that appears whole or not at all; `durable` waits until the disk has it.
+def read_head(source: Source, count_bytes: int) -> bytes:
+    """The first bytes of a source, or all if it has fewer; raises as `read_blocks` does."""
+    end_byte = min(count_bytes, source.size_bytes)
+    return b"".join(bytes(block) for block in read_blocks(source, 0, end_byte))
+
+
+def read_file(path: Path) -> bytes:
+    """A small file, whole.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SourceError: it can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SourceError(_unreadable(str(path), error)) from error
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to, which appears whole at the end of the block, or not at all.
+
+    Args:
+        path: where; its folder must be there.
+        durable: whether to wait until the disk has it.
 
     Raises:
         OutputError: it can't be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(f".{path.name[-200:]}.{os.urandom(6).hex()}{_TEMPORARY}")
     try:
         try:
             with temporary.open("wb") as file:
-                file.writelines(blocks)
+                yield file
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
             temporary.replace(path)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: can't be written: {_reason(error)}") from error
+        raise OutputError(
+            f"{path}: can't be written: {_reason(error)}; check space and permissions, then run"
+            " again: what is finished is kept"
+        ) from error
+
+
+def write_file(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file that appears whole or not at all; raises as `writing` does."""
+    with writing(path, durable=durable) as file:
+        file.write(data)
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove the files that are there.
+
+    Raises:
+        OutputError: one can't be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: can't be removed: {_reason(error)}") from error
+
+
+def list_files(folder: Path) -> list[Path]:
+    """The files in a folder, but not below it; none when it isn't there."""
+    try:
+        return [path for path in folder.iterdir() if not path.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SourceError(_unreadable(str(folder), error)) from error
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether a file is one that `writing` left behind when it was killed."""
+    return path.name.startswith(".") and path.name.endswith(_TEMPORARY)
 
 
 def make_directory(path: Path) -> None:

@@ -1,0 +1,78 @@
+"""What a user may set: the parameters that change the answer, and sizes as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from fanfold.errors import ParameterError
+
+MAX_K = 8
+"""The largest k; larger ones need tables."""
+
+DEFAULT_K = (5,)
+
+DEFAULT_SLICE_BYTES = 100 * 1024**2
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("kmgt")}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
+
+
+class Params(msgspec.Struct, frozen=True):
+    """The parameters that change the answer.
+
+    Attributes:
+        k: the lengths of the k-mers to count, ascending; may be empty.
+        canonical: whether a k-mer and its reverse complement are counted as one.
+    """
+
+    k: tuple[int, ...]
+    canonical: bool
+
+    @property
+    def dense_k(self) -> int:
+        """The k that is counted: the others, and the 2-mers of CpG, follow from it."""
+        return max(2, *self.k)
+
+
+def check_params(k: Iterable[int] | int, *, canonical: bool) -> Params:
+    """The parameters, in order and without repeats; a k of 0 counts none.
+
+    Raises:
+        ParameterError: a k that can't be.
+    """
+    lengths = {k} if isinstance(k, int) else set(k)
+    for length in sorted(lengths):
+        if not 0 <= length <= MAX_K:
+            raise ParameterError(
+                f"k = {length} can't be counted: give 1 to {MAX_K} (0 counts none)"
+            )
+    if 0 in lengths and len(lengths) > 1:
+        raise ParameterError("k = 0 counts no k-mers: give it alone")
+    return Params(tuple(sorted(lengths - {0})), canonical)
+
+
+def parse_size(text: str) -> int:
+    """The bytes that a size such as ``100MiB``, ``64kB`` or ``1000`` means.
+
+    Raises:
+        ParameterError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if not match or match[2].lower() not in _UNITS:
+        raise ParameterError(f"{text!r} is not a size: write 1000, 64kB, 100MiB or 2GiB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def check_positive(name: str, value: int) -> int:
+    """The value, if it is 1 or more.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    if value < 1:
+        raise ParameterError(f"{name} must be 1 or more, not {value}")
+    return value

@@ -1,0 +1,336 @@
+"""The report: what `master.json` says, a pure function of the findings."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold._kernel import Findings
+from fanfold.errors import ProofError
+from fanfold.fold import Folded
+from fanfold.plan import SCHEMA, VERSION, Plan
+from fanfold.ratio import percent, ratio
+
+if TYPE_CHECKING:
+    from fanfold._kernel import Lengths
+
+_EXTREMES = 10
+
+
+class Kmers(msgspec.Struct, frozen=True):
+    """The k-mers of one length.
+
+    Attributes:
+        k: their length.
+        canonical: whether a k-mer and its reverse complement count as one.
+        total: the sum of their counts.
+        distinct: different ones observed.
+        possible: different ones there can be.
+        singletons: observed once.
+        max: the largest count.
+        spectrum: (multiplicity, number of distinct k-mers), ascending.
+        top: the 10 most frequent with their counts, ties by k-mer.
+        bottom: the 10 least frequent of those observed.
+        table: the table of counts, for k above 8.
+    """
+
+    k: int
+    canonical: bool
+    total: int
+    distinct: int
+    possible: int
+    singletons: int
+    max: int
+    spectrum: list[tuple[int, int]]
+    top: list[tuple[str, int]]
+    bottom: list[tuple[str, int]]
+    table: str | None
+
+
+class Composition(msgspec.Struct, frozen=True):
+    """Residues by kind, both cases together; `lowercase` across the kinds."""
+
+    A: int
+    C: int
+    G: int
+    T: int
+    N: int
+    U: int
+    iupac: int
+    gap_characters: int
+    asterisk: int
+    other: int
+    lowercase: int
+    gc_percent_of_length: float | None
+
+
+class Contiguity(msgspec.Struct, frozen=True):
+    """Lengths of a set of sequences, in residues; None where there is nothing to tell."""
+
+    count: int
+    length: int
+    longest: int | None
+    shortest: int | None
+    mean: float | None
+    N50: int | None
+    L50: int | None
+    N90: int | None
+    L90: int | None
+    auN: float | None  # noqa: N815 - the field's name for it
+
+
+class Fai(msgspec.Struct, frozen=True):
+    """The index that ``samtools faidx`` would write, or why there is none.
+
+    Attributes:
+        written: whether there is one.
+        records: its rows.
+        empty_left_out: records it leaves out because they have no sequence line.
+        repeated_left_out: records it leaves out because an earlier row bears their name.
+        note: what a reader should know.
+    """
+
+    written: bool
+    records: int
+    empty_left_out: int
+    repeated_left_out: int
+    note: str | None
+
+
+class Sequences(msgspec.Struct, frozen=True):
+    """The records, and the contigs that are left of them when they are split at their gaps."""
+
+    count: int
+    length: int
+    ungapped_length: int
+    longest: int | None
+    shortest: int | None
+    mean: float | None
+    N50: int | None
+    L50: int | None
+    N90: int | None
+    L90: int | None
+    auN: float | None  # noqa: N815 - the field's name for it
+    empty: int
+    duplicate_names: int
+    comment_lines: int
+    contigs: Contiguity
+    fai: Fai
+
+
+class Gaps(msgspec.Struct, frozen=True):
+    """The maximal runs of N."""
+
+    count: int
+    length: int
+    longest: int
+
+
+class Cpg(msgspec.Struct, frozen=True):
+    """CG 2-mers of the given strand: their count, and CG·(A+C+G+T)/(C·G)."""
+
+    count: int
+    observed_expected: float | None
+
+
+class SourceFacts(msgspec.Struct, frozen=True):
+    """The object that was read."""
+
+    name: str
+    size_bytes: int
+    compression: str
+    crc64nvme: str
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What changes the answer."""
+
+    k: tuple[int, ...]
+    canonical: bool
+
+
+class KmerProof(msgspec.Struct, frozen=True):
+    """The k-mers counted, and those that the runs of bases hold by their lengths."""
+
+    k: int
+    counted: int
+    in_runs: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """Sums that were made in two ways, and are equal.
+
+    Attributes:
+        kmers: for each k.
+        bases: the A, C, G and T of the composition, and the 1-mers.
+        residues: the composition's, and the sum of the records' lengths.
+        gap_residues: the composition's N, and the sum of the gaps' lengths.
+        text_bytes: the bytes of text that were scanned.
+    """
+
+    kmers: list[KmerProof]
+    bases: tuple[int, int]
+    residues: tuple[int, int]
+    gap_residues: tuple[int, int]
+    text_bytes: int
+
+
+class MadeBy(msgspec.Struct, frozen=True):
+    """The fanfold that wrote the report, and the version of its form."""
+
+    version: str
+    schema: int
+
+
+class Master(msgspec.Struct, frozen=True):
+    """All of `master.json`."""
+
+    total_bases: int
+    gc_count: int
+    gc_percent: float | None
+    kmer_counts: dict[str, int]
+    kmers: list[Kmers]
+    composition: Composition
+    sequences: Sequences
+    gaps: Gaps
+    cpg: Cpg
+    source: SourceFacts
+    parameters: Parameters
+    proof: Proof
+    fanfold: MadeBy
+
+
+def make_report(plan: Plan, folded: Folded) -> Master:
+    """The report of a whole object.
+
+    Raises:
+        ProofError: it contradicts its own checks.
+    """
+    findings = folded.findings
+    counts = findings.composition
+    records = findings.records
+    total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
+    gc_count = counts["G"] + counts["C"]
+    cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
+    kmer_counts: dict[str, int] = {}
+    kmers = []
+    for k in plan.parameters.k:
+        observed = _observed(findings, k, canonical=plan.parameters.canonical)
+        kmer_counts |= observed
+        kmers.append(_kmers(k, plan.parameters.canonical, observed))
+    return Master(
+        total_bases=total_bases,
+        gc_count=gc_count,
+        gc_percent=percent(gc_count, total_bases),
+        kmer_counts=kmer_counts,
+        kmers=kmers,
+        composition=Composition(**counts, gc_percent_of_length=percent(gc_count, records["sum"])),
+        sequences=_sequences(plan, findings),
+        gaps=Gaps(findings.gaps["count"], findings.gaps["sum"], findings.gaps["longest"]),
+        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
+        source=SourceFacts(
+            name=plan.source.name,
+            size_bytes=plan.source.size_bytes,
+            compression=plan.compression,
+            crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
+        ),
+        parameters=Parameters(plan.parameters.k, plan.parameters.canonical),
+        proof=_proof(kmers, folded),
+        fanfold=MadeBy(VERSION, SCHEMA),
+    )
+
+
+def encode_report(master: Master) -> bytes:
+    """The bytes of `master.json`."""
+    return msgspec.json.format(msgspec.json.encode(master), indent=1) + b"\n"
+
+
+def _observed(findings: Findings, k: int, *, canonical: bool) -> dict[str, int]:
+    counts = memoryview(findings.kmer_counts(k, canonical)).cast("Q")
+    kmers = map("".join, itertools.product("ACGT", repeat=k))
+    return {kmer: count for kmer, count in zip(kmers, counts, strict=True) if count}
+
+
+def _kmers(k: int, canonical: bool, observed: dict[str, int]) -> Kmers:
+    spectrum = sorted(Counter(observed.values()).items())
+    descending = sorted(observed.items(), key=lambda item: -item[1])
+    ascending = sorted(observed.items(), key=lambda item: item[1])
+    palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
+    return Kmers(
+        k=k,
+        canonical=canonical,
+        total=sum(observed.values()),
+        distinct=len(observed),
+        possible=(4**k + palindromes) // 2 if canonical else 4**k,
+        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
+        max=spectrum[-1][0] if spectrum else 0,
+        spectrum=spectrum,
+        top=descending[:_EXTREMES],
+        bottom=ascending[:_EXTREMES],
+        table=None,
+    )
+
+
+def _contiguity(lengths: Lengths) -> dict[str, Any]:
+    n50, l50 = lengths["n50"] or (None, None)
+    n90, l90 = lengths["n90"] or (None, None)
+    return {
+        "count": lengths["count"],
+        "length": lengths["sum"],
+        "longest": lengths["longest"] if lengths["count"] else None,
+        "shortest": lengths["shortest"] if lengths["count"] else None,
+        "mean": ratio(lengths["sum"], lengths["count"]),
+        "N50": n50,
+        "L50": l50,
+        "N90": n90,
+        "L90": l90,
+        "auN": ratio(lengths["sum_of_squares"], lengths["sum"]),
+    }
+
+
+def _sequences(plan: Plan, findings: Findings) -> Sequences:
+    return Sequences(
+        **_contiguity(findings.records),
+        ungapped_length=findings.records["sum"] - findings.composition["N"],
+        empty=findings.empty_records,
+        duplicate_names=findings.repeated_names,
+        comment_lines=findings.comment_lines,
+        contigs=Contiguity(**_contiguity(findings.contigs)),
+        fai=_fai(plan, findings),
+    )
+
+
+def _fai(plan: Plan, findings: Findings) -> Fai:
+    note = findings.fai_refusal
+    if note is None and plan.cut == "text":
+        note = "of the inflated text: samtools reads it with that, or with BGZF of it"
+    return Fai(
+        written=findings.fai_refusal is None,
+        records=findings.fai_rows,
+        empty_left_out=findings.fai_lineless,
+        repeated_left_out=findings.fai_repeated,
+        note=note,
+    )
+
+
+def _proof(kmers: list[Kmers], folded: Folded) -> Proof:
+    findings = folded.findings
+    counts = findings.composition
+    bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
+    residues = sum(counts.values()) - counts["lowercase"]
+    proof = Proof(
+        kmers=[KmerProof(each.k, each.total, findings.kmers_in_runs(each.k)) for each in kmers],
+        bases=(bases, sum(memoryview(findings.kmer_counts(1, False)).cast("Q"))),
+        residues=(residues, findings.records["sum"]),
+        gap_residues=(counts["N"], findings.gaps["sum"]),
+        text_bytes=folded.text_bytes,
+    )
+    pairs = [(each.counted, each.in_runs) for each in proof.kmers]
+    pairs += [proof.bases, proof.residues, proof.gap_residues]
+    if any(one != other for one, other in pairs):
+        raise ProofError(f"the report contradicts itself ({proof}); please report this")
+    return proof

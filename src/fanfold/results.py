@@ -1,0 +1,205 @@
+"""What a slice's task leaves behind: one JSON that people can read, and rows beside it.
+
+The JSON begins with a checksum of all that follows it; it names the rows' file and their checksum.
+Both appear whole or not at all, the JSON last: where it is valid, the slice is done.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import msgspec
+
+from fanfold._kernel import Summary, crc64nvme
+from fanfold.plan import Plan
+from fanfold.ratio import percent
+
+_HEAD = b'{\n "checksum": "%016x",'
+_HEAD_BYTES = len(_HEAD % 0)
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The file of a slice's rows: the kernel's, then starts and text lengths of BGZF blocks.
+
+    Attributes:
+        file: its name, beside the JSON.
+        size_bytes: its size.
+        crc64nvme: its CRC-64/NVME, in hexadecimal.
+        blocks: the number of BGZF blocks, 12 bytes each at the end.
+    """
+
+    file: str
+    size_bytes: int
+    crc64nvme: str
+    blocks: int
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An archive's error that counts if the slice began where its neighbour ended."""
+
+    offset_byte: int
+    message: str
+
+
+class SliceResult(msgspec.Struct, frozen=True):
+    """A slice that was scanned.
+
+    Attributes:
+        index: its place in the plan.
+        start_byte: where its range starts.
+        end_byte: where it ends.
+        summary: the summary of its text.
+        crc64nvme: the CRC-64/NVME of the bytes it owned (of its text, for a slice of text).
+        owned_start_byte: where they start.
+        owned_end_byte: where they end.
+        block_start_bytes: where each owned BGZF block starts.
+        block_text_bytes: the length of each block's text.
+        has_plain_member: whether a gzip member among them is no BGZF block.
+        failure: why its archive can't be read, if it can't.
+    """
+
+    index: int
+    start_byte: int
+    end_byte: int
+    summary: Summary
+    crc64nvme: int
+    owned_start_byte: int
+    owned_end_byte: int
+    block_start_bytes: array[int] = msgspec.field(default_factory=lambda: array("Q"))
+    block_text_bytes: array[int] = msgspec.field(default_factory=lambda: array("I"))
+    has_plain_member: bool = False
+    failure: Failure | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether its archive can't be read."""
+        return self.failure is not None
+
+
+class _Document(msgspec.Struct, kw_only=True):
+    fanfold: str
+    job: str
+    index: int
+    start_byte: int
+    end_byte: int
+    total_bases: int
+    gc_count: int
+    gc_percent: float | None
+    kmer_counts: msgspec.Raw
+    owned_start_byte: int
+    owned_end_byte: int
+    crc64nvme: str
+    has_plain_member: bool
+    failure: Failure | None
+    rows: Rows | None
+    state: msgspec.Raw
+
+
+_NO_ROWS = b"\0"
+
+
+def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]:
+    """The JSON of a slice, and the bytes of its rows if it has any."""
+    summary = result.summary
+    blocks = len(result.block_start_bytes)
+    rows = summary.rows()
+    if rows != _NO_ROWS or blocks:
+        rows += result.block_start_bytes.tobytes() + result.block_text_bytes.tobytes()
+    else:
+        rows = b""
+    document = _Document(
+        fanfold=plan.version,
+        job=plan.job,
+        index=result.index,
+        start_byte=result.start_byte,
+        end_byte=result.end_byte,
+        total_bases=summary.total_bases,
+        gc_count=summary.gc_count,
+        gc_percent=percent(summary.gc_count, summary.total_bases),
+        kmer_counts=msgspec.Raw(summary.kmer_counts_json(plan.parameters.k)),
+        owned_start_byte=result.owned_start_byte,
+        owned_end_byte=result.owned_end_byte,
+        crc64nvme=f"{result.crc64nvme:016x}",
+        has_plain_member=result.has_plain_member,
+        failure=result.failure,
+        rows=Rows(
+            file=plan.chunk_name(result.index, "rows").rpartition("/")[2],
+            size_bytes=len(rows),
+            crc64nvme=f"{crc64nvme(rows):016x}",
+            blocks=blocks,
+        )
+        if rows
+        else None,
+        state=msgspec.Raw(summary.state_json()),
+    )
+    body = msgspec.json.format(msgspec.json.encode(document), indent=1)[1:] + b"\n"
+    return _HEAD % crc64nvme(body) + body, rows or None
+
+
+class DamagedResult(Exception):  # noqa: N818 - not an error of the user's: the slice is done again
+    """A slice's files are not what its task wrote."""
+
+
+class KeptResult:
+    """A slice's JSON that was read back, and is what a task of this plan wrote.
+
+    Args:
+        data: the JSON.
+        plan: the plan.
+        index: the slice.
+
+    Attributes:
+        rows: the file of rows to read, if there is one.
+
+    Raises:
+        DamagedResult: it is not.
+    """
+
+    def __init__(self, data: bytes, plan: Plan, index: int) -> None:
+        body = memoryview(data)[_HEAD_BYTES:]
+        if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
+            raise DamagedResult
+        self._document = msgspec.json.decode(b"{" + body, type=_Document)
+        if (self._document.job, self._document.index) != (plan.job, index):
+            raise DamagedResult
+        self.rows = self._document.rows
+
+    def result(self, rows: bytes) -> SliceResult:
+        """The result, with the bytes of its file of rows.
+
+        Raises:
+            DamagedResult: they are not what was written.
+        """
+        document = self._document
+        blocks = 0
+        if self.rows is not None:
+            crc = f"{crc64nvme(rows):016x}"
+            if (len(rows), crc) != (self.rows.size_bytes, self.rows.crc64nvme):
+                raise DamagedResult
+            blocks = self.rows.blocks
+        block_starts, block_texts = array("Q"), array("I")
+        starts_byte = len(rows) - blocks * (block_starts.itemsize + block_texts.itemsize)
+        texts_byte = len(rows) - blocks * block_texts.itemsize
+        block_starts.frombytes(rows[starts_byte:texts_byte])
+        block_texts.frombytes(rows[texts_byte:])
+        try:
+            summary = Summary.from_forms(
+                bytes(document.state),
+                bytes(document.kmer_counts),
+                rows[:starts_byte] or _NO_ROWS,
+            )
+        except ValueError as error:
+            raise DamagedResult from error
+        return SliceResult(
+            index=document.index,
+            start_byte=document.start_byte,
+            end_byte=document.end_byte,
+            summary=summary,
+            crc64nvme=int(document.crc64nvme, 16),
+            owned_start_byte=document.owned_start_byte,
+            owned_end_byte=document.owned_end_byte,
+            block_start_bytes=block_starts,
+            block_text_bytes=block_texts,
+            has_plain_member=document.has_plain_member,
+            failure=document.failure,
+        )

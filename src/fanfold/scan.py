@@ -1,0 +1,124 @@
+"""The scan: from bytes to a summary, and from a slice of a plan to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold._kernel import Scanner, Summary, crc64nvme
+from fanfold.bgzf import BgzfSlice
+from fanfold.errors import ArchiveError, PlanError
+from fanfold.objects import read_blocks, stat_source
+from fanfold.params import DEFAULT_K, check_params
+from fanfold.plan import Plan, Slice
+from fanfold.results import Failure, SliceResult
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+Watch = Callable[[int], None]
+"""Is told of bytes of the input that were read; may raise to stop the scan."""
+
+
+def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
+    """The summary of some bytes of a FASTA text, cut anywhere.
+
+    Args:
+        data: the bytes; not to be written to meanwhile.
+        k: the k-mers that will be asked for, 1 to 8.
+
+    Raises:
+        ParameterError: a k that can't be.
+    """
+    scanner = Scanner(check_params(k, canonical=False).dense_k)
+    scanner.update(data)
+    return scanner.finish()
+
+
+def scan_slice(
+    plan: Plan, each: Slice, folder: Path, watch: Watch, begin_byte: int | None = None
+) -> SliceResult:
+    """The result of one slice of a plan.
+
+    Args:
+        plan: the plan.
+        each: the slice.
+        folder: where the plan is, and the text it wrote out.
+        watch: is told of bytes of the input that were read.
+        begin_byte: where a slice of BGZF blocks has to begin, if that is known.
+
+    Raises:
+        SourceError: the input can't be read, or changed.
+        PlanError: the text that the plan wrote out is not what it was.
+    """
+    if plan.cut == "blocks":
+        return _scan_blocks(plan, each, watch, begin_byte)
+    if plan.cut == "text":
+        return _scan_text(plan, each, folder, watch)
+    blocks = read_blocks(plan.source, each.start_byte, each.end_byte)
+    return scan_stream(plan, each, _watched(blocks, watch))
+
+
+def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer]) -> SliceResult:
+    """The result of a slice whose bytes, or whose text, come in as `blocks`."""
+    scanner = Scanner(plan.parameters.dense_k)
+    crc = 0
+    for block in blocks:
+        crc = crc64nvme(block, crc)
+        scanner.update(block)
+    return SliceResult(
+        index=each.index,
+        start_byte=each.start_byte,
+        end_byte=each.end_byte,
+        summary=scanner.finish(),
+        crc64nvme=crc,
+        owned_start_byte=each.start_byte,
+        owned_end_byte=each.end_byte,
+    )
+
+
+def _scan_text(plan: Plan, each: Slice, folder: Path, watch: Watch) -> SliceResult:
+    if each.object is None:
+        raise PlanError(
+            f"the text of slice {each.index} was not kept: its run inflates the input itself."
+            " Start that run again, or plan anew"
+        )
+    text = stat_source(folder / each.object)
+    result = scan_stream(plan, each, _watched(read_blocks(text, 0, text.size_bytes), watch))
+    if f"{result.crc64nvme:016x}" != each.crc64nvme:
+        raise PlanError(f"{text.url}: not the text that the plan wrote there; plan anew")
+    return result
+
+
+def _scan_blocks(plan: Plan, each: Slice, watch: Watch, begin_byte: int | None) -> SliceResult:
+    blocks = BgzfSlice(plan.source, each.start_byte, each.end_byte, begin_byte)
+    scanner = Scanner(plan.parameters.dense_k)
+    seen_byte = blocks.owned_end_byte
+    failure = None
+    try:
+        for text in blocks:
+            scanner.update(text)
+            watch(blocks.owned_end_byte - seen_byte)
+            seen_byte = blocks.owned_end_byte
+    except ArchiveError as error:
+        failure = Failure(error.offset_byte, str(error).removeprefix(f"{error.source}: "))
+    return SliceResult(
+        index=each.index,
+        start_byte=each.start_byte,
+        end_byte=each.end_byte,
+        summary=scanner.finish(),
+        crc64nvme=blocks.crc64nvme,
+        owned_start_byte=blocks.owned_start_byte,
+        owned_end_byte=blocks.owned_end_byte,
+        block_start_bytes=blocks.block_start_bytes,
+        block_text_bytes=blocks.block_text_bytes,
+        has_plain_member=blocks.has_plain_member,
+        failure=failure,
+    )
+
+
+def _watched(blocks: Iterable[memoryview], watch: Watch) -> Iterator[memoryview]:
+    for block in blocks:
+        yield block
+        watch(len(block))

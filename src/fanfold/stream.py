@@ -1,0 +1,163 @@
+"""Archives that can't be cut: inflated once, on a thread of its own, and cut as text."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import msgspec
+
+from fanfold._kernel import crc64nvme
+from fanfold.errors import ParameterError
+from fanfold.folder import Folder
+from fanfold.inflate import inflate
+from fanfold.objects import read_blocks, writing
+from fanfold.plan import MAX_ARRAY_SLICES, Plan, Slice
+from fanfold.results import SliceResult
+from fanfold.scan import Watch, scan_stream
+
+_BLOCKS_AHEAD = 8
+"""Blocks of text, of at most 1 MiB, that wait for the scan."""
+
+_GROWTH_STARTS, _GROWTH_STEP = 5000, 250
+"""Slices of an array double in size every so many, from there on: the text's end isn't known."""
+
+
+def scan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
+    """Inflate a plan's input, and scan its text slice by slice; the plan that results.
+
+    Slices whose result is there are not scanned again.
+
+    Raises:
+        ArchiveError: the archive is truncated or damaged.
+    """
+    slices: list[Slice] = []
+    with _Inflating(plan, watch) as inflating:
+        text = _Text(inflating)
+        while not slices or not text.ended():
+            index, start_byte = len(slices), text.position_byte
+            pieces = text.take(plan.slice_bytes)
+            if not folder.is_kept(plan, index):
+                result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces)
+                folder.keep(_ending(result, text.position_byte), plan)
+            for _ in pieces:
+                pass
+            slices.append(Slice(index, start_byte, text.position_byte))
+    return _with_slices(plan, slices, inflating.crc64nvme)
+
+
+def plan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
+    """Inflate a plan's input, and write its text out in slices for tasks; the plan that results.
+
+    Raises:
+        ArchiveError: the archive is truncated or damaged.
+        ParameterError: the text makes too many slices.
+        OutputError: a file can't be written.
+    """
+    slices: list[Slice] = []
+    with _Inflating(plan, watch) as inflating:
+        text = _Text(inflating)
+        while not slices or not text.ended():
+            index, start_byte = len(slices), text.position_byte
+            if index == MAX_ARRAY_SLICES:
+                raise ParameterError(
+                    f"{plan.source.name}: more than {MAX_ARRAY_SLICES} slices of"
+                    f" {plan.slice_bytes} bytes; give a larger --slice-size"
+                )
+            growth = max(0, index - _GROWTH_STARTS) // _GROWTH_STEP
+            name = plan.chunk_name(index, "fa")
+            crc = 0
+            with writing(folder.path / name) as file:
+                for piece in text.take(plan.slice_bytes << growth):
+                    crc = crc64nvme(piece, crc)
+                    file.write(piece)
+            slices.append(Slice(index, start_byte, text.position_byte, name, f"{crc:016x}"))
+    return _with_slices(plan, slices, inflating.crc64nvme)
+
+
+def _ending(result: SliceResult, end_byte: int) -> SliceResult:
+    return msgspec.structs.replace(result, end_byte=end_byte, owned_end_byte=end_byte)
+
+
+def _with_slices(plan: Plan, slices: list[Slice], crc: int) -> Plan:
+    return msgspec.structs.replace(plan, slices=tuple(slices), object_crc64nvme=f"{crc:016x}")
+
+
+class _Text:
+    """Text that comes in blocks and is taken in slices."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self.position_byte = 0
+        self._blocks = iter(blocks)
+        self._rest = memoryview(b"")
+
+    def ended(self) -> bool:
+        """Whether all of it was taken; waits for the next block if need be."""
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        return not self._rest
+
+    def take(self, count_bytes: int) -> Iterator[memoryview]:
+        """The next `count_bytes`, or what there is."""
+        end_byte = self.position_byte + count_bytes
+        while self.position_byte < end_byte and not self.ended():
+            piece = self._rest[: end_byte - self.position_byte]
+            self._rest = self._rest[len(piece) :]
+            self.position_byte += len(piece)
+            yield piece
+
+
+class _Inflating:
+    """The text of a plan's input, inflated on a thread that runs a few blocks ahead.
+
+    Attributes:
+        crc64nvme: the CRC-64/NVME of the archive, once all text was taken.
+    """
+
+    def __init__(self, plan: Plan, watch: Watch) -> None:
+        if plan.compression == "none" or plan.compression == "bgzf":  # noqa: PLR1714 - narrows
+            raise ValueError("only what can't be cut is inflated whole")
+        self.crc64nvme = 0
+        self._plan = plan
+        self._compression = plan.compression
+        self._watch = watch
+        self._queue: queue.Queue[bytes | BaseException] = queue.Queue(_BLOCKS_AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._inflate, name="fanfold-inflate", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stopped.set()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._queue.get(timeout=0.01)  # the thread may be waiting for room
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._queue.get():
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+
+    def _inflate(self) -> None:
+        plan = self._plan
+        try:
+            for text in inflate(plan.source, self._compression, self._archive_blocks()):
+                if self._stopped.is_set():
+                    return
+                self._queue.put(text)
+            self._queue.put(b"")
+        except BaseException as error:
+            self._queue.put(error)
+
+    def _archive_blocks(self) -> Iterator[memoryview]:
+        source = self._plan.source
+        for block in read_blocks(source, 0, source.size_bytes):
+            self.crc64nvme = crc64nvme(block, self.crc64nvme)
+            yield block
+            self._watch(len(block))
