@@ -38,6 +38,9 @@ mod _kernel {
     use crate::findings::Refusal;
     use crate::{checksum, findings, scanner, summary};
 
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
     #[pyfunction]
     #[pyo3(signature = (data, crc = 0))]
     fn crc64nvme(py: Python<'_>, data: PyBuffer<u8>, crc: u64) -> PyResult<u64> {

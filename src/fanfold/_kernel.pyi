@@ -9,6 +9,9 @@ from typing import TypedDict, final
 
 from typing_extensions import Buffer
 
+VERSION: str
+"""The version of fanfold."""
+
 def crc64nvme(data: Buffer, crc: int = 0) -> int:
     """The CRC-64/NVME of `data`, continued from `crc`, the CRC of what came before it."""
 

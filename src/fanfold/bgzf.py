@@ -5,7 +5,7 @@ specification, section 4.1), and so it can be read from its middle. A slice of i
 that start in the slice's range. A slice that isn't told where its first block starts looks for
 headers that form a chain. Such a chain may be a forgery inside a block that is stored and not
 deflated, or a plain gzip member may have taken a block's place: therefore a slice reports the bytes
-it owned, and `find_rescan` shows which slice has to be scanned again, from where.
+it owned, and `must_rescan` tells whether it has to be scanned again.
 
 What a slice owns starts with a block and ends with one, except that zero padding after the last
 block goes with that block. So a slice that owns bytes up to the object's end holds the last block,
@@ -19,7 +19,7 @@ import re
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from fanfold._kernel import crc64nvme
 from fanfold.errors import ArchiveError
@@ -47,7 +47,7 @@ class BgzfSlice:
     far it runs; zero padding after the last block is read and checked.
 
     An `ArchiveError` while iterating counts only if the slice began where its neighbour ended: one
-    that looked for its first block may have found a forged one (see `find_rescan`).
+    that looked for its first block may have found a forged one (see `must_rescan`).
 
     Args:
         source: the object.
@@ -185,11 +185,7 @@ class BgzfSlice:
 
 
 class SliceRanges(Protocol):
-    """What `find_rescan` looks at in a slice; a `BgzfSlice` has it."""
-
-    @property
-    def start_byte(self) -> int:
-        """Where its range starts."""
+    """What `must_rescan` looks at in a slice; a `BgzfSlice` has it."""
 
     @property
     def end_byte(self) -> int:
@@ -209,54 +205,23 @@ class SliceRanges(Protocol):
 
 
 def must_rescan(each: SliceRanges, begin_byte: int) -> bool:
-    """Whether a slice has to be scanned again from `begin_byte`, where its neighbour ended.
+    """Whether a slice has to be scanned again, because it didn't begin where it should.
 
-    A slice that owns nothing is right when its whole range was owned before it. One that began
-    where it should and failed is not scanned again: its error is the object's.
+    Asked of all slices in order, each of which starts where the range of the one before it ends, it
+    makes their owned bytes tile the object: together they own every byte, and no byte twice. A
+    slice that owns nothing is right when its whole range was owned before it. One that failed
+    where it should begin is right: its error is the object's, and the leftmost.
+
+    Args:
+        each: the slice.
+        begin_byte: where the slices before it ended: 0 for the first, then the `owned_end_byte` of
+            the last that owned something. A slice that is scanned again has to begin here.
     """
     if begin_byte >= each.end_byte:
         return each.failed or each.owned_start_byte != each.owned_end_byte
     if each.owned_start_byte != begin_byte:
         return True
     return not each.failed and each.owned_end_byte < each.end_byte
-
-
-class Rescan(NamedTuple):
-    """A slice that has to be scanned again.
-
-    Attributes:
-        slice_index: which one, counted from 0.
-        begin_byte: where it has to begin.
-    """
-
-    slice_index: int
-    begin_byte: int
-
-
-def find_rescan(slices: Iterable[SliceRanges]) -> Rescan | None:
-    """The first slice that doesn't begin where the one before it ended, or None if all do.
-
-    A slice that owns nothing is right when its whole range was owned before it. One that failed
-    and began where it should ends the search: its error is the object's, and is the leftmost.
-    When the result is None and no slice failed, what the slices own tiles the object: together
-    they own every byte, and no byte twice.
-
-    Args:
-        slices: all slices in order, whose ranges tile the object.
-    """
-    position_byte = 0
-    for index, each in enumerate(slices):
-        if position_byte < each.end_byte:
-            if each.owned_start_byte != position_byte:
-                return Rescan(index, position_byte)
-            if each.failed:
-                return None
-            if each.owned_end_byte < each.end_byte:
-                return Rescan(index, position_byte)
-            position_byte = each.owned_end_byte
-        elif each.failed or each.owned_start_byte != each.owned_end_byte:
-            return Rescan(index, position_byte)
-    return None
 
 
 def gzi(block_start_bytes: Iterable[int], block_text_bytes: Iterable[int]) -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Literal
 
 import msgspec
 
+from fanfold._kernel import VERSION
 from fanfold.errors import PlanError
 from fanfold.inflate import Compression
 from fanfold.objects import Source
@@ -17,7 +16,6 @@ from fanfold.params import DEFAULT_SLICE_BYTES, Params
 SCHEMA = 1
 """The version of the files that fanfold writes."""
 
-VERSION = version("fanfold")
 
 MAX_ARRAY_SLICES = 10_000
 """The most children that an array job has."""
@@ -120,6 +118,8 @@ def make_plan(
 
 def job_of(source: Source, parameters: Params) -> str:
     """The identity of a job: the same for the same source, parameters and version."""
+    import hashlib  # noqa: PLC0415 - slow to load, and nothing else needs it
+
     identity = msgspec.json.encode([SCHEMA, VERSION, source, parameters])
     return hashlib.sha256(identity).hexdigest()[:20]
 
