@@ -90,11 +90,14 @@ def analyse(text: bytes, ks: Sequence[int], *, canonical: bool = False) -> Naive
 def comparable(master: dict[str, Any]) -> dict[str, Any]:
     """The part of a master.json that this twin can judge.
 
-    The wording of the note on the `.fai` is free: only whether there is one is compared.
+    The wording of the note on the `.fai` is free: only whether there is one is compared, and only
+    where there is no index (one of an inflated archive has a note that this twin can't foresee).
     """
     kept = {key: master[key] for key in master if key not in {"source", "proof", "fanfold"}}
     sequences = dict(kept["sequences"])
-    sequences["fai"] = {**sequences["fai"], "note": sequences["fai"]["note"] is not None}
+    fai = sequences["fai"]
+    has_reason = fai["note"] is not None and not fai["written"]
+    sequences["fai"] = {**fai, "note": has_reason}
     return {**kept, "sequences": sequences}
 
 

@@ -35,7 +35,7 @@ class Params(msgspec.Struct, frozen=True):
     @property
     def dense_k(self) -> int:
         """The k that is counted: the others, and the 2-mers of CpG, follow from it."""
-        return max(2, *self.k)
+        return max((2, *self.k))
 
 
 def check_params(k: Iterable[int] | int, *, canonical: bool) -> Params:

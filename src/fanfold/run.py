@@ -305,8 +305,10 @@ def _scan_slices(plan: Plan, folder: Folder, workers: int, watch: _Watch) -> Non
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
-    finally:
+    except BaseException:
         watch.stop()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 

@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from isal import isal_zlib
+
+from fanfold.errors import ArchiveError
+from fanfold.inflate import (
+    HEAD_BYTES,
+    TEXT_BYTES,
+    Compression,
+    Stream,
+    bgzf_block_bytes,
+    detect_compression,
+    inflate,
+)
+from fanfold.objects import Source, read_blocks, stat_source
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+DERIVED = Path(__file__).resolve().parents[2] / "shared" / "tricky" / "_derived"
+STREAMS: tuple[Stream, ...] = ("gzip", "zstd", "bzip2", "xz")
+SKIPPABLE = b"\x5a\x2a\x4d\x18\x03\0\0\0abc"
+TEXT = b">a\nACGTNNNN\n>b\nGATTACA\n" * 3
+
+
+def gzip_member(text: bytes) -> bytes:
+    return gzip.compress(text, mtime=0)
+
+
+def zstd_frame(text: bytes) -> bytes:
+    return zstd.compress(text, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+MEMBER: dict[Stream, Callable[[bytes], bytes]] = {
+    "gzip": gzip_member,
+    "zstd": zstd_frame,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+def reused_blocks(data: bytes, block_bytes: int) -> Iterator[memoryview]:
+    """Views of one buffer that is spoilt before the next is given out, as `read_blocks` may do."""
+    buffer = bytearray(block_bytes)
+    for start in range(0, len(data), block_bytes):
+        block = data[start : start + block_bytes]
+        buffer[:] = b"\xa5" * block_bytes
+        buffer[: len(block)] = block
+        yield memoryview(buffer)[: len(block)]
+
+
+def inflated(data: bytes, compression: Stream, block_bytes: int = 1 << 16) -> bytes:
+    source = Source("/x/archive", "archive", len(data), "")
+    texts = list(inflate(source, compression, reused_blocks(data, block_bytes)))
+    assert all(0 < len(text) <= TEXT_BYTES for text in texts)
+    return b"".join(texts)
+
+
+def gzip_header(extra: bytes, flags: int = 4) -> bytes:
+    return b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + struct.pack("<H", len(extra)) + extra
+
+
+@pytest.mark.parametrize(
+    ("head", "compression"),
+    [
+        (b"", "none"),
+        (b">chr1\nACGT\n", "none"),
+        (b"\x1f", "none"),
+        (gzip_member(TEXT), "gzip"),
+        (gzip_header(b"BC\x02\x00\x1b\x00"), "bgzf"),
+        (gzip_header(b"XY\x01\x00zBC\x02\x00\x1b\x00"), "bgzf"),
+        (gzip_header(b"BC\x02\x00\x1b\x00XY\x01\x00z"), "bgzf"),
+        (gzip_header(b"BC\x01\x00zBC\x02\x00\x1b\x00"), "bgzf"),
+        (gzip_header(b"BC\x02\x00\x1b\x00", flags=4 | 8) + b"name\0", "bgzf"),
+        (gzip_header(b"BC\x02\x00\x1b\x00", flags=0), "gzip"),
+        (gzip_header(b"BC\x04\x00\x1b\x00\x00\x00"), "gzip"),
+        (gzip_header(b"BC\x02\x00\x1b"), "gzip"),
+        (gzip_header(b"XY\xff\xffBC\x02\x00\x1b\x00"), "gzip"),
+        (gzip_header(b"BC\x02\x00\x1b\x00")[:-1], "gzip"),
+        (gzip_header(b"BC\x02\x00\x1b\x00")[:9], "gzip"),
+        (zstd_frame(TEXT), "zstd"),
+        (b"\x50\x2a\x4d\x18", "zstd"),
+        (b"\x5f\x2a\x4d\x18", "zstd"),
+        (b"\x60\x2a\x4d\x18", "none"),
+        (bz2.compress(TEXT), "bzip2"),
+        (b"BZh0", "none"),
+        (lzma.compress(TEXT), "xz"),
+        (lzma.compress(TEXT, lzma.FORMAT_ALONE), "none"),
+    ],
+)
+def test_an_object_is_what_its_first_bytes_say(head: bytes, compression: Compression) -> None:
+    assert detect_compression(head) == compression
+
+
+def test_the_longest_extra_field_fits_the_head() -> None:
+    subfield = b"BC\x02\x00\x1b\x00"
+    filler_bytes = 0xFFFF - len(subfield) - 4
+    extra = b"XY" + struct.pack("<H", filler_bytes) + bytes(filler_bytes) + subfield
+    head = gzip_header(extra)
+    assert len(head) == HEAD_BYTES
+    assert detect_compression(head) == "bgzf"
+    assert bgzf_block_bytes(memoryview(head)) == 0x1C
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 7, 1000])
+def test_all_members_are_read_whatever_the_blocks(compression: Stream, block_bytes: int) -> None:
+    texts = [TEXT, b"", b"AC", b"", b"", TEXT]
+    archive = b"".join(map(MEMBER[compression], texts))
+    assert inflated(archive, compression, block_bytes) == b"".join(texts)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@given(
+    texts=st.lists(st.binary(max_size=200), min_size=1, max_size=4),
+    padding_bytes=st.integers(0, 9),
+    block_bytes=st.integers(1, 99),
+)
+def test_an_archive_inflates_to_its_members_texts(
+    compression: Stream, texts: list[bytes], padding_bytes: int, block_bytes: int
+) -> None:
+    archive = b"".join(map(MEMBER[compression], texts)) + bytes(padding_bytes)
+    assert inflated(archive, compression, block_bytes) == b"".join(texts)
+
+
+def test_skippable_frames_may_stand_anywhere() -> None:
+    archive = SKIPPABLE + zstd_frame(b"AC") + SKIPPABLE + SKIPPABLE + zstd_frame(b"GT") + SKIPPABLE
+    for block_bytes in (1, 4, 1000):
+        assert inflated(archive, "zstd", block_bytes) == b"ACGT"
+
+
+def test_a_zstd_frame_may_ask_for_a_window_of_2_gib() -> None:
+    # RFC 8878: a frame without content size, whose window is 2^(10+21), and one raw block.
+    frame = b"\x28\xb5\x2f\xfd\x00\xa8" + (len(TEXT) << 3 | 1).to_bytes(3, "little") + TEXT
+    assert inflated(frame, "zstd") == TEXT
+
+
+def test_an_empty_gzip_has_no_text() -> None:
+    assert len(gzip_member(b"")) == 20
+    assert inflated(gzip_member(b""), "gzip") == b""
+
+
+def test_a_gzip_member_may_hold_more_than_4_gib() -> None:
+    count = 4097
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    mebibyte = deflater.compress(bytes(1 << 20)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    one = crc = zlib.crc32(bytes(1 << 20))
+    for _ in range(count - 1):
+        crc = isal_zlib.crc32_combine(crc, one, 1 << 20)
+    size = struct.pack("<Q", count << 20)[:4]
+    archive = gzip_member(b"")[:10] + mebibyte * count + b"\x03\0" + struct.pack("<I", crc) + size
+    source = Source("/x/archive", "archive", len(archive), "")
+    texts = inflate(source, "gzip", reused_blocks(archive, 1 << 16))
+    assert sum(map(len, texts)) == count << 20
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_every_truncation_is_an_error_that_says_where(compression: Stream) -> None:
+    first, second = MEMBER[compression](TEXT), MEMBER[compression](b"ACGT")
+    archive = first + second
+    for size in range(1, len(archive)):
+        for block_bytes in (1, 1000):
+            if size == len(first):
+                assert inflated(archive[:size], compression, block_bytes) == TEXT
+                continue
+            with pytest.raises(ArchiveError, match="truncated: it ends at byte") as raised:
+                inflated(archive[:size], compression, block_bytes)
+            assert raised.value.offset_byte == size
+            member_start = 0 if size < len(first) else len(first)
+            assert f"that starts at byte {member_start};" in str(raised.value)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize("block_bytes", [3, 1000])
+def test_no_damaged_byte_changes_the_text(compression: Stream, block_bytes: int) -> None:
+    archive = MEMBER[compression](TEXT) + MEMBER[compression](b"ACGT")
+    found_bytes = []
+    for at in range(len(archive)):
+        for flip in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF):
+            damaged = bytearray(archive)
+            damaged[at] ^= flip
+            try:
+                assert inflated(bytes(damaged), compression, block_bytes) == TEXT + b"ACGT"
+            except ArchiveError as error:
+                found_bytes.append(error.offset_byte)
+    assert len(found_bytes) > 4 * len(archive)
+    assert all(0 <= offset_byte <= len(archive) for offset_byte in found_bytes)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_damage_is_found_near_where_it_is(compression: Stream) -> None:
+    whole = MEMBER[compression](TEXT)
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    with pytest.raises(ArchiveError, match="damaged") as raised:
+        inflated(whole + damaged, compression, 16)
+    message = str(raised.value)
+    assert message.startswith("archive: ")
+    assert f"that starts at byte {len(whole)} " in message
+    assert len(whole) <= raised.value.offset_byte < 2 * len(whole)
+    assert f"found in bytes {raised.value.offset_byte} to" in message
+
+
+@pytest.mark.parametrize("trailer", ["crc", "size"])
+def test_a_gzip_trailer_is_verified(trailer: str) -> None:
+    damaged = bytearray(gzip_member(TEXT))
+    damaged[-8 if trailer == "crc" else -1] ^= 1
+    for block_bytes in (1, 1000):
+        with pytest.raises(ArchiveError, match="damaged: the gzip member that starts at byte 0"):
+            inflated(bytes(damaged), "gzip", block_bytes)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize(
+    ("tail", "offset"),
+    [(b"\n", 0), (b"garbage", 0), (bytes(9) + b"\n" + bytes(9), 9), (bytes(70) + b"x", 70)],
+)
+@pytest.mark.parametrize("block_bytes", [1, 8, 1000])
+def test_only_zeros_may_follow(
+    compression: Stream, tail: bytes, offset: int, block_bytes: int
+) -> None:
+    archive = MEMBER[compression](TEXT)
+    with pytest.raises(ArchiveError, match="not zero padding") as raised:
+        inflated(archive + tail, compression, block_bytes)
+    assert raised.value.offset_byte == len(archive) + offset
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_padding_is_the_end_even_if_a_member_follows(compression: Stream) -> None:
+    member = MEMBER[compression](TEXT)
+    with pytest.raises(ArchiveError, match="not zero padding") as raised:
+        inflated(member + bytes(8) + member, compression)
+    assert raised.value.offset_byte == len(member) + 8
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_a_member_of_another_format_is_not_the_archive_s(compression: Stream) -> None:
+    member = MEMBER[compression](TEXT)
+    other = MEMBER["xz" if compression != "xz" else "gzip"](TEXT)
+    with pytest.raises(ArchiveError, match="not zero padding") as raised:
+        inflated(member + other, compression)
+    assert raised.value.offset_byte == len(member)
+
+
+def test_text_is_given_out_before_more_is_asked_for() -> None:
+    asked = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal asked
+        for text in (b"AC", b"GT"):
+            asked += 1
+            yield gzip_member(text)
+
+    texts = inflate(Source("/x/archive", "archive", 44, ""), "gzip", blocks())
+    assert (next(texts), asked) == (b"AC", 1)
+    assert (next(texts), asked) == (b"GT", 2)
+
+
+BOMB = """
+import sys
+from fanfold.inflate import inflate
+from fanfold.objects import read_blocks, stat_source
+
+def peak_bytes():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+
+source = stat_source(sys.argv[2])
+texts = inflate(source, sys.argv[1], read_blocks(source, 0, source.size_bytes))
+count = len(next(texts))
+before = peak_bytes()
+count += sum(map(len, texts))
+print(count, peak_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("compression", STREAMS)
+def test_a_bomb_takes_no_memory(compression: Stream, tmp_path: Path) -> None:
+    text_bytes = 128 << 20
+    deflate: Callable[[bytes], bytes] = {
+        "gzip": lambda text: gzip.compress(text, 9),
+        "zstd": zstd.compress,
+        "bzip2": bz2.compress,
+        "xz": lambda text: lzma.compress(text, preset=0),
+    }[compression]
+    path = tmp_path / "bomb"
+    # A bomb in one block, and another behind it.
+    path.write_bytes(deflate(bytes(text_bytes)) * 2)
+    command = [sys.executable, "-c", BOMB, compression, str(path)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    count, grown_bytes = map(int, result.stdout.split())
+    assert count == 2 * text_bytes
+    assert grown_bytes < 16 << 20
+
+
+@pytest.mark.parametrize(
+    ("tool", "compression"),
+    [("gzip", "gzip"), ("pigz", "gzip"), ("zstd", "zstd"), ("bzip2", "bzip2"), ("xz", "xz")],
+)
+def test_what_the_tools_write_is_read(tool: str, compression: Stream, tmp_path: Path) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} isn't installed")
+    text = b"".join(b">%d\n%s\n" % (i, b"ACGTTGCANN"[i % 9 :] * (i % 50)) for i in range(20_000))
+    path = tmp_path / "genome"
+    with path.open("wb") as archive:
+        for member in (text, b"", text[:99]):
+            subprocess.run([tool, "-c"], check=True, input=member, stdout=archive)
+    source = stat_source(path)
+    assert detect_compression(path.read_bytes()) == compression
+    blocks = read_blocks(source, 0, source.size_bytes, 1000)
+    assert b"".join(inflate(source, compression, blocks)) == text + text[:99]
+
+
+needs_shared = pytest.mark.skipif(not DERIVED.is_dir(), reason=f"{DERIVED} is not there")
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    "name",
+    [
+        "empty_member.fa.gz",
+        "lambda.fa.bz2",
+        "lambda.fa.xz",
+        "lambda_gz_named_fa.fa",
+        "phi_lambda_mt.multimember.fa.gz",
+        "phi_lambda_mt.multimember_midline.fa.gz",
+        "lambda_trailing_zeros.fa.gz",
+    ],
+)
+def test_odd_but_whole_archives_are_read(name: str) -> None:
+    data = (DERIVED / name).read_bytes()
+    compression = detect_compression(data)
+    assert compression in ("gzip", "bzip2", "xz")
+    expected = {"gzip": gzip.decompress, "bzip2": bz2.decompress, "xz": lzma.decompress}
+    assert inflated(data, compression) == expected[compression](data)
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "offset", "found"),
+    [
+        ("lambda_truncated.fa.gz", 9000, "truncated"),
+        ("lambda_truncated_trailer.fa.gz", 15396, "truncated"),
+        ("lambda_badcrc.fa.gz", 0, "damaged"),
+        ("lambda_trailing_garbage.fa.gz", 15404, "not zero padding"),
+    ],
+)
+def test_broken_archives_are_refused(name: str, offset: int, found: str) -> None:
+    with pytest.raises(ArchiveError, match=found) as raised:
+        inflated((DERIVED / name).read_bytes(), "gzip")
+    assert raised.value.offset_byte == offset
+
+
+def test_importing_the_module_imports_no_decompressor() -> None:
+    code = (
+        "import sys, fanfold.inflate, fanfold.bgzf;"
+        "print({'isal', '_bz2', '_lzma', 'backports', '_zstd'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "set()"
