@@ -24,7 +24,10 @@ impl Lengths {
         Self {
             count: lengths.len() as u64,
             sum,
-            sum_of_squares: lengths.iter().map(|length| u128::from(*length).pow(2)).sum(),
+            sum_of_squares: lengths
+                .iter()
+                .map(|length| u128::from(*length).pow(2))
+                .sum(),
             longest: lengths.first().copied().unwrap_or(0),
             shortest: lengths.last().copied().unwrap_or(0),
             n50: reach(&lengths, sum, 50),
@@ -55,6 +58,9 @@ mod tests {
         assert_eq!((lengths.longest, lengths.shortest), (10, 2));
         assert_eq!(lengths.sum_of_squares, 384);
         assert_eq!(Lengths::of(vec![0, 0]).n50, None);
-        assert_eq!(Lengths::of(vec![u64::MAX / 2, 1]).n50, Some((u64::MAX / 2, 1)));
+        assert_eq!(
+            Lengths::of(vec![u64::MAX / 2, 1]).n50,
+            Some((u64::MAX / 2, 1))
+        );
     }
 }

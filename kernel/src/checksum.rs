@@ -33,7 +33,10 @@ mod tests {
             let whole = crc64nvme(&data, 0);
             let right_crc = crc64nvme(right, 0);
             assert_eq!(crc64nvme(right, crc64nvme(left, 0)), whole);
-            assert_eq!(combine(crc64nvme(left, 0), right_crc, right.len() as u64), whole);
+            assert_eq!(
+                combine(crc64nvme(left, 0), right_crc, right.len() as u64),
+                whole
+            );
         }
     }
 }

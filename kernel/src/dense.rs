@@ -20,7 +20,10 @@ pub struct Dense {
 
 impl Dense {
     pub fn new(k: u32) -> Self {
-        assert!((1..=MAX_K).contains(&k), "dense counts are for k up to 8, not {k}");
+        assert!(
+            (1..=MAX_K).contains(&k),
+            "dense counts are for k up to 8, not {k}"
+        );
         Self {
             k,
             kmers: Vec::new(),

@@ -57,7 +57,7 @@ pub struct FaidxIndex {
 impl Findings {
     /// Closes the summary of a whole object.
     pub fn of(summary: &Summary) -> Result<Self, Refusal> {
-        let (start, mut text) = summary.from_object_start();
+        let (start, mut text) = summary.at_object_start();
         let ending = Ending::of(&text, summary.bytes);
         close(&mut text, summary.bytes);
         if let Some(fault) = fault_of(summary, start, &text) {
@@ -87,7 +87,10 @@ impl Findings {
     }
 
     /// Appends rows to the buffer, which `flush` empties whenever it is large.
-    pub fn sequences_tsv<E>(&self, flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub fn sequences_tsv<E>(
+        &self,
+        flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut pages = tables::Pages::new(flush);
         pages.buffer.extend_from_slice(tables::SEQUENCES_HEADER);
         for record in self.records() {
@@ -219,8 +222,10 @@ impl Walk {
             walk.lengths.push(record.length);
             walk.empty += u64::from(record.length == 0);
             let mut from_base = 0;
-            while let Some(gap) = gaps.next_if(|gap| gap.is_none_or(|gap| gap.record <= place + 1)) {
-                let gap = gap.filter(|gap| gap.record == place + 1 && gap.end_base <= record.length)?;
+            while let Some(gap) = gaps.next_if(|gap| gap.is_none_or(|gap| gap.record <= place + 1))
+            {
+                let gap =
+                    gap.filter(|gap| gap.record == place + 1 && gap.end_base <= record.length)?;
                 walk.push_contig(gap.start_base - from_base);
                 walk.gaps.push(gap.end_base - gap.start_base);
                 from_base = gap.end_base;
@@ -253,7 +258,10 @@ impl Walk {
     }
 
     fn index(&self, text: &Text, start: Start, ending: Ending) -> FaidxIndex {
-        let head_is_blank = text.head.as_ref().is_none_or(|head| head.geometry.all_blank);
+        let head_is_blank = text
+            .head
+            .as_ref()
+            .is_none_or(|head| head.geometry.all_blank);
         let ends_well = match ending {
             Ending::LoneMark => self.last_but_one_has_lines,
             Ending::Other => self.last_has_lines,
@@ -264,7 +272,9 @@ impl Walk {
             Some("samtools faidx refuses what stands before the first header".to_owned())
         } else if let Some(name) = &self.refused {
             let name = tables::printable(name);
-            Some(format!("samtools faidx refuses the uneven lines of record {name}"))
+            Some(format!(
+                "samtools faidx refuses the uneven lines of record {name}"
+            ))
         } else if !ends_well {
             Some("samtools faidx refuses a last record without sequence".to_owned())
         } else {

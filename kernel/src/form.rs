@@ -131,7 +131,9 @@ impl<'de> Deserialize<'de> for BasesForm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bases = Bases::from_text(text.as_bytes());
-        bases.map(Self).ok_or_else(|| D::Error::custom("not a text of bases"))
+        bases
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("not a text of bases"))
     }
 }
 
@@ -214,15 +216,23 @@ impl Summary {
             k: self.k(),
             bytes: self.bytes,
             lead: match &self.lead {
-                Lead::Open { content, waiting_crs } => LeadForm::Open {
+                Lead::Open {
+                    content,
+                    waiting_crs,
+                } => LeadForm::Open {
                     content: Raw(content.clone()),
                     waiting_crs: *waiting_crs,
                 },
-                Lead::Closed { content, waiting_crs } => LeadForm::Closed {
+                Lead::Closed {
+                    content,
+                    waiting_crs,
+                } => LeadForm::Closed {
                     content: Raw(content.clone()),
                     waiting_crs: *waiting_crs,
                 },
-                Lead::Long { first } => LeadForm::Long { first: Raw(first.to_vec()) },
+                Lead::Long { first } => LeadForm::Long {
+                    first: Raw(first.to_vec()),
+                },
             },
             text: TextForm {
                 front: match text.front {
@@ -299,7 +309,10 @@ impl Summary {
         if !(1..=MAX_K).contains(&form.k) {
             return Err(format!("k = {} can't be here", form.k));
         }
-        let mut text = form.text.text(form.k).ok_or("parts that don't fit each other")?;
+        let mut text = form
+            .text
+            .text(form.k)
+            .ok_or("parts that don't fit each other")?;
         let mut deserializer = serde_json::Deserializer::from_slice(kmer_counts);
         let largest = BaseCounts(|kmer: Bases, count| {
             if kmer.length == form.k {
@@ -311,7 +324,8 @@ impl Summary {
             .deserialize_map(largest)
             .and_then(|()| deserializer.end())
             .map_err(|error| error.to_string())?;
-        let records = varint::read(&mut rows).and_then(|bytes| rows.split_at_checked(bytes as usize));
+        let records =
+            varint::read(&mut rows).and_then(|bytes| rows.split_at_checked(bytes as usize));
         let (records, gaps) = records.ok_or("rows that are cut off")?;
         if !records.is_empty() {
             text.records = Records::leaf(RecordBlock::from_bytes(records.to_vec()));
@@ -330,11 +344,17 @@ impl Summary {
 impl LeadForm {
     fn lead(self) -> Option<Lead> {
         Some(match self {
-            Self::Open { content, waiting_crs } => Lead::Open {
+            Self::Open {
+                content,
+                waiting_crs,
+            } => Lead::Open {
                 content: content.0,
                 waiting_crs,
             },
-            Self::Closed { content, waiting_crs } => Lead::Closed {
+            Self::Closed {
+                content,
+                waiting_crs,
+            } => Lead::Closed {
                 content: content.0,
                 waiting_crs,
             },

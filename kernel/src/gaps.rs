@@ -116,23 +116,47 @@ mod tests {
     fn block(gaps: &[(u64, u64, u64)]) -> Gaps {
         let mut block = GapBlock::default();
         for &(record, start_base, end_base) in gaps {
-            block.push(Gap { record, start_base, end_base });
+            block.push(Gap {
+                record,
+                start_base,
+                end_base,
+            });
         }
         Gaps::leaf(block)
     }
 
     fn listed(gaps: &Gaps) -> Vec<(u64, u64, u64)> {
         let gaps: Option<Vec<_>> = gaps.gaps().collect();
-        gaps.unwrap().iter().map(|gap| (gap.record, gap.start_base, gap.end_base)).collect()
+        gaps.unwrap()
+            .iter()
+            .map(|gap| (gap.record, gap.start_base, gap.end_base))
+            .collect()
     }
 
     #[test]
     fn joined_gaps_stand_where_their_records_do() {
         let right = block(&[(0, 1, 2), (0, 7, 9), (2, 0, 4)]);
-        let middle = Gaps::join(Gaps::default(), right, GapShift { records: 0, bases: 10 });
+        let middle = Gaps::join(
+            Gaps::default(),
+            right,
+            GapShift {
+                records: 0,
+                bases: 10,
+            },
+        );
         assert_eq!(listed(&middle), [(0, 11, 12), (0, 17, 19), (2, 0, 4)]);
-        let whole = Gaps::join(block(&[(1, 5, 6)]), middle, GapShift { records: 3, bases: 100 });
-        assert_eq!(listed(&whole), [(1, 5, 6), (3, 111, 112), (3, 117, 119), (5, 0, 4)]);
+        let whole = Gaps::join(
+            block(&[(1, 5, 6)]),
+            middle,
+            GapShift {
+                records: 3,
+                bases: 100,
+            },
+        );
+        assert_eq!(
+            listed(&whole),
+            [(1, 5, 6), (3, 111, 112), (3, 117, 119), (5, 0, 4)]
+        );
     }
 
     #[test]

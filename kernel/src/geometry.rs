@@ -83,7 +83,13 @@ impl Geometry {
         let (Some(first), Some(second)) = (self.first, next.first) else {
             return if self.first.is_some() { *self } else { *next };
         };
-        let ended = |blank: bool| if blank { Judgement::Ended } else { Judgement::Refused };
+        let ended = |blank: bool| {
+            if blank {
+                Judgement::Ended
+            } else {
+                Judgement::Refused
+            }
+        };
         let judgement = match self.judgement {
             Judgement::Refused => Judgement::Refused,
             Judgement::Ended => ended(next.all_blank),
@@ -125,7 +131,11 @@ mod tests {
                 ended = bytes < expected;
             }
         }
-        if ended { Judgement::Ended } else { Judgement::Open }
+        if ended {
+            Judgement::Ended
+        } else {
+            Judgement::Open
+        }
     }
 
     fn geometry(lines: &[(u64, bool)]) -> Geometry {

@@ -27,7 +27,9 @@ struct Told {
     kmers: Vec<u64>,
 }
 
-fn collect(write: impl FnOnce(&mut dyn FnMut(&mut Vec<u8>) -> Result<(), ()>) -> Result<(), ()>) -> String {
+fn collect(
+    write: impl FnOnce(&mut dyn FnMut(&mut Vec<u8>) -> Result<(), ()>) -> Result<(), ()>,
+) -> String {
     let mut all = Vec::new();
     write(&mut |page| {
         all.extend_from_slice(page);
@@ -53,7 +55,9 @@ fn tell(summary: &Summary) -> Result<Told, Fault> {
         empty: findings.empty_records,
         repeated_names: findings.repeated_names,
         contigs: (findings.contigs.count, findings.contigs.sum),
-        counts: (1..=k).map(|k| findings.dense.counts(&findings.run_ends, k)).collect(),
+        counts: (1..=k)
+            .map(|k| findings.dense.counts(&findings.run_ends, k))
+            .collect(),
         kmers: (1..=k).map(|k| findings.run_lengths.kmers(k)).collect(),
     })
 }
@@ -66,14 +70,21 @@ fn scan(bytes: &[u8], k: u32) -> Summary {
 
 fn read_back(summary: &Summary) -> Summary {
     let counts = summary.kmer_counts_json(&[1]).unwrap();
-    Summary::from_forms(&summary.to_json().unwrap(), &counts, &summary.rows().unwrap()).unwrap()
+    Summary::from_forms(
+        &summary.to_json().unwrap(),
+        &counts,
+        &summary.rows().unwrap(),
+    )
+    .unwrap()
 }
 
 /// Merges neighbours until one is left, which of them as `choices` say.
 fn merge_in_any_order(mut summaries: Vec<Summary>, choices: &[prop::sample::Index]) -> Summary {
     let mut choices = choices.iter().cycle();
     while summaries.len() > 1 {
-        let at = choices.next().map_or(0, |choice| choice.index(summaries.len() - 1));
+        let at = choices
+            .next()
+            .map_or(0, |choice| choice.index(summaries.len() - 1));
         let right = summaries.remove(at + 1);
         summaries[at] = summaries[at].merge(&right);
     }
@@ -84,13 +95,19 @@ fn cut(bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
     let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
     places.sort_unstable();
-    places.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
+    places
+        .windows(2)
+        .map(|pair| bytes[pair[0]..pair[1]].to_vec())
+        .collect()
 }
 
 /// Text like FASTA, with everything that is hard about it.
 fn fasta_like() -> impl Strategy<Value = Vec<u8>> {
     let residues = prop::collection::vec(prop::sample::select(b"ACGTacgtACGTNNn".to_vec()), 0..20);
-    let odd = prop::collection::vec(prop::sample::select(b"ACGTNU-*x>;@ \t\r\x00\xff\xef".to_vec()), 0..15);
+    let odd = prop::collection::vec(
+        prop::sample::select(b"ACGTNU-*x>;@ \t\r\x00\xff\xef".to_vec()),
+        0..15,
+    );
     let line = prop_oneof![
         4 => residues,
         1 => odd,
@@ -101,13 +118,34 @@ fn fasta_like() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"ACGTACGTAC".to_vec()),
         1 => Just(b"ACGTACGTACGTACGTACGTNNNNNNACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACG".to_vec()),
     ];
-    let end = prop::sample::select(vec![&b"\n"[..], b"\n", b"\n", b"\r\n", b"\r\r\n", b"\n\n", b"\r"]);
-    let start = prop::sample::select(vec![&b""[..], b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\n", b">x\n", b">x\n"]);
+    let end = prop::sample::select(vec![
+        &b"\n"[..],
+        b"\n",
+        b"\n",
+        b"\r\n",
+        b"\r\r\n",
+        b"\n\n",
+        b"\r",
+    ]);
+    let start = prop::sample::select(vec![
+        &b""[..],
+        b"",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\n",
+        b">x\n",
+        b">x\n",
+    ]);
     let lines = prop::collection::vec((line, end), 0..12);
     let last = prop::sample::select(vec![&b""[..], b"", b"AC", b">", b"\r", b"GG\r\r"]);
     (start, lines, last).prop_map(|(start, lines, last)| {
         let lines = lines.iter().flat_map(|(line, end)| [line.as_slice(), end]);
-        std::iter::once(start).chain(lines).chain(std::iter::once(last)).flatten().copied().collect()
+        std::iter::once(start)
+            .chain(lines)
+            .chain(std::iter::once(last))
+            .flatten()
+            .copied()
+            .collect()
     })
 }
 
@@ -122,17 +160,28 @@ fn the_law_holds(
     choices: &[prop::sample::Index],
 ) -> Result<(), TestCaseError> {
     let whole = tell(&scan(bytes, k));
-    let slices = cut(bytes, cuts).iter().map(|slice| scan(slice, k)).collect();
+    let slices = cut(bytes, cuts)
+        .iter()
+        .map(|slice| scan(slice, k))
+        .collect();
     prop_assert_eq!(&tell(&merge_in_any_order(slices, choices)), &whole);
-    let single_bytes = bytes.iter().map(|byte| scan(&[*byte], k)).collect::<Vec<_>>();
+    let single_bytes = bytes
+        .iter()
+        .map(|byte| scan(&[*byte], k))
+        .collect::<Vec<_>>();
     if !single_bytes.is_empty() {
         prop_assert_eq!(&tell(&merge_in_any_order(single_bytes, choices)), &whole);
     }
-    let kept = cut(bytes, cuts).iter().map(|slice| read_back(&scan(slice, k))).collect();
+    let kept = cut(bytes, cuts)
+        .iter()
+        .map(|slice| read_back(&scan(slice, k)))
+        .collect();
     let merged = read_back(&merge_in_any_order(kept, choices));
     prop_assert_eq!(&tell(&merged), &whole);
     let mut scanner = Scanner::new(k);
-    cut(bytes, cuts).iter().for_each(|block| scanner.update(block));
+    cut(bytes, cuts)
+        .iter()
+        .for_each(|block| scanner.update(block));
     prop_assert_eq!(&tell(&scanner.finish()), &whole);
     Ok(())
 }
@@ -205,7 +254,11 @@ fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
     if object.starts_with(b"\xff\xfe") || object.starts_with(b"\xfe\xff") {
         return Err((FaultKind::Utf16, 0));
     }
-    let mark = if object.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mark = if object.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    };
     let mut faults = Vec::new();
     let mut records: Vec<(Vec<u8>, usize, Vec<u8>)> = Vec::new();
     let mut start = mark;
@@ -252,7 +305,11 @@ fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
         return Err((kind, offset as u64));
     }
     if records.is_empty() {
-        let kind = if object.is_empty() { FaultKind::Empty } else { FaultKind::NoRecord };
+        let kind = if object.is_empty() {
+            FaultKind::Empty
+        } else {
+            FaultKind::NoRecord
+        };
         return Err((kind, 0));
     }
     let mut composition = Composition::default();
@@ -261,10 +318,22 @@ fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
     let mut counts: Vec<_> = (1..=k).map(|k| vec![0; slots(k)]).collect();
     for (name, start, residues) in &records {
         let count = |letters: &[u8]| {
-            residues.iter().filter(|byte| letters.contains(&byte.to_ascii_uppercase())).count()
+            residues
+                .iter()
+                .filter(|byte| letters.contains(&byte.to_ascii_uppercase()))
+                .count()
         };
-        let (a, c, g, t, n) = (count(b"A"), count(b"C"), count(b"G"), count(b"T"), count(b"N"));
-        let lowercase = residues.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+        let (a, c, g, t, n) = (
+            count(b"A"),
+            count(b"C"),
+            count(b"G"),
+            count(b"T"),
+            count(b"N"),
+        );
+        let lowercase = residues
+            .iter()
+            .filter(|byte| byte.is_ascii_lowercase())
+            .count();
         let percent = match a + c + g + t {
             0 => String::new(),
             acgt => {

@@ -57,7 +57,9 @@ mod _kernel {
         if (1..=MAX_K).contains(&k) {
             Ok(k)
         } else {
-            Err(PyValueError::new_err(format!("k must be 1 to {MAX_K}, not {k}")))
+            Err(PyValueError::new_err(format!(
+                "k must be 1 to {MAX_K}, not {k}"
+            )))
         }
     }
 
@@ -154,7 +156,9 @@ mod _kernel {
             for &k in &ks {
                 checked_k(k)?;
             }
-            let json = py.detach(|| self.0.kmer_counts_json(&ks)).map_err(unwritable)?;
+            let json = py
+                .detach(|| self.0.kmer_counts_json(&ks))
+                .map_err(unwritable)?;
             Ok(PyBytes::new(py, &json))
         }
 
@@ -306,7 +310,10 @@ mod _kernel {
                 } else {
                     counts
                 };
-                counts.iter().flat_map(|count| count.to_ne_bytes()).collect()
+                counts
+                    .iter()
+                    .flat_map(|count| count.to_ne_bytes())
+                    .collect()
             });
             Ok(PyBytes::new(py, &bytes))
         }

@@ -242,7 +242,9 @@ impl Text {
             tally.add(&planes, bases);
             let low = machine.compress(planes.low, bases);
             let high = machine.compress(planes.high, bases);
-            tools.stretch.append(&mut tail, low, high, bases.count_ones());
+            tools
+                .stretch
+                .append(&mut tail, low, high, bases.count_ones());
             if tools.stretch.is_full() {
                 self.count(machine, tools);
                 tail = tools.stretch.tail();
@@ -329,7 +331,9 @@ impl Text {
                     let plane = |bits: u64| (bits & mask) >> index;
                     let mut tail = tools.stretch.tail();
                     let (low, high) = (plane(planes.low), plane(planes.high));
-                    tools.stretch.append(&mut tail, low, high, mask.count_ones());
+                    tools
+                        .stretch
+                        .append(&mut tail, low, high, mask.count_ones());
                     if tools.stretch.is_full() {
                         self.count(machine, tools);
                     }
@@ -429,14 +433,19 @@ impl Text {
     fn end_line(&mut self, at_byte: u64) {
         let bytes = at_byte - self.line_start_byte;
         let graphic = bytes - self.line_not_graphic;
-        self.close_line(Line { bytes, graphic }, bytes == self.waiting_crs && bytes <= 1);
+        self.close_line(
+            Line { bytes, graphic },
+            bytes == self.waiting_crs && bytes <= 1,
+        );
         self.start_line(at_byte + 1);
     }
 
     /// The length of a line of bases that would change nothing but sums, or one that no line has.
     fn steady_bytes(&self) -> u64 {
         match (self.front, self.part.geometry.steady_bytes()) {
-            (Front::LineStart | Front::MidLine(Some(_)), Some(bytes)) if self.line_not_graphic == 0 => {
+            (Front::LineStart | Front::MidLine(Some(_)), Some(bytes))
+                if self.line_not_graphic == 0 =>
+            {
                 bytes
             }
             _ => u64::MAX,
@@ -598,7 +607,8 @@ impl Text {
     pub fn seal(&mut self) {
         let records = std::mem::take(&mut self.new_records);
         if !records.bytes.is_empty() {
-            self.records = Records::join(std::mem::take(&mut self.records), Records::leaf(records), 0);
+            self.records =
+                Records::join(std::mem::take(&mut self.records), Records::leaf(records), 0);
         }
         let gaps = std::mem::take(&mut self.new_gaps);
         if !gaps.bytes.is_empty() {

@@ -278,12 +278,17 @@ mod tests {
         mask: u64,
     ) -> Result<(), TestCaseError> {
         prop_assert_eq!(machine.planes(chunk), naive_planes(chunk));
-        let is_n = (0..64).fold(0, |plane, i| plane | u64::from(b"Nn".contains(&chunk[i])) << i);
+        let is_n = (0..64).fold(0, |plane, i| {
+            plane | u64::from(b"Nn".contains(&chunk[i])) << i
+        });
         prop_assert_eq!(machine.equal(chunk, b'N'), is_n);
         prop_assert_eq!(machine.compress(bits, mask), naive_compress(bits, mask));
         let mut codes = [[0; 2]; 2];
         machine.interleave(&[bits, mask], &[mask, bits], &mut codes);
-        prop_assert_eq!(codes, [naive_interleave(bits, mask), naive_interleave(mask, bits)]);
+        prop_assert_eq!(
+            codes,
+            [naive_interleave(bits, mask), naive_interleave(mask, bits)]
+        );
         Ok(())
     }
 

@@ -46,7 +46,10 @@ impl Header {
         // Rust's ASCII white space lacks the vertical tab that C's isspace has.
         let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
         let line = line.get(1..).unwrap_or_default();
-        let start = line.iter().position(|byte| !is_space(byte)).unwrap_or(line.len());
+        let start = line
+            .iter()
+            .position(|byte| !is_space(byte))
+            .unwrap_or(line.len());
         let name = &line[start..];
         &name[..name.iter().position(is_space).unwrap_or(name.len())]
     }
@@ -85,8 +88,13 @@ impl<'a> Record<'a> {
     pub fn new(header: &'a Header, part: &Part) -> Self {
         let composition = &part.composition;
         let index = match part.geometry {
-            Geometry { judgement: Judgement::Refused, .. } => Index::Refused,
-            Geometry { first: Some(line), .. } if line.bytes > 0 => Index::Lines {
+            Geometry {
+                judgement: Judgement::Refused,
+                ..
+            } => Index::Refused,
+            Geometry {
+                first: Some(line), ..
+            } if line.bytes > 0 => Index::Lines {
                 length: part.graphic,
                 line_bases: line.graphic,
                 line_bytes: line.bytes + 1,
@@ -265,8 +273,18 @@ mod tests {
         };
         let rows = [
             record,
-            Record { start_byte: 2000, sequence_start_byte: 2002, index: Index::NoLines, ..record },
-            Record { start_byte: 2002, sequence_start_byte: 2004, index: Index::Refused, ..record },
+            Record {
+                start_byte: 2000,
+                sequence_start_byte: 2002,
+                index: Index::NoLines,
+                ..record
+            },
+            Record {
+                start_byte: 2002,
+                sequence_start_byte: 2004,
+                index: Index::Refused,
+                ..record
+            },
         ];
         let mut block = RecordBlock::default();
         rows.iter().for_each(|row| block.push(row));

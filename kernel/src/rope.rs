@@ -46,7 +46,11 @@ impl<B, S: Shift> Rope<B, S> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&B, S)> {
-        let mut stack: Vec<_> = self.root.iter().map(|node| (&**node, S::default())).collect();
+        let mut stack: Vec<_> = self
+            .root
+            .iter()
+            .map(|node| (&**node, S::default()))
+            .collect();
         std::iter::from_fn(move || {
             while let Some((node, outer)) = stack.pop() {
                 match node {
@@ -121,6 +125,9 @@ mod tests {
             rope = Rope::join(rope, Rope::leaf(0), i);
         }
         assert_eq!(rope.iter().count(), 1_000_000);
-        assert_eq!(rope.iter().last().map(|(value, shift)| value + shift), Some(999_999));
+        assert_eq!(
+            rope.iter().last().map(|(value, shift)| value + shift),
+            Some(999_999)
+        );
     }
 }

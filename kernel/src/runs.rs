@@ -82,7 +82,10 @@ mod tests {
         lengths.iter().for_each(|length| counted.push(*length));
         counted.push(0);
         for k in 1..=8_u64 {
-            let expected: u64 = lengths.iter().map(|length| (length + 1_u64).saturating_sub(k)).sum();
+            let expected: u64 = lengths
+                .iter()
+                .map(|length| (length + 1_u64).saturating_sub(k))
+                .sum();
             assert_eq!(counted.kmers(k as u32), expected);
         }
     }

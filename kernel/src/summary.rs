@@ -151,11 +151,23 @@ impl Summary {
             (Lead::Closed { .. } | Lead::Long { .. }, _) => {
                 follow(&mut self.text, right, 0, shift_bytes);
             }
-            (Lead::Open { .. }, Lead::Open { content, waiting_crs }) => {
+            (
+                Lead::Open { .. },
+                Lead::Open {
+                    content,
+                    waiting_crs,
+                },
+            ) => {
                 self.feed_few(content);
                 self.feed_crs(*waiting_crs);
             }
-            (Lead::Open { .. }, Lead::Closed { content, waiting_crs }) => {
+            (
+                Lead::Open { .. },
+                Lead::Closed {
+                    content,
+                    waiting_crs,
+                },
+            ) => {
                 self.feed_few(content);
                 self.feed_crs(*waiting_crs);
                 self.feed_few(b"\n");
@@ -174,7 +186,7 @@ impl Summary {
 
     /// What the object starts with, and its text from there on, whose kinds of lines are all
     /// known.
-    pub fn from_object_start(&self) -> (Start, Text) {
+    pub fn at_object_start(&self) -> (Start, Text) {
         let first = match &self.lead {
             Lead::Open { content, .. } | Lead::Closed { content, .. } => content.as_slice(),
             Lead::Long { first } => first.as_slice(),
@@ -206,11 +218,17 @@ pub enum Start {
 fn follow(text: &mut Text, right: &Summary, skip: usize, shift_bytes: u64) {
     let at_byte = shift_bytes + skip as u64;
     match &right.lead {
-        Lead::Open { content, waiting_crs } => {
+        Lead::Open {
+            content,
+            waiting_crs,
+        } => {
             text.feed_few(&content[skip..], at_byte);
             text.feed_crs(*waiting_crs);
         }
-        Lead::Closed { content, waiting_crs } => {
+        Lead::Closed {
+            content,
+            waiting_crs,
+        } => {
             text.feed_few(&content[skip..], at_byte);
             text.feed_crs(*waiting_crs);
             let line_feed_byte = shift_bytes + content.len() as u64 + waiting_crs;

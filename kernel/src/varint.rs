@@ -32,7 +32,10 @@ mod tests {
 
     #[test]
     fn numbers_read_back_and_cut_ones_do_not() {
-        for value in (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit]).chain([u64::MAX]) {
+        for value in (0..64)
+            .flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit])
+            .chain([u64::MAX])
+        {
             let mut bytes = Vec::new();
             write(&mut bytes, value);
             let mut rest = bytes.as_slice();

@@ -32,6 +32,9 @@ EOF_MARKER = bytes.fromhex("1f8b08040000000000ff0600424302001b000300000000000000
 _BLOCK_BYTES = 0x10000
 """The most that a block has, deflated or inflated."""
 
+_CHAIN_BLOCKS = 8
+"""How many headers in a row make a chain. More would only make a forgery dearer, and the search."""
+
 _RUN_ON_BYTES = 4 * 1024 * 1024
 """How much further a slice reads at a time when its last block's maximum wasn't enough."""
 
@@ -63,7 +66,7 @@ class BgzfSlice:
         owned_end_byte: where its last one ends, or the padding after it, and so where the next
             slice's first one starts. Both are `begin_byte`, or else `start_byte`, when it owns
             nothing.
-        crc64nvme: the CRC-64/NVME of the owned bytes.
+        crc64nvme: the CRC-64/NVME of the owned bytes, when all text was taken.
         block_start_bytes: where each owned block starts.
         block_text_bytes: the length of each owned block's text.
         has_plain_member: whether it holds a gzip member that is no BGZF block, so that the object
@@ -311,9 +314,11 @@ class _Window:
 
 
 def _starts_chain(data: memoryview) -> bool:
-    """Whether `data` starts with BGZF blocks that follow each other as far as it shows."""
+    """Whether `data` starts with BGZF blocks that follow each other, as far as it shows."""
     at = 0
-    while at < len(data):
+    for _ in range(_CHAIN_BLOCKS):
+        if at >= len(data):
+            break
         block_bytes = bgzf_block_bytes(data[at:])
         if block_bytes is None:
             after = data[at : at + 2]

@@ -80,7 +80,7 @@ def bgzf_block_bytes(head: bytes | memoryview) -> int | None:
     magic, flags, extra_bytes = _GZIP_HEADER.unpack_from(head)
     if magic != _GZIP_DEFLATE or not flags & _FEXTRA:
         return None
-    extra = bytes(head[_GZIP_HEADER.size : _GZIP_HEADER.size + extra_bytes])
+    extra = head[_GZIP_HEADER.size : _GZIP_HEADER.size + extra_bytes]
     at = 0
     while len(extra) == extra_bytes and at + _SUBFIELD.size <= extra_bytes:
         name, payload_bytes = _SUBFIELD.unpack_from(extra, at)

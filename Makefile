@@ -1,0 +1,64 @@
+# make help says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILT := $(VENV)/.built
+KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
+GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
+
+.PHONY: help demo test test-rust test-python lint format bench wheel clean
+
+help:
+	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
+	@echo "make test    set up everything here, run every test"
+	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
+	@echo "make format  ruff format, cargo fmt"
+	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md"
+	@echo "make wheel   build the wheel into dist/"
+	@echo "make clean   remove what was built"
+
+$(BUILT): pyproject.toml $(KERNEL)
+	@scripts/check-prerequisites $(PYTHON)
+	@echo "setting up $(VENV): Python packages and the compiled kernel, a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+demo: $(BUILT)
+	@echo "fanfold run $(GENOME): Escherichia coli K-12"
+	@$(BIN)/fanfold run $(GENOME) --out demo.fanfold --fresh -k 5 -k 8 >/dev/null
+	@echo "The report: $(CURDIR)/demo.fanfold/master.json"
+
+test: test-rust test-python
+
+test-rust: $(BUILT)
+	cargo test --quiet --locked --manifest-path kernel/Cargo.toml
+
+test-python: $(BUILT)
+	@scripts/install-oracles
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(BUILT)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cargo fmt --manifest-path kernel/Cargo.toml --check
+	cargo clippy --quiet --locked --all-targets --manifest-path kernel/Cargo.toml -- -D warnings
+
+format: $(BUILT)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	cargo fmt --manifest-path kernel/Cargo.toml
+
+bench: $(BUILT)
+	@scripts/install-oracles
+	$(BIN)/python benchmarks/compare.py
+
+wheel: $(BUILT)
+	$(BIN)/maturin build --release --locked --out dist
+
+clean:
+	rm -rf $(VENV) dist kernel/target demo.fanfold
