@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Planes;
+use crate::machine::BitCounts;
 
 /// Numbers of residues by kind, both cases together; `lowercase` counts across the kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,29 +19,6 @@ pub struct Composition {
     pub asterisk: u64,
     pub other: u64,
     pub lowercase: u64,
-}
-
-/// Bases, counted by the bits of their plane codes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BaseTally {
-    bases: u64,
-    low: u64,
-    high: u64,
-    both: u64,
-    lowercase: u64,
-}
-
-impl BaseTally {
-    /// Counts the bases under `mask`.
-    #[inline(always)]
-    pub fn add(&mut self, planes: &Planes, mask: u64) {
-        let count = |plane: u64| u64::from((plane & mask).count_ones());
-        self.bases += count(u64::MAX);
-        self.low += count(planes.low);
-        self.high += count(planes.high);
-        self.both += count(planes.low & planes.high);
-        self.lowercase += count(planes.lowercase);
-    }
 }
 
 /// What a byte is in a sequence line.
@@ -121,12 +98,12 @@ impl Composition {
         self.lowercase += more.lowercase;
     }
 
-    pub fn add_bases(&mut self, tally: &BaseTally) {
-        self.a += tally.bases + tally.both - tally.low - tally.high;
-        self.c += tally.low - tally.both;
-        self.g += tally.both;
-        self.t += tally.high - tally.both;
-        self.lowercase += tally.lowercase;
+    /// Adds `bases` bases, of whose plane codes so many have the low bit, the high bit, and both.
+    pub fn add_bases(&mut self, bases: u64, bits: &BitCounts) {
+        self.a += bases + bits.both - bits.low - bits.high;
+        self.c += bits.low - bits.both;
+        self.g += bits.both;
+        self.t += bits.high - bits.both;
     }
 
     /// Counts one residue that is no base.

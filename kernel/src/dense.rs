@@ -5,7 +5,7 @@
 //! counted too, by their text.
 
 use crate::bases::{Bases, CODE_OF_PLANE};
-use crate::machine::Machine;
+use crate::machine::{BitCounts, Machine};
 
 /// The largest k of dense counts.
 pub const MAX_K: u32 = 8;
@@ -204,6 +204,18 @@ impl Stretch {
             self.low[word + 1] = tail.low;
             self.high[word + 1] = tail.high;
         }
+    }
+
+    /// The bits of the plane codes of the new bases.
+    pub fn count_new_bits(&self, machine: impl Machine) -> BitCounts {
+        let used = self.length.div_ceil(64);
+        let mut counts = machine.count_bits(&self.low[..used], &self.high[..used]);
+        let carried = (1 << self.carried) - 1; // fewer than 8
+        let known = machine.count_bits(&[self.low[0] & carried], &[self.high[0] & carried]);
+        counts.low -= known.low;
+        counts.high -= known.high;
+        counts.both -= known.both;
+        counts
     }
 
     fn code_at(&self, index: usize) -> u64 {

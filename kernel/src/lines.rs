@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use crate::bases::Bases;
-use crate::composition::{BYTES, BaseTally, Byte, Composition};
+use crate::composition::{BYTES, Byte, Composition};
 use crate::dense::{Count, Dense, RunEnds, Stretch};
 use crate::fault::{Fault, FaultKind};
 use crate::gaps::{Gap, GapBlock, GapShift, Gaps};
@@ -219,7 +219,7 @@ impl Text {
         at_byte: u64,
     ) -> usize {
         // What changes with every chunk is kept in registers until the last.
-        let mut tally = BaseTally::default();
+        let mut lowercase = 0;
         let mut tail = tools.stretch.tail();
         let mut line_start_byte = self.line_start_byte;
         let mut steady_bytes = self.steady_bytes();
@@ -239,7 +239,7 @@ impl Text {
                 self.before_base(at_chunk + u64::from(first), chunk[first as usize]);
                 has_residue = true;
             }
-            tally.add(&planes, bases);
+            lowercase += u64::from((planes.lowercase & bases).count_ones());
             let low = machine.compress(planes.low, bases);
             let high = machine.compress(planes.high, bases);
             tools
@@ -267,7 +267,7 @@ impl Text {
         }
         if scanned > 0 {
             self.line_start_byte = line_start_byte;
-            self.part.composition.add_bases(&tally);
+            self.part.composition.lowercase += lowercase;
             self.state = if line_feeds >> 63 == 1 {
                 State::LineStart
             } else {
@@ -325,9 +325,8 @@ impl Text {
                     let end = (index + run).min(length);
                     let mask = (u64::MAX >> (64 - (end - index))) << index;
                     self.before_base(at, byte);
-                    let mut tally = BaseTally::default();
-                    tally.add(planes, mask);
-                    self.part.composition.add_bases(&tally);
+                    let lowercase = (planes.lowercase & mask).count_ones();
+                    self.part.composition.lowercase += u64::from(lowercase);
                     let plane = |bits: u64| (bits & mask) >> index;
                     let mut tail = tools.stretch.tail();
                     let (low, high) = (plane(planes.low), plane(planes.high));
@@ -524,7 +523,7 @@ impl Text {
         }
     }
 
-    /// Counts the k-mers of the stretch, and leaves its last bases there.
+    /// Counts the bases and k-mers of the stretch, and leaves its last bases there.
     fn count<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
         let edge = self.dense.k - 1;
         let stretch = &mut tools.stretch;
@@ -533,6 +532,8 @@ impl Text {
             return;
         }
         tools.counter.count(machine, stretch);
+        let bits = stretch.count_new_bits(machine);
+        self.part.composition.add_bases(new_bases, &bits);
         if self.run.first.length < edge {
             let first = stretch.first_new(edge - self.run.first.length);
             self.run.first = self.run.first.then(first);

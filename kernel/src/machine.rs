@@ -1,7 +1,7 @@
 //! What the processor does best, 64 bytes at a time: which bytes are bases, and their bits.
 //!
-//! A machine is a token. `Avx2` can only be had from `Avx2::detect`, so whoever holds one may use
-//! the instructions it stands for; `Portable` is the obviously right twin, and what other
+//! A machine is a token. `Avx2` and `Avx512` can only be had from their `detect`, so whoever holds
+//! one may use the instructions it stands for; `Portable` is the obviously right twin, and what other
 //! processors run.
 
 /// 64 bytes as bit planes: bit `i` tells of byte `i`.
@@ -22,6 +22,27 @@ pub struct Planes {
     pub lowercase: u64,
 }
 
+/// In how many codes the bits are set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BitCounts {
+    pub low: u64,
+    pub high: u64,
+    pub both: u64,
+}
+
+impl BitCounts {
+    #[inline(always)]
+    fn of(low: &[u64], high: &[u64]) -> Self {
+        let mut counts = Self::default();
+        for (low, high) in low.iter().zip(high) {
+            counts.low += u64::from(low.count_ones());
+            counts.high += u64::from(high.count_ones());
+            counts.both += u64::from((low & high).count_ones());
+        }
+        counts
+    }
+}
+
 pub trait Machine: Copy {
     fn planes(self, chunk: &[u8; 64]) -> Planes;
 
@@ -34,6 +55,9 @@ pub trait Machine: Copy {
     /// Two-bit codes, 32 a word, the first in the lowest bits, from planes of their low and high
     /// bits: two words from each of a plane's.
     fn interleave(self, low: &[u64], high: &[u64], codes: &mut [[u64; 2]]);
+
+    /// Counts the bits of planes.
+    fn count_bits(self, low: &[u64], high: &[u64]) -> BitCounts;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +132,10 @@ impl Machine for Portable {
             pair[1] = spread((low >> 32) as u32) | spread((high >> 32) as u32) << 1;
         }
     }
+
+    fn count_bits(self, low: &[u64], high: &[u64]) -> BitCounts {
+        BitCounts::of(low, high)
+    }
 }
 
 /// Bit `i` moves to bit `2i`.
@@ -121,17 +149,19 @@ fn spread(bits: u32) -> u64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use self::x86_64::Avx2;
+pub use self::x86_64::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
-        _mm256_set1_epi8, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _pdep_u64,
-        _pext_u64,
+        __m128i, __m256i, __m512i, _mm_setr_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
+        _mm256_shuffle_epi8, _mm256_slli_epi16, _mm512_and_si512, _mm512_broadcast_i32x4,
+        _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_set1_epi8, _mm512_shuffle_epi8,
+        _mm512_test_epi8_mask, _pdep_u64, _pext_u64,
     };
 
-    use super::{Machine, Planes};
+    use super::{BitCounts, Machine, Planes};
 
     /// AVX2 and BMI2: Intel since Haswell, AMD since Zen 3 at full speed.
     #[derive(Clone, Copy, Debug)]
@@ -171,6 +201,83 @@ mod x86_64 {
             // SAFETY: the token proves that the processor has BMI2.
             unsafe { interleave(low, high, codes) }
         }
+
+        fn count_bits(self, low: &[u64], high: &[u64]) -> BitCounts {
+            // SAFETY: the token proves that the processor has POPCNT.
+            unsafe { count_bits(low, high) }
+        }
+    }
+
+    /// AVX-512 beside AVX2: Intel since Skylake's servers, AMD since Zen 4.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Avx512(Avx2);
+
+    impl Avx512 {
+        pub fn detect() -> Option<Self> {
+            let present =
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            Avx2::detect().filter(|_| present).map(Self)
+        }
+    }
+
+    impl Machine for Avx512 {
+        #[inline(always)]
+        fn planes(self, chunk: &[u8; 64]) -> Planes {
+            // SAFETY: the token proves that the processor has AVX-512F and BW.
+            unsafe { wide_planes(chunk) }
+        }
+
+        #[inline(always)]
+        fn equal(self, chunk: &[u8; 64], letter: u8) -> u64 {
+            self.0.equal(chunk, letter)
+        }
+
+        #[inline(always)]
+        fn compress(self, bits: u64, mask: u64) -> u64 {
+            self.0.compress(bits, mask)
+        }
+
+        fn interleave(self, low: &[u64], high: &[u64], codes: &mut [[u64; 2]]) {
+            self.0.interleave(low, high, codes);
+        }
+
+        fn count_bits(self, low: &[u64], high: &[u64]) -> BitCounts {
+            self.0.count_bits(low, high)
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn wide_planes(chunk: &[u8; 64]) -> Planes {
+        // SAFETY: the 64 bytes are there, and the load needs no alignment.
+        let vector = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast::<__m512i>()) };
+        let letters = _mm512_broadcast_i32x4(letters_by_low_nibble());
+        let upper = _mm512_and_si512(vector, _mm512_set1_epi8(UPPERCASE));
+        let bit = |bit: i8| _mm512_test_epi8_mask(vector, _mm512_set1_epi8(bit));
+        Planes {
+            acgt: _mm512_cmpeq_epi8_mask(_mm512_shuffle_epi8(letters, vector), upper),
+            line_feed: _mm512_cmpeq_epi8_mask(vector, _mm512_set1_epi8(b'\n' as i8)),
+            low: bit(2),
+            high: bit(4),
+            lowercase: bit(32),
+        }
+    }
+
+    /// Clears the bit that tells the cases apart.
+    const UPPERCASE: i8 = 0xdf_u8 as i8;
+
+    /// The base whose letter has the low nibble that is the index; -1 where there is none, which no
+    /// byte is once it is made uppercase.
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn letters_by_low_nibble() -> __m128i {
+        let (a, c, g, t) = (b'A' as i8, b'C' as i8, b'G' as i8, b'T' as i8);
+        _mm_setr_epi8(-1, a, -1, c, t, -1, -1, g, -1, -1, -1, -1, -1, -1, -1, -1)
+    }
+
+    #[target_feature(enable = "popcnt")]
+    fn count_bits(low: &[u64], high: &[u64]) -> BitCounts {
+        BitCounts::of(low, high)
     }
 
     #[target_feature(enable = "bmi2")]
@@ -210,7 +317,7 @@ mod x86_64 {
     #[target_feature(enable = "avx2")]
     fn equal(chunk: &[u8; 64], letter: u8) -> u64 {
         let half = |bytes: &[u8]| {
-            let upper = _mm256_and_si256(load(bytes), _mm256_set1_epi8(0xdf_u8 as i8));
+            let upper = _mm256_and_si256(load(bytes), _mm256_set1_epi8(UPPERCASE));
             let equal = _mm256_cmpeq_epi8(upper, _mm256_set1_epi8(letter as i8));
             u64::from(_mm256_movemask_epi8(equal) as u32)
         };
@@ -222,13 +329,8 @@ mod x86_64 {
     #[target_feature(enable = "avx2")]
     fn half(bytes: &[u8]) -> (u32, u32, u32, u32, u32) {
         let vector = load(bytes);
-        // The letter whose low nibble the byte has; -1 can't be met, for bit 5 is cleared below.
-        let (a, c, g, t) = (b'A' as i8, b'C' as i8, b'G' as i8, b'T' as i8);
-        let letters = _mm256_setr_epi8(
-            -1, a, -1, c, t, -1, -1, g, -1, -1, -1, -1, -1, -1, -1, -1, //
-            -1, a, -1, c, t, -1, -1, g, -1, -1, -1, -1, -1, -1, -1, -1,
-        );
-        let upper = _mm256_and_si256(vector, _mm256_set1_epi8(0xdf_u8 as i8));
+        let letters = _mm256_broadcastsi128_si256(letters_by_low_nibble());
+        let upper = _mm256_and_si256(vector, _mm256_set1_epi8(UPPERCASE));
         let acgt = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(letters, vector), upper);
         let line_feed = _mm256_cmpeq_epi8(vector, _mm256_set1_epi8(b'\n' as i8));
         (
@@ -283,6 +385,13 @@ mod tests {
         });
         prop_assert_eq!(machine.equal(chunk, b'N'), is_n);
         prop_assert_eq!(machine.compress(bits, mask), naive_compress(bits, mask));
+        let count = |plane: u64| (0..64).filter(|i| plane >> i & 1 == 1).count() as u64;
+        let counts = BitCounts {
+            low: count(bits),
+            high: count(mask),
+            both: count(bits & mask),
+        };
+        prop_assert_eq!(machine.count_bits(&[bits], &[mask]), counts);
         let mut codes = [[0; 2]; 2];
         machine.interleave(&[bits, mask], &[mask, bits], &mut codes);
         prop_assert_eq!(
@@ -308,6 +417,10 @@ mod tests {
             if let Some(machine) = Avx2::detect() {
                 holds_against_the_twin(machine, &both, bits, mask)?;
             }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(machine) = Avx512::detect() {
+                holds_against_the_twin(machine, &both, bits, mask)?;
+            }
         }
     }
 
@@ -318,6 +431,10 @@ mod tests {
             assert_eq!(Portable.planes(&chunk), naive_planes(&chunk));
             #[cfg(target_arch = "x86_64")]
             if let Some(machine) = Avx2::detect() {
+                assert_eq!(machine.planes(&chunk), naive_planes(&chunk));
+            }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(machine) = Avx512::detect() {
                 assert_eq!(machine.planes(&chunk), naive_planes(&chunk));
             }
         }

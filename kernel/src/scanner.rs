@@ -21,6 +21,12 @@ impl Scanner {
 
     pub fn update(&mut self, block: &[u8]) {
         #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = crate::machine::Avx512::detect() {
+            // SAFETY: the token proves that the processor has what the function needs.
+            unsafe { update_avx512(&mut self.summary, &mut self.tools, machine, block) };
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
         if let Some(machine) = crate::machine::Avx2::detect() {
             // SAFETY: the token proves that the processor has what the function needs.
             unsafe { update_avx2(&mut self.summary, &mut self.tools, machine, block) };
@@ -43,6 +49,17 @@ fn update_avx2(
     summary: &mut Summary,
     tools: &mut Tools<Bulk>,
     machine: crate::machine::Avx2,
+    block: &[u8],
+) {
+    summary.feed(machine, tools, block);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn update_avx512(
+    summary: &mut Summary,
+    tools: &mut Tools<Bulk>,
+    machine: crate::machine::Avx512,
     block: &[u8],
 ) {
     summary.feed(machine, tools, block);
