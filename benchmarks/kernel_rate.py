@@ -45,7 +45,7 @@ def kernel_rate(text: bytes, ks: list[int]) -> float:
 
 def scan(view: memoryview, ks: list[int]) -> None:
     """One pass of the kernel: the only place here that knows how it is called."""
-    scanner = kernel.Scanner(ks)
+    scanner = kernel.Scanner(max(ks))
     crc = 0
     for start in range(0, len(view), BLOCK_BYTES):
         block = view[start : start + BLOCK_BYTES]

@@ -99,7 +99,8 @@ def gzip_header(extra: bytes, flags: int = 4) -> bytes:
         (b"\x5f\x2a\x4d\x18", "zstd"),
         (b"\x60\x2a\x4d\x18", "none"),
         (bz2.compress(TEXT), "bzip2"),
-        (b"BZh0", "none"),
+        (b"BZh", "bzip2"),
+        (b"BZip", "none"),
         (lzma.compress(TEXT), "xz"),
         (lzma.compress(TEXT, lzma.FORMAT_ALONE), "none"),
     ],
@@ -282,18 +283,16 @@ def peak_bytes():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
 
 source = stat_source(sys.argv[2])
-texts = inflate(source, sys.argv[1], read_blocks(source, 0, source.size_bytes))
-count = len(next(texts))
 before = peak_bytes()
-count += sum(map(len, texts))
-print(count, peak_bytes() - before)
+texts = inflate(source, sys.argv[1], read_blocks(source, 0, source.size_bytes))
+print(sum(map(len, texts)), peak_bytes() - before)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("compression", STREAMS)
 def test_a_bomb_takes_no_memory(compression: Stream, tmp_path: Path) -> None:
-    text_bytes = 128 << 20
+    text_bytes = 64 << 20
     deflate: Callable[[bytes], bytes] = {
         "gzip": lambda text: gzip.compress(text, 9),
         "zstd": zstd.compress,

@@ -71,7 +71,13 @@ impl Bases {
         }
         let mut bases = Self::default();
         for letter in text {
-            bases.push(LETTERS.iter().position(|known| known == letter)? as u64);
+            bases.push(match letter {
+                b'A' => 0,
+                b'C' => 1,
+                b'G' => 2,
+                b'T' => 3,
+                _ => return None,
+            });
         }
         Some(bases)
     }

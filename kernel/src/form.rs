@@ -171,10 +171,13 @@ impl<'de, F: FnMut(Bases, u64) -> bool> Visitor<'de> for BaseCounts<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((text, count)) = map.next_entry::<&str, u64>()? {
-            let bases = Bases::from_text(text.as_bytes());
+        while let Some((text, count)) = map.next_entry::<&[u8], u64>()? {
+            let bases = Bases::from_text(text);
             if !bases.is_some_and(|bases| (self.0)(bases, count)) {
-                return Err(A::Error::custom(format_args!("{text:?} can't be here")));
+                return Err(A::Error::custom(format_args!(
+                    "{} can't be here",
+                    printable(text)
+                )));
             }
         }
         Ok(())

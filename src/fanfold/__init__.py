@@ -10,9 +10,9 @@
 `fanfold.errors`.
 """
 
-from fanfold._kernel import Summary
+from fanfold._kernel import VERSION, Summary
 from fanfold.errors import FanfoldError
-from fanfold.plan import VERSION, Plan
+from fanfold.plan import Plan
 from fanfold.run import Report, fold, plan, run, task
 from fanfold.scan import scan
 

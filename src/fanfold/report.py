@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold._kernel import Findings
+from fanfold._kernel import VERSION, Findings
 from fanfold.errors import ProofError
 from fanfold.fold import Folded
-from fanfold.plan import SCHEMA, VERSION, Plan
+from fanfold.plan import SCHEMA, Plan
 from fanfold.ratio import percent, ratio
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from fanfold._kernel import Fault
+from fanfold._kernel import VERSION, Fault
 from fanfold.errors import (
     Cancelled,
     MissingSlicesError,
@@ -34,7 +34,6 @@ from fanfold.params import (
     check_positive,
 )
 from fanfold.plan import (
-    VERSION,
     Plan,
     array_slice_bytes,
     decode_plan,
