@@ -6,6 +6,17 @@ pub const LETTERS: [u8; 4] = *b"ACGT";
 /// The code of a base from its plane code (see `machine::Planes`): A, C, T, G.
 pub const CODE_OF_PLANE: [u64; 4] = [0, 1, 3, 2];
 
+/// The code of each letter; 4 for a byte that is none.
+const CODE_OF_LETTER: [u8; 256] = {
+    let mut codes = [4; 256];
+    let mut code = 0;
+    while code < 4 {
+        codes[LETTERS[code] as usize] = code as u8;
+        code += 1;
+    }
+    codes
+};
+
 /// Up to 31 bases, 2 bits each, the first in the highest bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bases {
@@ -69,17 +80,15 @@ impl Bases {
         if text.len() > 31 {
             return None;
         }
+        // By a table and without branches, which random bases would make the processor mispredict.
         let mut bases = Self::default();
+        let mut unknown = 0;
         for letter in text {
-            bases.push(match letter {
-                b'A' => 0,
-                b'C' => 1,
-                b'G' => 2,
-                b'T' => 3,
-                _ => return None,
-            });
+            let code = CODE_OF_LETTER[usize::from(*letter)];
+            unknown |= code;
+            bases.push(u64::from(code & 3));
         }
-        Some(bases)
+        (unknown < 4).then_some(bases)
     }
 }
 

@@ -211,6 +211,40 @@ impl Serialize for KmerCounts<'_> {
     }
 }
 
+/// Reads a JSON map from k-mers to counts; none if it is anything else.
+///
+/// A fold reads up to 4^8 entries a slice: a JSON reader for all purposes takes twice as long.
+fn read_kmer_counts(json: &[u8], mut take: impl FnMut(Bases, u64)) -> Option<()> {
+    let mut rest = json.trim_ascii().strip_prefix(b"{")?.trim_ascii_start();
+    if rest == b"}" {
+        return Some(());
+    }
+    loop {
+        let key = rest.strip_prefix(b"\"")?;
+        let mut letters = key.iter().take(MAX_K as usize + 1);
+        let length = letters.position(|byte| *byte == b'"')?;
+        let kmer = Bases::from_text(&key[..length])?;
+        let value = key[length + 1..].trim_ascii_start().strip_prefix(b":")?;
+        let value = value.trim_ascii_start();
+        let digits = value
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if digits == 0 {
+            return None;
+        }
+        let count = value[..digits].iter().try_fold(0_u64, |count, digit| {
+            count.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        })?;
+        take(kmer, count);
+        rest = value[digits..].trim_ascii_start();
+        if rest == b"}" {
+            return Some(());
+        }
+        rest = rest.strip_prefix(b",")?.trim_ascii_start();
+    }
+}
+
 impl Summary {
     /// What a merge needs, but for the k-mers and the rows.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
@@ -316,17 +350,13 @@ impl Summary {
             .text
             .text(form.k)
             .ok_or("parts that don't fit each other")?;
-        let mut deserializer = serde_json::Deserializer::from_slice(kmer_counts);
-        let largest = BaseCounts(|kmer: Bases, count| {
-            if kmer.length == form.k {
-                text.dense.add_kmer(kmer.code, count);
+        let dense = &mut text.dense;
+        read_kmer_counts(kmer_counts, |kmer, count| {
+            if kmer.length == dense.k {
+                dense.add_kmer(kmer.code, count);
             }
-            true
-        });
-        deserializer
-            .deserialize_map(largest)
-            .and_then(|()| deserializer.end())
-            .map_err(|error| error.to_string())?;
+        })
+        .ok_or("counts of k-mers that can't be read")?;
         let records =
             varint::read(&mut rows).and_then(|bytes| rows.split_at_checked(bytes as usize));
         let (records, gaps) = records.ok_or("rows that are cut off")?;
@@ -436,5 +466,52 @@ impl TextForm {
             && text.run_lengths.short.len() == RunLengths::new(k).short.len()
             && text.gap <= text.part.composition.length();
         fits.then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<Vec<(String, u64)>> {
+        let mut counts = Vec::new();
+        read_kmer_counts(json.as_bytes(), |kmer, count| {
+            counts.push((kmer.to_text(), count));
+        })?;
+        Some(counts)
+    }
+
+    #[test]
+    fn counts_are_read_as_a_json_reader_reads_them() {
+        for json in [
+            "{}",
+            " { } ",
+            "{\"A\":1}",
+            "{\n  \"ACGTACGT\": 18446744073709551615,\n  \"T\" : 0\n}",
+        ] {
+            let map: std::collections::BTreeMap<_, _> = serde_json::from_str(json).unwrap();
+            assert_eq!(read(json), Some(map.into_iter().collect()), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_map_of_counts_is_refused() {
+        for json in [
+            "",
+            "{",
+            "}",
+            "[]",
+            "{\"A\"}",
+            "{\"A\":}",
+            "{\"A\":-1}",
+            "{\"A\":1,}",
+            "{\"A\":1}x",
+            "{\"N\":1}",
+            "{\"ACGTACGTA\":1}",
+            "{\"A\":18446744073709551616}",
+            "{\"A\":1.5}",
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
     }
 }
