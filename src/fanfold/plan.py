@@ -21,7 +21,7 @@ MAX_ARRAY_SLICES = 10_000
 """The most children that an array job has."""
 
 _MIN_LOCAL_SLICE_BYTES = 1024**2
-_SLICES_PER_WORKER = 4
+_SLICES_PER_WORKER = 2
 
 Cut = Literal["ranges", "blocks", "text"]
 """How an object is cut: into ranges of its bytes, into its BGZF blocks, or, once it is inflated,
