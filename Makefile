@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python lint format bench wheel clean
+.PHONY: help demo test test-rust test-python sanitize lint format bench wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
 	@echo "make test    set up everything here, run every test"
+	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md"
@@ -40,6 +42,15 @@ test-rust: $(BUILT)
 test-python: $(BUILT)
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The address sanitizer watches the unsafe code; it needs a nightly toolchain.
+sanitize:
+	@if cargo +nightly --version >/dev/null 2>&1; then \
+	    RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=kernel/target/sanitize cargo +nightly test \
+	        --quiet --locked --manifest-path kernel/Cargo.toml --target $(HOST) machine dense laws; \
+	else \
+	    echo "*** LEFT OUT: the address sanitizer; get it: rustup toolchain install nightly" >&2; \
+	fi
 
 lint: $(BUILT)
 	$(BIN)/ruff check

@@ -298,6 +298,10 @@ def main() -> None:
             raise
         click.echo(f"fanfold: {error}", err=True)
         status = error.exit_code
+    except BrokenPipeError:
+        # Whoever read stdout has enough; nothing is left to flush there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
     except Exception as error:
         if debug:
             raise

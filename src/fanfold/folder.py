@@ -15,7 +15,7 @@ from fanfold.objects import (
     remove_files,
     write_file,
 )
-from fanfold.plan import Plan, decode_plan, encode_plan
+from fanfold.plan import Plan, decode_plan, encode_plan, is_plan
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
 
 _CHUNK = re.compile(r".+\.chunk\d{4,}\.(?:json|rows|fa)")
@@ -82,6 +82,11 @@ class Folder:
             self.path / f"{name}.gzi",
         ]
         files = list_files(self.path)
+        if self.plan_path in files and not is_plan(read_file(self.plan_path)):
+            raise OutputError(
+                f"{self.plan_path}: in the way, and no plan of fanfold's; move it, or give another"
+                " --out"
+            )
         if self.plan_path not in files:
             for path in own:
                 if path in files:
@@ -96,8 +101,13 @@ class Folder:
                 path for path in list_files(self.path / "chunks") if _CHUNK.fullmatch(path.name)
             ]
             own.append(self.plan_path)
-        left_over = [*files, *list_files(self.path / "chunks")]
-        remove_files([*own, *filter(is_left_over, left_over)])
+        remove_files(own)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-written."""
+        files = [*list_files(self.path), *list_files(self.path / "chunks")]
+        remove_files(filter(is_left_over, files))
 
     def _indexes_of_older_plan(self) -> list[Path]:
         try:

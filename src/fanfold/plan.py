@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -169,12 +170,26 @@ def decode_plan(data: bytes, where: str) -> Plan:
         raise PlanError(f"{where}: its parameters were changed after it was made; plan anew")
     if plan.slices is not None and not _tile(plan.slices):
         raise PlanError(f"{where}: its slices don't follow each other; plan anew")
+    if PurePath(plan.source.name).name != plan.source.name or any(
+        each.object not in {None, plan.chunk_name(each.index, "fa")} for each in plan.slices or ()
+    ):
+        raise PlanError(f"{where}: names files outside its folder; plan anew")
     return plan
+
+
+def is_plan(data: bytes) -> bool:
+    """Whether a file is a plan of fanfold's, of whatever version."""
+    try:
+        msgspec.json.decode(data, type=_MadeBy)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 class _MadeBy(msgspec.Struct):
     schema: int
     version: str
+    job: str
 
 
 def _tile(slices: Sequence[Slice]) -> bool:

@@ -120,6 +120,8 @@ def run(
         folder.write_plan(plan)
     elif folder.master_path.exists():
         return Report(folder, resumed=True, seconds=time.monotonic() - started)
+    else:
+        folder.sweep()
     watch = _Watch(source.size_bytes, progress)
     if plan.slices is None:
         plan = scan_text(plan, folder, watch.advance)
@@ -302,8 +304,9 @@ def _scan_slices(plan: Plan, folder: Folder, workers: int, watch: _Watch) -> Non
     try:
         futures = [pool.submit(scan_one, each.index) for each in plan.known_slices()]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+        for future in futures:
+            if future in done:
+                future.result()
     except BaseException:
         watch.stop()
         raise
