@@ -113,7 +113,7 @@ def measure_case(
         source.warm()
         for entry in case.entries:
             outcome = entries[entry.name]
-            if not outcome.failure:
+            if not outcome.failure and (entry.turns is None or turn < entry.turns):
                 run_once(entry, outcome, source, inputs.data, fanfold, is_measured=turn >= 0)
                 say(f"{case.name}: {entry.name} {turn + 1}/{runs}: {outcome.latest}")
     described = source.described()

@@ -672,8 +672,12 @@ def test_progress_counts_every_byte_of_the_input_once(archived: bool, tmp_path: 
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A genome, plain and in archives that can and can't be cut."""
     name: str = request.param
-    compress = {"x.fa": bytes, "x.fa.gz": gzip.compress, "x.fa.bgz": bgzf}[name]
-    return written(tmp_path, name, compress(TEXT))
+    compress: dict[str, Callable[[bytes], bytes]] = {
+        "x.fa": bytes,
+        "x.fa.gz": gzip.compress,
+        "x.fa.bgz": bgzf,
+    }
+    return written(tmp_path, name, compress[name](TEXT))
 
 
 def test_a_complete_run_is_reported_so_and_not_done_again(small: Path, tmp_path: Path) -> None:

@@ -1,0 +1,462 @@
+"""Runs that are killed or stopped, at any moment, and taken up again: the report is the same.
+
+Every run is the real `fanfold` in a process of its own, on a genome that keeps it busy for about a
+second. When it is killed depends on what it has done by then, drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import re
+import signal
+import struct
+import subprocess
+import sysconfig
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fanfold
+
+FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
+GENOME_BYTES = 20_000_000
+OPTIONS = ["-k", "7", "--slice-size", "256KiB", "--quiet"]
+"""Some 80 slices of text, whose results are 20 MB and take a while to write and to fold."""
+
+MOST_SECONDS_TO_STOP = 2.0
+"""A second is promised; the other is for a machine that does something else meanwhile."""
+
+CUT_BASES = bytes(b"ACGT"[byte % 4] for byte in range(256))
+
+
+# --- the input --------------------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """An input, and what an undisturbed run makes of it."""
+
+    path: Path
+    expected: dict[str, bytes]
+    slices: int
+
+
+def genome() -> bytes:
+    """Chromosomes with gaps and soft-masked stretches, in lines of 60."""
+    chance = random.Random(42)  # noqa: S311 - no secret: the same genome every time
+    parts: list[bytes] = []
+    while sum(map(len, parts)) < GENOME_BYTES:
+        bases = bytearray(chance.randbytes(chance.randrange(200_000, 5_000_000)))
+        bases = bases.translate(CUT_BASES)
+        for _ in range(6):
+            start = chance.randrange(len(bases))
+            end = min(len(bases), start + chance.randrange(1, 60_000))
+            bases[start:end] = (
+                b"N" * (end - start) if chance.random() < 0.5 else bases[start:end].lower()
+            )
+        lines = (bases[start : start + 60] for start in range(0, len(bases), 60))
+        parts.append(b">chr%d made up\n%b\n" % (len(parts), b"\n".join(lines)))
+    return b"".join(parts)
+
+
+def bgzf(text: bytes) -> bytes:
+    """BGZF by the SAM specification, section 4.1."""
+    blocks = []
+    for start in [*range(0, len(text), 0xFF00), len(text)]:
+        piece = text[start : start + 0xFF00]
+        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
+        deflated = deflater.compress(piece) + deflater.flush()
+        blocks.append(
+            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
+            + struct.pack("<H", len(deflated) + 25)
+            + deflated
+            + struct.pack("<II", zlib.crc32(piece), len(piece))
+        )
+    return b"".join(blocks)
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": lambda text: gzip.compress(text, 1),
+    "bgzf": bgzf,
+}
+
+
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    return genome()
+
+
+@pytest.fixture(scope="module")
+def jobs(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Job]:
+    """Makes a job on first use."""
+    made: dict[str, Job] = {}
+
+    def job(compression: str) -> Job:
+        if compression not in made:
+            folder = tmp_path_factory.mktemp(compression)
+            path = folder / "genome.fa"
+            path.write_bytes(COMPRESS[compression](text))
+            finish(path, folder / "out")
+            slices = len(json.loads((folder / "out" / "plan.json").read_bytes())["slices"])
+            made[compression] = Job(path, results(folder / "out"), slices)
+        return made[compression]
+
+    return job
+
+
+# --- runs that are watched --------------------------------------------------------------------
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """The command at work. It is killed if it is still there at the end."""
+    with subprocess.Popen(
+        [FANFOLD, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def finish(path: Path, out: Path) -> None:
+    """Run, or take up, to the end."""
+    done = subprocess.run(
+        [FANFOLD, "run", path, "--out", out, *OPTIONS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{out / 'master.json'}\n"
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in out.iterdir()
+        if path.is_file() and path.name not in {"plan.json", "run.json"}
+    }
+
+
+def finished_slices(out: Path) -> dict[str, tuple[int, int]]:
+    """The results of slices that are there, each with what changes when it is written again."""
+    found = {}
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(out / "chunks"):
+            if entry.name.endswith(".json") and not entry.name.startswith("."):
+                status = entry.stat()
+                found[entry.name] = status.st_ino, status.st_mtime_ns
+    return found
+
+
+def count_slices(out: Path) -> int:
+    """How many slices are finished; cheap enough to be asked all the time."""
+    with suppress(FileNotFoundError):
+        return sum(name[0] != "." and name[-5:] == ".json" for name in os.listdir(out / "chunks"))
+    return 0
+
+
+def leftovers(out: Path) -> list[str]:
+    """Files that a run was about to write when it was killed."""
+    return sorted(str(path.relative_to(out)) for path in out.rglob(".*"))
+
+
+def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
+    """Wait until something is so; whether the process still runs then."""
+    while process.poll() is None:
+        if reached():
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def assert_nothing_half_written(out: Path, job: Job) -> None:
+    """There is no report, or it is the whole one with all that belongs to it."""
+    if (out / "master.json").exists():
+        assert {name: content for name, content in results(out).items() if name[0] != "."} == (
+            job.expected
+        )
+    for name in finished_slices(out):
+        assert json.loads((out / "chunks" / name).read_bytes())["checksum"]
+
+
+# --- SIGKILL ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("compression", "seed"),
+    [("plain", 1), ("plain", 2), ("gzip", 3), ("bgzf", 4)],
+)
+def test_a_run_that_is_killed_again_and_again_gives_the_same_report(
+    compression: str, seed: int, jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs(compression)
+    chance = random.Random(seed)  # noqa: S311 - no secret: the same moments every time
+    out = tmp_path / "out"
+    kills = 6
+    in_the_midst = 0
+    for attempt in range(kills):
+        before = finished_slices(out)
+        more = chance.randrange(1, 2 * job.slices // kills)
+        wanted = len(before) + more if attempt else 0
+        pause_seconds = chance.random() * 0.02
+        with running("run", job.path, "--out", out, *OPTIONS) as process:
+            wait_for(process, lambda wanted=wanted: count_slices(out) >= wanted)  # type: ignore[misc]
+            time.sleep(pause_seconds)
+            process.kill()
+        after = finished_slices(out)
+
+        assert process.returncode in {-signal.SIGKILL, 0}
+        assert_nothing_half_written(out, job)
+        assert {name: after[name] for name in before} == before, "a finished slice was done again"
+        in_the_midst += process.returncode != 0 and 0 < len(after) < job.slices
+    before = finished_slices(out)
+
+    finish(job.path, out)
+
+    assert in_the_midst >= 3, "the kills came too late to say anything"
+    assert results(out) == job.expected
+    after = finished_slices(out)
+    assert len(after) == job.slices
+    assert {name: after[name] for name in before} == before, "a finished slice was done again"
+    assert leftovers(out) == []
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip", "bgzf"])
+def test_a_run_that_is_killed_while_it_folds_gives_the_same_report(
+    compression: str, jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs(compression)
+    chance = random.Random(6)  # noqa: S311 - no secret: the same moments every time
+    out = tmp_path / "out"
+    killed = 0
+    for _ in range(3):
+        with running("run", job.path, "--out", out, *OPTIONS) as process:
+            wait_for(process, lambda: count_slices(out) == job.slices)
+            time.sleep(chance.random() * 0.1)
+            process.kill()
+        killed += process.returncode == -signal.SIGKILL
+        assert_nothing_half_written(out, job)
+    before = finished_slices(out)
+
+    finish(job.path, out)
+
+    assert killed
+    assert len(before) == job.slices
+    assert finished_slices(out) == before
+    assert results(out) == job.expected
+
+
+def test_a_file_that_was_being_written_when_the_run_was_killed_does_no_harm(
+    jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    """It never bears a result's name, and is gone when the run is done."""
+    job = jobs("plain")
+    out = tmp_path / "out"
+    for _ in range(30):
+        with running("run", job.path, "--out", out, *OPTIONS) as process:
+            wait_for(process, lambda: bool(leftovers(out)) and count_slices(out) > 0)
+            process.kill()
+        if leftovers(out):
+            break
+        assert process.returncode != 0, "it was done before it could be killed while it wrote"
+    names = leftovers(out)
+    assert names, "no kill came while a file was being written"
+    assert all(name.endswith(".fanfold-tmp") for name in names)
+
+    finish(job.path, out)
+
+    assert results(out).keys() - {name for name in names if "/" not in name} == job.expected.keys()
+    assert {name: results(out)[name] for name in job.expected} == job.expected
+    assert leftovers(out) == []
+
+
+def test_a_fold_of_a_killed_run_names_what_is_missing(
+    jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs("plain")
+    out = tmp_path / "out"
+    with running("run", job.path, "--out", out, *OPTIONS) as process:
+        wait_for(process, lambda: count_slices(out) >= 20)
+        process.kill()
+    there = {int(name[-9:-5]) for name in finished_slices(out)}
+    missing = set(range(job.slices)) - there
+    assert there
+    assert missing
+
+    folded = subprocess.run(
+        [FANFOLD, "fold", out / "plan.json"], capture_output=True, text=True, check=False
+    )
+
+    assert folded.returncode == 6
+    assert folded.stdout == ""
+    named = re.search(r"no valid result: ([\d, ]+)\.", folded.stderr)
+    assert named is not None
+    assert {int(index) for index in named[1].split(", ")} == missing
+    assert not (out / "master.json").exists()
+
+
+def test_a_plan_of_an_archive_that_is_killed_is_no_plan_until_it_is_made_again(
+    jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs("gzip")
+    out = tmp_path / "out"
+    arguments = ("plan", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB", "--quiet")
+    with running(*arguments) as process:
+        wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+    for verb in (["task", "--index", "0"], ["fold"]):
+        refused = subprocess.run(
+            [FANFOLD, *verb, out / "plan.json"], capture_output=True, text=True, check=False
+        )
+        assert refused.returncode == 6
+        assert "plan anew" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    subprocess.run([FANFOLD, *arguments], capture_output=True, check=True)
+    for each in fanfold.plan(job.path, 7, out=out).known_slices():
+        fanfold.task(out / "plan.json", each.index)
+    fanfold.fold(out / "plan.json")
+
+    assert results(out) == job.expected
+    assert leftovers(out) == []
+
+
+# --- SIGINT -----------------------------------------------------------------------------------
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C; what it wrote to stdout and stderr until it ended, in time."""
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - started < MOST_SECONDS_TO_STOP
+    return stdout, stderr
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip", "bgzf"])
+@pytest.mark.parametrize("moment", ["plan", "first slice", "midst", "fold"])
+def test_ctrl_c_ends_within_a_second_and_the_run_can_be_taken_up(
+    compression: str, moment: str, jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs(compression)
+    out = tmp_path / "out"
+    reached = {
+        "plan": (out / "plan.json").exists,
+        "first slice": lambda: count_slices(out) >= 1,
+        "midst": lambda: count_slices(out) >= job.slices // 2,
+        "fold": lambda: count_slices(out) == job.slices,
+    }
+    with running("run", job.path, "--out", out, *OPTIONS) as process:
+        assert wait_for(process, reached[moment])
+        stdout, stderr = interrupted(process)
+    before = finished_slices(out)
+
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.strip() == "fanfold: stopped; run again to take it up where it is"
+    assert not (out / "master.json").exists()
+    assert leftovers(out) == []
+    finish(job.path, out)
+    assert results(out) == job.expected
+    after = finished_slices(out)
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip"])
+def test_ctrl_c_twice_is_as_good_as_once(
+    compression: str, jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs(compression)
+    out = tmp_path / "out"
+    with running("run", job.path, "--out", out, *OPTIONS) as process:
+        assert wait_for(process, lambda: count_slices(out) >= 5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        _, stderr = interrupted(process)
+
+    assert process.returncode in {130, -signal.SIGINT}  # which a shell calls 130 too
+    assert stderr.strip() == "fanfold: stopped; run again to take it up where it is"
+    assert not (out / "master.json").exists()
+    finish(job.path, out)
+    assert results(out) == job.expected
+
+
+def test_ctrl_c_ends_a_plan_that_inflates(jobs: Callable[[str], Job], tmp_path: Path) -> None:
+    job = jobs("gzip")
+    out = tmp_path / "out"
+    arguments = ("plan", job.path, "--out", out, "--slice-size", "64KiB")
+    with running(*arguments) as process:
+        assert wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
+        _, stderr = interrupted(process)
+
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert leftovers(out) == []
+    subprocess.run([FANFOLD, *arguments], capture_output=True, check=True)
+    assert sum(path.stat().st_size for path in out.glob("chunks/*.fa")) > GENOME_BYTES
+
+
+def test_ctrl_c_on_a_terminal_shows_the_cursor_again(
+    jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    job = jobs("plain")
+    out = tmp_path / "out"
+    controller, terminal = os.openpty()
+    with subprocess.Popen(
+        [FANFOLD, "run", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB"],
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        text=True,
+        env=os.environ | {"TERM": "xterm"},
+    ) as process:
+        os.close(terminal)
+        assert wait_for(process, lambda: count_slices(out) >= 5)
+        process.send_signal(signal.SIGINT)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the terminal was closed
+            while piece := os.read(controller, 4096):
+                shown += piece
+        os.close(controller)
+
+    assert process.returncode == 130
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+    assert b"Traceback" not in shown
+    assert b"stopped; run again" in shown
+
+
+def test_a_progress_that_raises_stops_the_run_and_it_can_be_taken_up(
+    jobs: Callable[[str], Job], tmp_path: Path
+) -> None:
+    """How a program stops a run; `Cancelled` is there for it."""
+    for compression in ("plain", "gzip"):
+        job = jobs(compression)
+        out = tmp_path / compression
+
+        def stop_halfway(done_bytes: int, size_bytes: int) -> None:
+            if done_bytes > size_bytes // 2:
+                raise fanfold.errors.Cancelled("enough")
+
+        with pytest.raises(fanfold.errors.Cancelled, match=r"enough|stopped"):
+            fanfold.run(job.path, 7, out=out, slice_bytes=2**18, progress=stop_halfway)
+        before = finished_slices(out)
+
+        assert 0 < len(before) < job.slices
+        assert not (out / "master.json").exists()
+        finish(job.path, out)
+        assert results(out) == job.expected
+        assert {name: finished_slices(out)[name] for name in before} == before
