@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::assembly::Lengths;
 use crate::composition::Composition;
-use crate::dense::{Dense, RunEnds};
+use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
 use crate::gaps::Gaps;
 use crate::geometry::Line;
@@ -80,6 +80,16 @@ impl Findings {
             record_rows: text.records,
             gap_rows: text.gaps,
         })
+    }
+
+    /// Counts by code of the k-mers of a `k` up to the largest.
+    pub fn kmer_counts(&self, k: u32, canonical: bool) -> Vec<u64> {
+        let counts = self.dense.counts(&self.run_ends, k);
+        if canonical {
+            canonical_counts(&counts, k)
+        } else {
+            counts
+        }
     }
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {

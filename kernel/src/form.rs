@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bases::{Bases, LETTERS};
 use crate::composition::Composition;
-use crate::dense::{Dense, MAX_K, RunEnds};
+use crate::dense::{MAX_K, RunEnds};
 use crate::fault::Fault;
 use crate::gaps::{GapBlock, Gaps};
 use crate::geometry::Line;
@@ -184,31 +184,30 @@ impl<'de, F: FnMut(Bases, u64) -> bool> Visitor<'de> for BaseCounts<F> {
     }
 }
 
-/// The observed k-mers of every k listed.
-struct KmerCounts<'a> {
-    dense: &'a Dense,
-    run_ends: &'a RunEnds,
-    ks: &'a [u32],
-}
+/// Tables of counts by code, with their k: a map of the observed k-mers.
+struct KmerCounts(Vec<(u32, Vec<u64>)>);
 
-impl Serialize for KmerCounts<'_> {
+impl Serialize for KmerCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for &k in self.ks {
+        for (k, counts) in &self.0 {
             let mut text = [0; MAX_K as usize];
-            for (code, count) in self.dense.counts(self.run_ends, k).iter().enumerate() {
-                if *count > 0 {
-                    let letters = &mut text[..k as usize];
-                    for (place, letter) in letters.iter_mut().rev().enumerate() {
-                        *letter = LETTERS[code >> (2 * place) & 3];
-                    }
-                    let key = std::str::from_utf8(letters).expect("letters are ASCII");
-                    map.serialize_entry(key, count)?;
+            let letters = &mut text[..*k as usize];
+            for (code, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                for (place, letter) in letters.iter_mut().rev().enumerate() {
+                    *letter = LETTERS[code >> (2 * place) & 3];
                 }
+                let kmer = std::str::from_utf8(letters).expect("letters are ASCII");
+                map.serialize_entry(kmer, count)?;
             }
         }
         map.end()
     }
+}
+
+/// A flat JSON map of the observed k-mers of every table, given with its k.
+pub fn kmer_counts_json(tables: Vec<(u32, Vec<u64>)>) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&KmerCounts(tables))
 }
 
 /// Reads a JSON map from k-mers to counts; none if it is anything else.
@@ -314,13 +313,14 @@ impl Summary {
 
     /// The observed k-mers of every k listed, and of the largest, which a merge needs.
     pub fn kmer_counts_json(&self, ks: &[u32]) -> serde_json::Result<Vec<u8>> {
-        let mut ks: Vec<_> = ks.iter().copied().filter(|k| *k < self.k()).collect();
-        ks.push(self.k());
-        serde_json::to_vec(&KmerCounts {
-            dense: &self.text.dense,
-            run_ends: &self.text.run_ends,
-            ks: &ks,
-        })
+        let Text {
+            dense, run_ends, ..
+        } = &self.text;
+        let smaller = ks.iter().copied().filter(|k| *k < dense.k);
+        let tables = smaller
+            .chain([dense.k])
+            .map(|k| (k, dense.counts(run_ends, k)));
+        kmer_counts_json(tables.collect())
     }
 
     /// The rows of records and of gaps: the number of bytes of the first, then both.

@@ -34,9 +34,9 @@ mod _kernel {
 
     use crate::assembly::Lengths;
     use crate::composition::Composition;
-    use crate::dense::{self, MAX_K};
+    use crate::dense::MAX_K;
     use crate::findings::Refusal;
-    use crate::{checksum, findings, scanner, summary};
+    use crate::{checksum, findings, form, scanner, summary};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -304,18 +304,28 @@ mod _kernel {
                 return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
             }
             let bytes: Vec<u8> = py.detach(|| {
-                let counts = self.0.dense.counts(&self.0.run_ends, k);
-                let counts = if canonical {
-                    dense::canonical_counts(&counts, k)
-                } else {
-                    counts
-                };
-                counts
-                    .iter()
-                    .flat_map(|count| count.to_ne_bytes())
-                    .collect()
+                let counts = self.0.kmer_counts(k, canonical);
+                counts.into_iter().flat_map(u64::to_ne_bytes).collect()
             });
             Ok(PyBytes::new(py, &bytes))
+        }
+
+        fn kmer_counts_json<'py>(
+            &self,
+            py: Python<'py>,
+            ks: Vec<u32>,
+            canonical: bool,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            for &k in &ks {
+                if k == 0 || k > self.0.dense.k {
+                    return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
+                }
+            }
+            let table = |k| (k, self.0.kmer_counts(k, canonical));
+            let json = py
+                .detach(|| form::kmer_counts_json(ks.into_iter().map(table).collect()))
+                .map_err(unwritable)?;
+            Ok(PyBytes::new(py, &json))
         }
 
         fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {

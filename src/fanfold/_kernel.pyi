@@ -172,6 +172,9 @@ class Findings:
         are filled.
         """
 
+    def kmer_counts_json(self, ks: Sequence[int], canonical: bool) -> bytes:
+        """The observed k-mers of the lengths `ks`, as one flat JSON map, each in order of codes."""
+
     def kmers_in_runs(self, k: int) -> int:
         """The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import itertools
+import heapq
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +192,7 @@ class Master(msgspec.Struct, frozen=True):
     total_bases: int
     gc_count: int
     gc_percent: float | None
-    kmer_counts: dict[str, int]
+    kmer_counts: msgspec.Raw
     kmers: list[Kmers]
     composition: Composition
     sequences: Sequences
@@ -216,17 +216,13 @@ def make_report(plan: Plan, folded: Folded) -> Master:
     total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
     gc_count = counts["G"] + counts["C"]
     cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
-    kmer_counts: dict[str, int] = {}
-    kmers = []
-    for k in plan.parameters.k:
-        observed = _observed(findings, k, canonical=plan.parameters.canonical)
-        kmer_counts |= observed
-        kmers.append(_kmers(k, plan.parameters.canonical, observed))
+    k, canonical = plan.parameters.k, plan.parameters.canonical
+    kmers = [_kmers(findings, each, canonical=canonical) for each in k]
     return Master(
         total_bases=total_bases,
         gc_count=gc_count,
         gc_percent=percent(gc_count, total_bases),
-        kmer_counts=kmer_counts,
+        kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
         kmers=kmers,
         composition=Composition(**counts, gc_percent_of_length=percent(gc_count, records["sum"])),
         sequences=_sequences(plan, findings),
@@ -238,7 +234,7 @@ def make_report(plan: Plan, folded: Folded) -> Master:
             compression=plan.compression,
             crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
         ),
-        parameters=Parameters(plan.parameters.k, plan.parameters.canonical),
+        parameters=Parameters(k, canonical),
         proof=_proof(kmers, folded),
         fanfold=MadeBy(VERSION, SCHEMA),
     )
@@ -249,30 +245,31 @@ def encode_report(master: Master) -> bytes:
     return msgspec.json.format(msgspec.json.encode(master), indent=1) + b"\n"
 
 
-def _observed(findings: Findings, k: int, *, canonical: bool) -> dict[str, int]:
+def _kmers(findings: Findings, k: int, *, canonical: bool) -> Kmers:
     counts = memoryview(findings.kmer_counts(k, canonical)).cast("Q")
-    kmers = map("".join, itertools.product("ACGT", repeat=k))
-    return {kmer: count for kmer, count in zip(kmers, counts, strict=True) if count}
-
-
-def _kmers(k: int, canonical: bool, observed: dict[str, int]) -> Kmers:
-    spectrum = sorted(Counter(observed.values()).items())
-    descending = sorted(observed.items(), key=lambda item: -item[1])
-    ascending = sorted(observed.items(), key=lambda item: item[1])
+    spectrum = sorted((count, kmers) for count, kmers in Counter(counts).items() if count)
+    observed = [(count, code) for code, count in enumerate(counts) if count]
+    top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))
+    bottom = heapq.nsmallest(_EXTREMES, observed)
     palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
     return Kmers(
         k=k,
         canonical=canonical,
-        total=sum(observed.values()),
+        total=sum(counts),
         distinct=len(observed),
         possible=(4**k + palindromes) // 2 if canonical else 4**k,
         singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
         max=spectrum[-1][0] if spectrum else 0,
         spectrum=spectrum,
-        top=descending[:_EXTREMES],
-        bottom=ascending[:_EXTREMES],
+        top=[(_kmer(code, k), count) for count, code in top],
+        bottom=[(_kmer(code, k), count) for count, code in bottom],
         table=None,
     )
+
+
+def _kmer(code: int, k: int) -> str:
+    """The k-mer of a code: 2 bits a base, the first in the highest."""
+    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
 
 
 def _contiguity(lengths: Lengths) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Runs that are killed or stopped, at any moment, and taken up again: the report is the same.
 
-Every run is the real `fanfold` in a process of its own, on a genome that keeps it busy for about a
-second. When it is killed depends on what it has done by then, drawn from a seed.
+Every run is the real `fanfold` in a process of its own, on a genome that keeps it busy for half a
+second or so. When it is killed depends on what it has done by then, drawn from a seed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -27,9 +28,9 @@ import pytest
 import fanfold
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
-GENOME_BYTES = 20_000_000
+GENOME_BYTES = 16_000_000
 OPTIONS = ["-k", "7", "--slice-size", "256KiB", "--quiet"]
-"""Some 80 slices of text, whose results are 20 MB and take a while to write and to fold."""
+"""Some 60 slices of text, whose results take a while to write and to fold."""
 
 MOST_SECONDS_TO_STOP = 2.0
 """A second is promised; the other is for a machine that does something else meanwhile."""
@@ -112,6 +113,13 @@ def jobs(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
     return job
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """A folder for results, which are many, and don't stay."""
+    yield tmp_path / "out"
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+
+
 # --- runs that are watched --------------------------------------------------------------------
 
 
@@ -155,17 +163,16 @@ def finished_slices(out: Path) -> dict[str, tuple[int, int]]:
     """The results of slices that are there, each with what changes when it is written again."""
     found = {}
     with suppress(FileNotFoundError):
-        for entry in os.scandir(out / "chunks"):
-            if entry.name.endswith(".json") and not entry.name.startswith("."):
-                status = entry.stat()
-                found[entry.name] = status.st_ino, status.st_mtime_ns
+        for path in (out / "chunks").glob("[!.]*.json"):
+            status = path.stat()
+            found[path.name] = status.st_ino, status.st_mtime_ns
     return found
 
 
 def count_slices(out: Path) -> int:
     """How many slices are finished; cheap enough to be asked all the time."""
-    with suppress(FileNotFoundError):
-        return sum(name[0] != "." and name[-5:] == ".json" for name in os.listdir(out / "chunks"))
+    with suppress(FileNotFoundError), os.scandir(out / "chunks") as entries:
+        return sum(entry.name[0] != "." and entry.name[-5:] == ".json" for entry in entries)
     return 0
 
 
@@ -201,11 +208,10 @@ def assert_nothing_half_written(out: Path, job: Job) -> None:
     [("plain", 1), ("plain", 2), ("gzip", 3), ("bgzf", 4)],
 )
 def test_a_run_that_is_killed_again_and_again_gives_the_same_report(
-    compression: str, seed: int, jobs: Callable[[str], Job], tmp_path: Path
+    compression: str, seed: int, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
     chance = random.Random(seed)  # noqa: S311 - no secret: the same moments every time
-    out = tmp_path / "out"
     kills = 6
     in_the_midst = 0
     for attempt in range(kills):
@@ -237,11 +243,10 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_report(
 
 @pytest.mark.parametrize("compression", ["plain", "gzip", "bgzf"])
 def test_a_run_that_is_killed_while_it_folds_gives_the_same_report(
-    compression: str, jobs: Callable[[str], Job], tmp_path: Path
+    compression: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
     chance = random.Random(6)  # noqa: S311 - no secret: the same moments every time
-    out = tmp_path / "out"
     killed = 0
     for _ in range(3):
         with running("run", job.path, "--out", out, *OPTIONS) as process:
@@ -261,11 +266,10 @@ def test_a_run_that_is_killed_while_it_folds_gives_the_same_report(
 
 
 def test_a_file_that_was_being_written_when_the_run_was_killed_does_no_harm(
-    jobs: Callable[[str], Job], tmp_path: Path
+    jobs: Callable[[str], Job], out: Path
 ) -> None:
     """It never bears a result's name, and is gone when the run is done."""
     job = jobs("plain")
-    out = tmp_path / "out"
     for _ in range(30):
         with running("run", job.path, "--out", out, *OPTIONS) as process:
             wait_for(process, lambda: bool(leftovers(out)) and count_slices(out) > 0)
@@ -285,10 +289,9 @@ def test_a_file_that_was_being_written_when_the_run_was_killed_does_no_harm(
 
 
 def test_a_fold_of_a_killed_run_names_what_is_missing(
-    jobs: Callable[[str], Job], tmp_path: Path
+    jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs("plain")
-    out = tmp_path / "out"
     with running("run", job.path, "--out", out, *OPTIONS) as process:
         wait_for(process, lambda: count_slices(out) >= 20)
         process.kill()
@@ -310,10 +313,9 @@ def test_a_fold_of_a_killed_run_names_what_is_missing(
 
 
 def test_a_plan_of_an_archive_that_is_killed_is_no_plan_until_it_is_made_again(
-    jobs: Callable[[str], Job], tmp_path: Path
+    jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs("gzip")
-    out = tmp_path / "out"
     arguments = ("plan", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB", "--quiet")
     with running(*arguments) as process:
         wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
@@ -351,10 +353,9 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
 @pytest.mark.parametrize("compression", ["plain", "gzip", "bgzf"])
 @pytest.mark.parametrize("moment", ["plan", "first slice", "midst", "fold"])
 def test_ctrl_c_ends_within_a_second_and_the_run_can_be_taken_up(
-    compression: str, moment: str, jobs: Callable[[str], Job], tmp_path: Path
+    compression: str, moment: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
-    out = tmp_path / "out"
     reached = {
         "plan": (out / "plan.json").exists,
         "first slice": lambda: count_slices(out) >= 1,
@@ -379,10 +380,9 @@ def test_ctrl_c_ends_within_a_second_and_the_run_can_be_taken_up(
 
 @pytest.mark.parametrize("compression", ["plain", "gzip"])
 def test_ctrl_c_twice_is_as_good_as_once(
-    compression: str, jobs: Callable[[str], Job], tmp_path: Path
+    compression: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
-    out = tmp_path / "out"
     with running("run", job.path, "--out", out, *OPTIONS) as process:
         assert wait_for(process, lambda: count_slices(out) >= 5)
         process.send_signal(signal.SIGINT)
@@ -396,9 +396,8 @@ def test_ctrl_c_twice_is_as_good_as_once(
     assert results(out) == job.expected
 
 
-def test_ctrl_c_ends_a_plan_that_inflates(jobs: Callable[[str], Job], tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_plan_that_inflates(jobs: Callable[[str], Job], out: Path) -> None:
     job = jobs("gzip")
-    out = tmp_path / "out"
     arguments = ("plan", job.path, "--out", out, "--slice-size", "64KiB")
     with running(*arguments) as process:
         assert wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
@@ -411,11 +410,8 @@ def test_ctrl_c_ends_a_plan_that_inflates(jobs: Callable[[str], Job], tmp_path: 
     assert sum(path.stat().st_size for path in out.glob("chunks/*.fa")) > GENOME_BYTES
 
 
-def test_ctrl_c_on_a_terminal_shows_the_cursor_again(
-    jobs: Callable[[str], Job], tmp_path: Path
-) -> None:
+def test_ctrl_c_on_a_terminal_shows_the_cursor_again(jobs: Callable[[str], Job], out: Path) -> None:
     job = jobs("plain")
-    out = tmp_path / "out"
     controller, terminal = os.openpty()
     with subprocess.Popen(
         [FANFOLD, "run", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB"],
@@ -439,24 +435,23 @@ def test_ctrl_c_on_a_terminal_shows_the_cursor_again(
     assert b"stopped; run again" in shown
 
 
+@pytest.mark.parametrize("compression", ["plain", "gzip"])
 def test_a_progress_that_raises_stops_the_run_and_it_can_be_taken_up(
-    jobs: Callable[[str], Job], tmp_path: Path
+    compression: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
     """How a program stops a run; `Cancelled` is there for it."""
-    for compression in ("plain", "gzip"):
-        job = jobs(compression)
-        out = tmp_path / compression
+    job = jobs(compression)
 
-        def stop_halfway(done_bytes: int, size_bytes: int) -> None:
-            if done_bytes > size_bytes // 2:
-                raise fanfold.errors.Cancelled("enough")
+    def stop_halfway(done_bytes: int, size_bytes: int) -> None:
+        if done_bytes > size_bytes // 2:
+            raise fanfold.errors.Cancelled("enough")
 
-        with pytest.raises(fanfold.errors.Cancelled, match=r"enough|stopped"):
-            fanfold.run(job.path, 7, out=out, slice_bytes=2**18, progress=stop_halfway)
-        before = finished_slices(out)
+    with pytest.raises(fanfold.errors.Cancelled, match="enough"):
+        fanfold.run(job.path, 7, out=out, slice_bytes=2**18, progress=stop_halfway)
+    before = finished_slices(out)
 
-        assert 0 < len(before) < job.slices
-        assert not (out / "master.json").exists()
-        finish(job.path, out)
-        assert results(out) == job.expected
-        assert {name: finished_slices(out)[name] for name in before} == before
+    assert 0 < len(before) < job.slices
+    assert not (out / "master.json").exists()
+    finish(job.path, out)
+    assert results(out) == job.expected
+    assert {name: finished_slices(out)[name] for name in before} == before
