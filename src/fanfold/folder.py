@@ -48,6 +48,11 @@ class Folder:
         """Where the index of a plan's input goes: `fai` or `gzi`."""
         return self.path / f"{plan.source.name}.{suffix}"
 
+    def is_complete(self) -> bool:
+        """Whether the report is there, and the tables beside it that every run has."""
+        paths = (self.master_path, self.run_path, self.sequences_path, self.gaps_path)
+        return all(path.exists() for path in paths)
+
     def read_plan(self) -> Plan | None:
         """The plan that is there, or None.
 

@@ -67,12 +67,11 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def check_positive(name: str, value: int) -> int:
-    """The value, if it is 1 or more.
+def check_positive(name: str, value: int | None) -> None:
+    """Check that a value that may be left out is 1 or more.
 
     Raises:
         ParameterError: it is not.
     """
-    if value < 1:
+    if value is not None and value < 1:
         raise ParameterError(f"{name} must be 1 or more, not {value}")
-    return value

@@ -107,18 +107,18 @@ def run(
     """
     started = time.monotonic()
     parameters = check_params(k, canonical=canonical)
+    check_positive("the size of a slice", slice_bytes)
     workers = _affordable_workers(workers, memory_bytes)
     source = stat_source(path)
     folder = Folder(Path(out) if out is not None else Path(f"{source.name}.fanfold"))
-    slice_bytes = check_positive(
-        "the size of a slice", slice_bytes or local_slice_bytes(source.size_bytes, workers)
-    )
+    if slice_bytes is None:
+        slice_bytes = local_slice_bytes(source.size_bytes, workers)
     plan = None if fresh else _plan_to_resume(folder, source, parameters)
     if plan is None:
         plan = _new_plan(source, parameters, slice_bytes)
         folder.clear(source.name)
         folder.write_plan(plan)
-    elif folder.master_path.exists():
+    elif folder.is_complete():
         return Report(folder, resumed=True, seconds=time.monotonic() - started)
     else:
         folder.sweep()
@@ -151,9 +151,10 @@ def plan(
         FanfoldError: see `fanfold.errors`.
     """
     parameters = check_params(k, canonical=canonical)
+    check_positive("the size of a slice", slice_bytes)
     source = stat_source(path)
     folder = Folder(Path(out))
-    wanted_bytes = check_positive("the size of a slice", slice_bytes or DEFAULT_SLICE_BYTES)
+    wanted_bytes = DEFAULT_SLICE_BYTES if slice_bytes is None else slice_bytes
     there = None if fresh else _plan_to_resume(folder, source, parameters)
     if there is not None and there.slices is not None:
         return there
@@ -232,7 +233,8 @@ _MEMORY_PER_ROW_BYTE = 3
 
 def _affordable_workers(workers: int | None, memory_bytes: int | None) -> int:
     """The workers to run: those asked for, or fewer if the memory doesn't reach."""
-    wanted = check_positive("the number of workers", workers or _cores())
+    check_positive("the number of workers", workers)
+    wanted = _cores() if workers is None else workers
     if memory_bytes is None:
         return wanted
     if memory_bytes < _BASE_BYTES + _WORKER_BYTES:

@@ -251,7 +251,7 @@ def test_a_run_that_is_killed_while_it_folds_gives_the_same_report(
     for _ in range(3):
         with running("run", job.path, "--out", out, *OPTIONS) as process:
             wait_for(process, lambda: count_slices(out) == job.slices)
-            time.sleep(chance.random() * 0.1)
+            time.sleep(chance.random() * 0.03)
             process.kill()
         killed += process.returncode == -signal.SIGKILL
         assert_nothing_half_written(out, job)
