@@ -313,9 +313,9 @@ impl Summary {
 
     /// The observed k-mers of every k listed, and of the largest, which a merge needs.
     pub fn kmer_counts_json(&self, ks: &[u32]) -> serde_json::Result<Vec<u8>> {
-        let Text {
-            dense, run_ends, ..
-        } = &self.text;
+        let dense = &self.text.dense;
+        // The runs that are open end here, as far as this text goes.
+        let run_ends = &self.text.run_ends_so_far();
         let smaller = ks.iter().copied().filter(|k| *k < dense.k);
         let tables = smaller
             .chain([dense.k])

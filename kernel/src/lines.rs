@@ -596,6 +596,17 @@ impl Text {
         self.fault = Fault::leftmost(self.fault, Some(fault));
     }
 
+    /// With those of the runs that are open.
+    pub fn run_ends_so_far(&self) -> RunEnds {
+        let mut run_ends = self.run_ends.clone();
+        for run in self.left_run.iter().chain([&self.run]) {
+            if run.length_bases > 0 {
+                run_ends.add_end(run.last, 1);
+            }
+        }
+        run_ends
+    }
+
     /// Of all residues that are known to be such.
     pub fn composition(&self) -> Composition {
         let mut composition = self.closed;

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 import fanfold
-from fanfold.errors import FanfoldError, ParameterError
+from fanfold.errors import FanfoldError, OutputError, ParameterError
 from fanfold.params import DEFAULT_K, MAX_K, parse_size
 
 _EPILOG = """\b
@@ -101,10 +101,10 @@ def cli(*, debug: bool) -> None:
 
 
 @cli.command()
-@click.argument("genome", type=click.Path(path_type=Path))
+@click.argument("genome", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="DIR",
     help="The folder for the results.  [default: ./<name>.fanfold]",
 )
@@ -149,10 +149,10 @@ def run(
 
 
 @cli.command()
-@click.argument("genome", type=click.Path(path_type=Path))
+@click.argument("genome", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     required=True,
     metavar="DIR",
     help="The folder for the plan and the results.",
@@ -190,7 +190,7 @@ def plan(
 
 
 @cli.command()
-@click.argument("plan_json", type=click.Path(path_type=Path), metavar="PLAN")
+@click.argument("plan_json", type=click.Path(path_type=Path, readable=False), metavar="PLAN")
 @click.option(
     "--index",
     type=click.IntRange(min=0),
@@ -205,7 +205,7 @@ def task(*, plan_json: Path, index: int) -> None:
 
 
 @cli.command()
-@click.argument("plan_json", type=click.Path(path_type=Path), metavar="PLAN")
+@click.argument("plan_json", type=click.Path(path_type=Path, readable=False), metavar="PLAN")
 @_MEMORY
 @_QUIET
 @_JSON
@@ -302,6 +302,11 @@ def main() -> None:
         # Whoever read stdout has enough; nothing is left to flush there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE
+    except OSError as error:
+        if debug:
+            raise
+        click.echo(f"fanfold: the output can't be written: {error.strerror}", err=True)
+        status = OutputError.exit_code
     except Exception as error:
         if debug:
             raise

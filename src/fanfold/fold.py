@@ -86,7 +86,13 @@ class Fold:
                 f"the slices end at byte {self._position_byte} of {slices[-1].end_byte};"
                 " please report this"
             )
-        findings = self._summary.findings()
+        try:
+            findings = self._summary.findings()
+        except ValueError as error:
+            raise ProofError(
+                f"{plan.source.name}: what the slices told contradicts itself ({error});"
+                " please report this"
+            ) from error
         if not isinstance(findings, Findings):
             raise fasta_error(plan.source.name, findings.kind, findings.offset_byte, findings.byte)
         crc = self._crc if plan.object_crc64nvme is None else int(plan.object_crc64nvme, 16)

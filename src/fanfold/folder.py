@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from fanfold.errors import OutputError, PlanError
+from fanfold.errors import OutputError
 from fanfold.objects import (
     is_left_over,
     list_files,
@@ -15,7 +15,7 @@ from fanfold.objects import (
     remove_files,
     write_file,
 )
-from fanfold.plan import Plan, decode_plan, encode_plan, is_plan
+from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
 
 _CHUNK = re.compile(r".+\.chunk\d{4,}\.(?:json|rows|fa)")
@@ -78,50 +78,41 @@ class Folder:
         Raises:
             OutputError: a file that fanfold did not write is in the way.
         """
-        own = [
-            self.master_path,
-            self.run_path,
-            self.sequences_path,
-            self.gaps_path,
-            self.path / f"{name}.fai",
-            self.path / f"{name}.gzi",
-        ]
         files = list_files(self.path)
-        if self.plan_path in files and not is_plan(read_file(self.plan_path)):
+        own = self._own_files() if self.plan_path in files else []
+        fixed = (self.master_path, self.run_path, self.sequences_path, self.gaps_path)
+        for path in (*fixed, self.path / f"{name}.fai", self.path / f"{name}.gzi"):
+            if path in files and path not in own:
+                raise OutputError(
+                    f"{path}: in the way, and of no fanfold run; move it, or give another --out"
+                )
+        remove_files(own)
+        self.sweep()
+
+    def _own_files(self) -> list[Path]:
+        """The files of the run whose plan is here, in the order in which they may go."""
+        name = name_in_plan(read_file(self.plan_path))
+        if name is None:
             raise OutputError(
                 f"{self.plan_path}: in the way, and no plan of fanfold's; move it, or give another"
                 " --out"
             )
-        if self.plan_path not in files:
-            for path in own:
-                if path in files:
-                    raise OutputError(
-                        f"{path}: in the way, and not of a fanfold run (no plan.json beside it);"
-                        " move it, or give another --out"
-                    )
-            own = []
-        else:
-            own += self._indexes_of_older_plan()
-            own += [
-                path for path in list_files(self.path / "chunks") if _CHUNK.fullmatch(path.name)
-            ]
-            own.append(self.plan_path)
-        remove_files(own)
-        self.sweep()
+        indexes = [self.path / f"{PurePath(name).name}.{suffix}" for suffix in ("fai", "gzi")]
+        chunks = [path for path in list_files(self.path / "chunks") if _CHUNK.fullmatch(path.name)]
+        return [
+            self.master_path,
+            self.run_path,
+            self.sequences_path,
+            self.gaps_path,
+            *indexes,
+            *chunks,
+            self.plan_path,
+        ]
 
     def sweep(self) -> None:
         """Remove what a killed run left half-written."""
         files = [*list_files(self.path), *list_files(self.path / "chunks")]
         remove_files(filter(is_left_over, files))
-
-    def _indexes_of_older_plan(self) -> list[Path]:
-        try:
-            plan = self.read_plan()
-        except PlanError:
-            return []
-        if plan is None:
-            return []
-        return [self.index_path(plan, "fai"), self.index_path(plan, "gzi")]
 
     def keep(self, result: SliceResult, plan: Plan) -> None:
         """Write a slice's result, its rows first."""
@@ -160,6 +151,14 @@ class Folder:
         """The size of all slices' rows."""
         rows = (self.path / plan.chunk_name(each.index, "rows") for each in plan.known_slices())
         return sum(path.stat().st_size for path in rows if path.exists())
+
+    def needs_text(self, plan: Plan) -> bool:
+        """Whether a slice of text has neither a result nor its text: only inflating helps."""
+        return plan.cut == "text" and any(
+            not self.is_kept(plan, each.index)
+            and (each.object is None or not (self.path / each.object).exists())
+            for each in plan.slices or ()
+        )
 
     def text_paths(self, plan: Plan) -> Iterator[Path]:
         """The files of text that a plan wrote out."""

@@ -54,6 +54,10 @@ def stat_source(path: str | os.PathLike[str]) -> Source:
         raise SourceError(_unreadable(os.fspath(path), error)) from error
     if not absolute.is_file():
         raise SourceError(f"{path}: not a regular file; give the path of a FASTA file")
+    try:
+        absolute.name.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{path!r}: the file's name is not UTF-8; rename it") from error
     return Source(str(absolute), absolute.name, status.st_size, _etag(status))
 
 
@@ -96,14 +100,14 @@ def read_file(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is none.
-        SourceError: it can't be read.
+        OutputError: it can't be read.
     """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SourceError(_unreadable(str(path), error)) from error
+        raise OutputError(_unusable(path, error)) from error
 
 
 @contextlib.contextmanager
@@ -161,7 +165,7 @@ def list_files(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SourceError(_unreadable(str(folder), error)) from error
+        raise OutputError(_unusable(folder, error)) from error
 
 
 def is_left_over(path: Path) -> bool:
@@ -181,6 +185,21 @@ def make_directory(path: Path) -> None:
         raise OutputError(
             f"{path}: the folder for the results can't be made: {_reason(error)}"
         ) from error
+
+
+def check_unchanged(source: Source) -> None:
+    """Check that a source is still what was pinned.
+
+    Raises:
+        SourceChangedError: it is not.
+        SourceError: it is gone.
+    """
+    if stat_source(source.url) != source:
+        raise SourceChangedError(_changed(source))
+
+
+def _unusable(path: Path, error: OSError) -> str:
+    return f"{path}: can't be read: {_reason(error)}; check --out"
 
 
 def _check_unchanged(source: Source, descriptor: int) -> None:

@@ -68,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         slice_bytes: the size of a slice.
         slices: the slices; None while a stream that is inflated has not ended.
         object_crc64nvme: the CRC-64/NVME of the object, in hexadecimal, when the inflater made it.
+        text_bytes: the length of the text, when the inflater counted it.
     """
 
     schema: int
@@ -80,6 +81,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     slice_bytes: int
     slices: tuple[Slice, ...] | None = None
     object_crc64nvme: str | None = None
+    text_bytes: int | None = None
 
     def known_slices(self) -> tuple[Slice, ...]:
         """The slices.
@@ -164,12 +166,13 @@ def decode_plan(data: bytes, where: str) -> Plan:
                 " use that one, or plan anew"
             )
         plan = msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{where}: not a plan ({error}); plan anew") from error
     if plan.job != job_of(plan.source, plan.parameters):
         raise PlanError(f"{where}: its parameters were changed after it was made; plan anew")
-    if plan.slices is not None and not _tile(plan.slices):
-        raise PlanError(f"{where}: its slices don't follow each other; plan anew")
+    size_bytes = plan.text_bytes if plan.cut == "text" else plan.source.size_bytes
+    if plan.slices is not None and not _tile(plan.slices, size_bytes):
+        raise PlanError(f"{where}: its slices don't tile the input; plan anew")
     if PurePath(plan.source.name).name != plan.source.name or any(
         each.object not in {None, plan.chunk_name(each.index, "fa")} for each in plan.slices or ()
     ):
@@ -177,25 +180,29 @@ def decode_plan(data: bytes, where: str) -> Plan:
     return plan
 
 
-def is_plan(data: bytes) -> bool:
-    """Whether a file is a plan of fanfold's, of whatever version."""
+def name_in_plan(data: bytes) -> str | None:
+    """The name of the input of a plan, of whatever version; None for what is no plan."""
     try:
-        msgspec.json.decode(data, type=_MadeBy)
-    except msgspec.DecodeError:
-        return False
-    return True
+        return msgspec.json.decode(data, type=_MadeBy).source.name
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+class _Named(msgspec.Struct):
+    name: str
 
 
 class _MadeBy(msgspec.Struct):
     schema: int
     version: str
     job: str
+    source: _Named
 
 
-def _tile(slices: Sequence[Slice]) -> bool:
+def _tile(slices: Sequence[Slice], size_bytes: int | None) -> bool:
     end_byte = 0
     for index, each in enumerate(slices):
         if each.index != index or each.start_byte != end_byte or each.end_byte < end_byte:
             return False
         end_byte = each.end_byte
-    return bool(slices)
+    return bool(slices) and end_byte == size_bytes

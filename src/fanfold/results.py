@@ -159,7 +159,10 @@ class KeptResult:
         body = memoryview(data)[_HEAD_BYTES:]
         if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
             raise DamagedResult
-        self._document = msgspec.json.decode(b"{" + body, type=_Document)
+        try:
+            self._document = msgspec.json.decode(b"{" + body, type=_Document)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DamagedResult from error
         if (self._document.job, self._document.index) != (plan.job, index):
             raise DamagedResult
         self.rows = self._document.rows

@@ -20,12 +20,19 @@ from fanfold.errors import (
     MissingSlicesError,
     ParameterError,
     PlanError,
-    SourceChangedError,
 )
 from fanfold.fold import Fold, Folded, fasta_error
 from fanfold.folder import Folder
 from fanfold.inflate import HEAD_BYTES, detect_compression
-from fanfold.objects import Source, read_head, remove_files, stat_source, write_file, writing
+from fanfold.objects import (
+    Source,
+    check_unchanged,
+    read_head,
+    remove_files,
+    stat_source,
+    write_file,
+    writing,
+)
 from fanfold.params import (
     DEFAULT_K,
     DEFAULT_SLICE_BYTES,
@@ -123,7 +130,7 @@ def run(
     else:
         folder.sweep()
     watch = _Watch(source.size_bytes, progress)
-    if plan.slices is None:
+    if plan.slices is None or folder.needs_text(plan):
         plan = scan_text(plan, folder, watch.advance)
         folder.write_plan(plan)
     else:
@@ -286,8 +293,9 @@ def _open_plan(plan_path: str | os.PathLike[str]) -> tuple[Plan, Folder]:
 
 
 def _check_source(plan: Plan) -> None:
-    if plan.cut != "text" and stat_source(plan.source.url) != plan.source:
-        raise SourceChangedError(f"{plan.source.url}: changed since it was planned; plan anew")
+    # The text that a plan wrote out stands for its archive.
+    if plan.cut != "text":
+        check_unchanged(plan.source)
 
 
 def _scan_slices(plan: Plan, folder: Folder, workers: int, watch: _Watch) -> None:

@@ -11,10 +11,10 @@ from typing import Self
 import msgspec
 
 from fanfold._kernel import crc64nvme
-from fanfold.errors import ParameterError
+from fanfold.errors import ArchiveError, ParameterError
 from fanfold.folder import Folder
 from fanfold.inflate import inflate
-from fanfold.objects import read_blocks, writing
+from fanfold.objects import check_unchanged, read_blocks, writing
 from fanfold.plan import MAX_ARRAY_SLICES, Plan, Slice
 from fanfold.results import SliceResult
 from fanfold.scan import Watch, scan_stream
@@ -23,7 +23,7 @@ _BLOCKS_AHEAD = 8
 """Blocks of text, of at most 1 MiB, that wait for the scan."""
 
 _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
-"""Slices of an array double in size every so many, from there on: the text's end isn't known."""
+"""Slices double in size every so many, from there on: the text's end isn't known."""
 
 
 def scan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
@@ -39,7 +39,7 @@ def scan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
-            pieces = text.take(plan.slice_bytes)
+            pieces = text.take(_slice_bytes(plan, index))
             if not folder.is_kept(plan, index):
                 result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces)
                 folder.keep(_ending(result, text.position_byte), plan)
@@ -67,15 +67,18 @@ def plan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
                     f"{plan.source.name}: more than {MAX_ARRAY_SLICES} slices of"
                     f" {plan.slice_bytes} bytes; give a larger --slice-size"
                 )
-            growth = max(0, index - _GROWTH_STARTS) // _GROWTH_STEP
             name = plan.chunk_name(index, "fa")
             crc = 0
             with writing(folder.path / name) as file:
-                for piece in text.take(plan.slice_bytes << growth):
+                for piece in text.take(_slice_bytes(plan, index)):
                     crc = crc64nvme(piece, crc)
                     file.write(piece)
             slices.append(Slice(index, start_byte, text.position_byte, name, f"{crc:016x}"))
     return _with_slices(plan, slices, inflating.crc64nvme)
+
+
+def _slice_bytes(plan: Plan, index: int) -> int:
+    return plan.slice_bytes << max(0, index - _GROWTH_STARTS) // _GROWTH_STEP
 
 
 def _ending(result: SliceResult, end_byte: int) -> SliceResult:
@@ -83,7 +86,12 @@ def _ending(result: SliceResult, end_byte: int) -> SliceResult:
 
 
 def _with_slices(plan: Plan, slices: list[Slice], crc: int) -> Plan:
-    return msgspec.structs.replace(plan, slices=tuple(slices), object_crc64nvme=f"{crc:016x}")
+    return msgspec.structs.replace(
+        plan,
+        slices=tuple(slices),
+        object_crc64nvme=f"{crc:016x}",
+        text_bytes=slices[-1].end_byte,
+    )
 
 
 class _Text:
@@ -140,6 +148,8 @@ class _Inflating:
 
     def __iter__(self) -> Iterator[bytes]:
         while block := self._queue.get():
+            if isinstance(block, ArchiveError):
+                check_unchanged(self._plan.source)  # a mixture of two files is no damage
             if isinstance(block, BaseException):
                 raise block
             yield block

@@ -379,6 +379,28 @@ def test_ctrl_c_ends_within_a_second_and_the_run_can_be_taken_up(
 
 
 @pytest.mark.parametrize("compression", ["plain", "gzip"])
+def test_ctrl_c_ends_within_a_second_in_the_midst_of_slices_that_take_many(
+    compression: str, tmp_path: Path, out: Path
+) -> None:
+    """A text of zeros is bad FASTA, but it takes as long to read, and next to no disk."""
+    path = tmp_path / "zeros.fa"
+    if compression == "plain":
+        path.write_bytes(b">zeros\n")
+        os.truncate(path, 2**36)
+    else:
+        path.write_bytes(gzip.compress(b">zeros\n") + 300 * gzip.compress(bytes(2**26)))
+    with running("run", path, "--out", out, "--slice-size", "32GiB", "--quiet") as process:
+        assert wait_for(process, (out / "plan.json").exists)
+        time.sleep(0.3)
+        _, stderr = interrupted(process)
+
+    assert process.returncode == 130
+    assert stderr.strip() == "fanfold: stopped; run again to take it up where it is"
+    assert count_slices(out) == 0
+    assert leftovers(out) == []
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip"])
 def test_ctrl_c_twice_is_as_good_as_once(
     compression: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
