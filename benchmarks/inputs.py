@@ -110,7 +110,7 @@ class Inputs:
             "chromosome": self._chromosome,
             "genome": self._genome,
             "gzip": lambda: self._packed("fa.gz", "pigz", "-p", "2", "-6", "-c"),
-            "bgzf": lambda: self._packed("bgzf.fa.gz", "bgzip", "-@", "2", "-c"),
+            "bgzf": lambda: self._packed("bgzf.fa.gz", "bgzip", "-@", "2", "-l", "1", "-c"),
             "single line": self._single_line,
             "short records": self._short_records,
             "summaries k=5": lambda: self._summaries(k=5, slices=10_000),
