@@ -43,6 +43,12 @@ class Folder:
         self.run_path = path / "run.json"
         self.sequences_path = path / "sequences.tsv"
         self.gaps_path = path / "gaps.bed"
+        self._of_every_run = (
+            self.master_path,
+            self.run_path,
+            self.sequences_path,
+            self.gaps_path,
+        )
 
     def index_path(self, plan: Plan, suffix: str) -> Path:
         """Where the index of a plan's input goes: `fai` or `gzi`."""
@@ -50,8 +56,7 @@ class Folder:
 
     def is_complete(self) -> bool:
         """Whether the report is there, and the tables beside it that every run has."""
-        paths = (self.master_path, self.run_path, self.sequences_path, self.gaps_path)
-        return all(path.exists() for path in paths)
+        return all(path.exists() for path in self._of_every_run)
 
     def read_plan(self) -> Plan | None:
         """The plan that is there, or None.
@@ -80,8 +85,7 @@ class Folder:
         """
         files = list_files(self.path)
         own = self._own_files() if self.plan_path in files else []
-        fixed = (self.master_path, self.run_path, self.sequences_path, self.gaps_path)
-        for path in (*fixed, self.path / f"{name}.fai", self.path / f"{name}.gzi"):
+        for path in (*self._of_every_run, self.path / f"{name}.fai", self.path / f"{name}.gzi"):
             if path in files and path not in own:
                 raise OutputError(
                     f"{path}: in the way, and of no fanfold run; move it, or give another --out"
@@ -99,15 +103,7 @@ class Folder:
             )
         indexes = [self.path / f"{PurePath(name).name}.{suffix}" for suffix in ("fai", "gzi")]
         chunks = [path for path in list_files(self.path / "chunks") if _CHUNK.fullmatch(path.name)]
-        return [
-            self.master_path,
-            self.run_path,
-            self.sequences_path,
-            self.gaps_path,
-            *indexes,
-            *chunks,
-            self.plan_path,
-        ]
+        return [*self._of_every_run, *indexes, *chunks, self.plan_path]
 
     def sweep(self) -> None:
         """Remove what a killed run left half-written."""
