@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 def test_the_public_names_are_those_listed() -> None:
     assert fanfold.__all__ == [
         "FanfoldError",
+        "Outcome",
         "Plan",
         "Report",
         "Summary",
@@ -28,6 +29,7 @@ def test_the_public_names_are_those_listed() -> None:
         "fold",
         "plan",
         "run",
+        "run_many",
         "scan",
         "task",
     ]

@@ -3,23 +3,27 @@
     import fanfold
 
     report = fanfold.run("genome.fa.gz", k=[5, 8])
-    print(report.master["gc_percent"], report.out)
+    print(report.master["gc_percent"], report.url)
 
-`run` does it all; `plan`, `task` and `fold` are its parts, for an array of tasks. `scan` gives the
-`Summary` of any bytes of a FASTA text, and summaries of neighbours merge. Errors are in
-`fanfold.errors`.
+`run` does it all, and `run_many` does it for many; `plan`, `task` and `fold` are its parts, for an
+array of tasks. `scan` gives the `Summary` of any bytes of a FASTA text, and summaries of neighbours
+merge. Errors are in `fanfold.errors`.
 """
 
 from fanfold._kernel import VERSION, Summary
 from fanfold.errors import FanfoldError
+from fanfold.fold_in import Report
+from fanfold.many import Outcome, run_many
 from fanfold.plan import Plan
-from fanfold.run import Report, fold, plan, run, task
+from fanfold.run import run
 from fanfold.scan import scan
+from fanfold.verbs import fold, plan, task
 
 __version__ = VERSION
 
 __all__ = [
     "FanfoldError",
+    "Outcome",
     "Plan",
     "Report",
     "Summary",
@@ -27,6 +31,7 @@ __all__ = [
     "fold",
     "plan",
     "run",
+    "run_many",
     "scan",
     "task",
 ]

@@ -60,6 +60,8 @@ class BgzfSlice:
             the left ended. It may lie beyond the range, and then the slice owns nothing. The slice
             at the object's start needs none.
         read_bytes: bytes a read.
+        blocks: the object's bytes, all and in order, when it can be read once only; then the range
+            is all of it, however large `end_byte` is.
 
     Attributes:
         owned_start_byte: where the first block starts that the slice owns.
@@ -82,6 +84,7 @@ class BgzfSlice:
         begin_byte: int | None = None,
         *,
         read_bytes: int = BLOCK_BYTES,
+        blocks: Iterator[memoryview] | None = None,
     ) -> None:
         self.start_byte = start_byte
         self.end_byte = end_byte
@@ -95,6 +98,7 @@ class BgzfSlice:
         self.failed = False
         self._source = source
         self._read_bytes = read_bytes
+        self._blocks_once = blocks
         self._must_search = begin_byte is None and start_byte > 0
         self._ends_whole = True
 
@@ -112,6 +116,7 @@ class BgzfSlice:
             self.owned_start_byte,
             min(self.end_byte + _BLOCK_BYTES, self._source.size_bytes),
             self._read_bytes,
+            self._blocks_once,
         )
         try:
             if not self._must_search or self._find_first_block(window):
@@ -145,7 +150,7 @@ class BgzfSlice:
             if block_bytes is not None:
                 block = data[:block_bytes]
                 if len(block) < block_bytes:
-                    raise truncated(self._source, "BGZF block", start_byte)
+                    raise truncated(self._source, start_byte + len(block), "BGZF block", start_byte)
                 text = _inflate_block(self._source, start_byte, block)
                 self._ends_whole = block == EOF_MARKER
                 self.owned_end_byte += block_bytes
@@ -164,7 +169,7 @@ class BgzfSlice:
         while not member.ended:
             data = window.view(member.end_byte, _BLOCK_BYTES)
             if not data:
-                raise truncated(self._source, "gzip member", member.start_byte)
+                raise truncated(self._source, member.end_byte, "gzip member", member.start_byte)
             yield from member.feed(data)
         self.owned_end_byte = member.end_byte
 
@@ -177,12 +182,12 @@ class BgzfSlice:
             while data := window.view(self.owned_end_byte, _BLOCK_BYTES):
                 check_padding(self._source, data, self.owned_end_byte)
                 self.owned_end_byte += len(data)
-        size_bytes = self._source.size_bytes
-        if self.owned_end_byte == size_bytes and not self._ends_whole:
+        if not self._ends_whole and not window.view(self.owned_end_byte, 1):
+            end_byte = self.owned_end_byte
             raise ArchiveError(
                 self._source.name,
-                size_bytes,
-                f"truncated: it ends at byte {size_bytes} without BGZF's end-of-file block; get the"
+                end_byte,
+                f"truncated: it ends at byte {end_byte} without BGZF's end-of-file block; get the"
                 " whole file",
             )
 
@@ -256,15 +261,23 @@ class _Window:
         start_byte: where it starts.
         end_byte: as far as it will probably get; it can move beyond.
         read_bytes: bytes a read.
+        blocks: all bytes from `start_byte` on, when they can be read once only.
     """
 
-    def __init__(self, source: Source, start_byte: int, end_byte: int, read_bytes: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        start_byte: int,
+        end_byte: int,
+        read_bytes: int,
+        blocks: Iterator[memoryview] | None,
+    ) -> None:
         self._source = source
         self._read_bytes = read_bytes
         self._data = b""
         self._data_start_byte = start_byte
-        self._reads = read_blocks(source, start_byte, end_byte, read_bytes)
-        self._reads_end_byte = end_byte
+        self._reads = blocks or read_blocks(source, start_byte, end_byte, read_bytes)
+        self._reads_end_byte = source.size_bytes if blocks else end_byte
         self._crc = 0
 
     def view(self, start_byte: int, count_bytes: int) -> memoryview:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import fanfold
-from fanfold.errors import FanfoldError, OutputError, ParameterError
+from fanfold.errors import EngineError, FanfoldError, OutputError, ParameterError
+from fanfold.folder import PLAN
+from fanfold.many import SUMMARY, describe
+from fanfold.objects import STDIN, name_of, open_place
 from fanfold.params import DEFAULT_K, MAX_K, parse_size
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _EPILOG = """\b
 Exit codes:
@@ -26,6 +32,8 @@ Exit codes:
   5    the results can't be written
   6    a plan that can't be used, or slices without a result
   7    the report contradicts its own checks, and was not written
+  8    the executor lost a task, or can't run one
+  9    some of many inputs failed: summary.tsv tells which, and why
   130  stopped by Ctrl-C
 """
 
@@ -53,6 +61,14 @@ def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _
     return decorate
 
 
+def _check_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^/]+:\d+/?", value):
+        raise click.BadParameter(f"{value!r} is no scheduler's address; write tcp://host:8786")
+    return value
+
+
 _QUESTION = _options(
     click.option(
         "-k",
@@ -76,6 +92,64 @@ _QUESTION = _options(
     click.option("--fresh", is_flag=True, help="Start over, even if results are there."),
 )
 
+_SOME_FAILED = 9
+
+_ANONYMOUS = ("AWS_SKIP_SIGNATURE", "GOOGLE_SKIP_SIGNATURE", "AZURE_SKIP_SIGNATURE")
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def _set_variable(
+    name: str, *, instead_of: tuple[str, ...] = ()
+) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    def set_it(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ[name] = value
+            for other in instead_of:
+                os.environ.pop(other, None)
+
+    return set_it
+
+
+def _set_anonymous(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ.update(dict.fromkeys(_ANONYMOUS, "true"))
+
+
+_STORAGE = _options(
+    click.option(
+        "--endpoint-url",
+        metavar="URL",
+        expose_value=False,
+        callback=_set_variable("AWS_ENDPOINT_URL_S3"),
+        help="Where S3 is, when it isn't Amazon's; as AWS_ENDPOINT_URL.",
+    ),
+    click.option(
+        "--region",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_variable("AWS_REGION"),
+        help="The bucket's region; as AWS_REGION.",
+    ),
+    click.option(
+        "--profile",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_variable("AWS_PROFILE", instead_of=_KEYS),
+        help="Credentials from the AWS configuration files; as AWS_PROFILE.",
+    ),
+    click.option(
+        "--no-sign-request",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_anonymous,
+        help="No credentials: for public buckets.",
+    ),
+)
+
+_NAME = click.option(
+    "--name", metavar="NAME", help="What to call standard input.  [default: stdin]"
+)
+
 _QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, not its path.")
 _MEMORY = click.option(
@@ -95,85 +169,124 @@ _MEMORY = click.option(
 def cli(*, debug: bool) -> None:
     """Exact composition, assembly and k-mer statistics of genomes of any size.
 
-    Cuts a FASTA file into slices (fan out), scans them in parallel, and folds the results into one
-    report, master.json (fan in): the same bytes however it was cut.
+    Cuts a FASTA object into slices (fan out), scans them in parallel, and folds the results into
+    one report, master.json (fan in): the same bytes however it was cut.
     """
 
 
 @cli.command()
-@click.argument("genome", type=click.Path(path_type=Path, readable=False))
+@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, readable=False),
-    metavar="DIR",
-    help="The folder for the results.  [default: ./<name>.fanfold]",
+    metavar="DIR|URL",
+    help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
+    " ./<name>.fanfold for one genome]",
 )
 @_QUESTION
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]"
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    callback=_check_address,
+    help="Run on the Dask cluster whose scheduler is there, such as tcp://host:8786.",
+)
 @_MEMORY
+@_NAME
+@_STORAGE
 @_QUIET
 @_JSON
 def run(
     *,
-    genome: Path,
-    out: Path | None,
+    genomes: tuple[str, ...],
+    out: str | None,
     k: tuple[int, ...],
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
     workers: int | None,
+    dask: str | None,
     memory: int | None,
+    name: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Analyse GENOME: FASTA, plain or gzip, BGZF, zstd, bzip2, xz.
+    """Analyse each GENOME: FASTA, plain or gzip, BGZF, zstd, bzip2, xz.
 
-    A run that was stopped is taken up where it was. The path of the report goes to stdout,
-    progress and a short summary to stderr.
+    A GENOME is a path, a URL (s3://, gs://, az://, https://), or - for standard input. A run that
+    was stopped is taken up where it was. The path of the report goes to stdout, progress and a
+    short summary to stderr.
+
+    Several GENOMEs share the workers, and one that fails doesn't stop the others: each has its
+    results in DIR/<name>/, and DIR/summary.tsv tells of all.
     """
-    with _progress(genome.name, quiet=quiet) as progress:
-        report = fanfold.run(
-            genome,
-            k or DEFAULT_K,
-            canonical=canonical,
-            out=out,
-            slice_bytes=slice_size,
-            workers=workers,
-            memory_bytes=memory,
-            fresh=fresh,
-            progress=progress,
-        )
-    _tell(report, quiet=quiet, as_json=as_json)
+    if len(genomes) > 1 and out is None:
+        raise click.UsageError("several genomes need --out: each has its folder in there")
+    if len(genomes) > 1 and (as_json or name):
+        raise click.UsageError("--json and --name are for one genome")
+    with _executor(dask, quiet=quiet) as executor:
+        if len(genomes) == 1:
+            with _progress(_label(genomes[0], name), quiet=quiet) as progress:
+                report = fanfold.run(
+                    genomes[0],
+                    k or DEFAULT_K,
+                    canonical=canonical,
+                    out=out,
+                    executor=executor,
+                    slice_bytes=slice_size,
+                    workers=workers,
+                    memory_bytes=memory,
+                    fresh=fresh,
+                    name=name,
+                    progress=progress,
+                )
+            _tell(report, quiet=quiet, as_json=as_json)
+            return
+        with _progress(f"{len(genomes)} genomes", quiet=quiet, of_bytes=False) as progress:
+            outcomes = fanfold.run_many(
+                genomes,
+                k or DEFAULT_K,
+                canonical=canonical,
+                out=out or "",
+                executor=executor,
+                slice_bytes=slice_size,
+                workers=workers,
+                memory_bytes=memory,
+                fresh=fresh,
+                progress=progress,
+            )
+    _tell_many(outcomes, out or "", quiet=quiet)
 
 
 @cli.command()
-@click.argument("genome", type=click.Path(path_type=Path, readable=False))
+@click.argument("genome")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, readable=False),
     required=True,
-    metavar="DIR",
-    help="The folder for the plan and the results.",
+    metavar="DIR|URL",
+    help="Where the plan and the results go: a folder, or s3://bucket/prefix and its like.",
 )
 @_QUESTION
+@_NAME
+@_STORAGE
 @_QUIET
 def plan(
     *,
-    genome: Path,
-    out: Path,
+    genome: str,
+    out: str,
     k: tuple[int, ...],
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    name: str | None,
     quiet: bool,
 ) -> None:
     """Plan an array of tasks over GENOME, at most 10,000.
 
-    Writes DIR/plan.json, and prints its path and the number of tasks.
+    Writes plan.json into DIR, and prints its path and the number of tasks.
     """
-    with _progress(genome.name, quiet=quiet) as progress:
+    with _progress(_label(genome, name), quiet=quiet) as progress:
         made = fanfold.plan(
             genome,
             k or DEFAULT_K,
@@ -181,16 +294,18 @@ def plan(
             canonical=canonical,
             slice_bytes=slice_size,
             fresh=fresh,
+            name=name,
             progress=progress,
         )
-    click.echo(out / "plan.json")
+    where = open_place(out).where(PLAN)
+    click.echo(where)
     if not quiet:
         last = len(made.known_slices()) - 1
-        click.echo(f"tasks 0 to {last}: fanfold task {out / 'plan.json'} --index I", err=True)
+        click.echo(f"tasks 0 to {last}: fanfold task {where} --index I", err=True)
 
 
 @cli.command()
-@click.argument("plan_json", type=click.Path(path_type=Path, readable=False), metavar="PLAN")
+@click.argument("plan_json", metavar="PLAN")
 @click.option(
     "--index",
     type=click.IntRange(min=0),
@@ -199,26 +314,60 @@ def plan(
     metavar="I",
     help="The slice, from 0.  [default: $" + ", $".join(_INDEX_VARIABLES) + "]",
 )
-def task(*, plan_json: Path, index: int) -> None:
-    """Scan one slice of PLAN, unless its result is there already."""
+@_STORAGE
+def task(*, plan_json: str, index: int) -> None:
+    """Scan one slice of PLAN, unless its result is there already.
+
+    PLAN is the path or URL of a plan.json.
+    """
     fanfold.task(plan_json, index)
 
 
 @cli.command()
-@click.argument("plan_json", type=click.Path(path_type=Path, readable=False), metavar="PLAN")
+@click.argument("plan_json", metavar="PLAN")
 @_MEMORY
+@_STORAGE
 @_QUIET
 @_JSON
-def fold(*, plan_json: Path, memory: int | None, quiet: bool, as_json: bool) -> None:
+def fold(*, plan_json: str, memory: int | None, quiet: bool, as_json: bool) -> None:
     """Fold the results of PLAN's tasks into the report.
 
-    Names every slice without a result, and refuses then. Can be run again.
+    Names every slice without a result, and refuses then. Can be run again. PLAN is the path or URL
+    of a plan.json.
     """
     _tell(fanfold.fold(plan_json, memory_bytes=memory), quiet=quiet, as_json=as_json)
 
 
 @contextmanager
-def _progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def _executor(address: str | None, *, quiet: bool) -> Iterator[Executor | None]:
+    """The executor of a Dask cluster, or None for threads."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ParameterError("--dask takes Dask: pip install 'fanfold[dask]'") from error
+    try:
+        client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{address}: no Dask scheduler answers there ({error}); check the address"
+        ) from None
+    with client:
+        if not client.scheduler_info()["workers"] and not quiet:
+            click.echo(f"{address} has no workers yet: waiting for one", err=True)
+        yield client.get_executor()  # type: ignore[no-untyped-call]
+
+
+def _label(genome: str, name: str | None) -> str:
+    return name or "stdin" if genome == STDIN else name_of(genome)
+
+
+@contextmanager
+def _progress(
+    name: str, *, quiet: bool, of_bytes: bool = True
+) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on stderr, if that is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -227,17 +376,18 @@ def _progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] 
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         DownloadColumn,
+        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
+    amount = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        *amount,
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -249,9 +399,20 @@ def _tell(report: fanfold.Report, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         click.echo(_summary(report), err=True)
     if as_json:
-        click.echo(report.path.read_bytes(), nl=False)
+        click.echo(report.read_master(), nl=False)
     else:
-        click.echo(report.path)
+        click.echo(report.master_url)
+
+
+def _tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None:
+    failed = [each for each in outcomes if each.error is not None]
+    if not quiet:
+        click.echo(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done", err=True)
+    for each in failed:
+        click.echo(f"fanfold: {describe(each.error)}", err=True)
+    click.echo(open_place(out).where(SUMMARY))
+    if failed:
+        raise click.exceptions.Exit(_SOME_FAILED)
 
 
 def _summary(report: fanfold.Report) -> str:
@@ -274,7 +435,7 @@ def _summary(report: fanfold.Report) -> str:
         rows.append((f"{kind}{kmers['k']}-mers", f"{counts}, {kmers['total']:,} in all"))
     note = " (it was complete already)" if report.resumed else ""
     rows.append(("seconds", f"{report.seconds:.2f}{note}"))
-    rows.append(("files", f"{report.out}{os.sep}"))
+    rows.append(("files", f"{report.url}/"))
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"  {label:<{width}}  {value}" for label, value in rows)
 

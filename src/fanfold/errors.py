@@ -6,8 +6,10 @@
     │   ├── FastaError        not FASTA as fanfold defines it; carries the offset
     │   └── ArchiveError      a truncated or damaged archive; carries the offset
     ├── SourceError           the input can't be read
-    │   └── SourceChangedError    it changed while it was being read
+    │   ├── SourceChangedError    it changed while it was being read
+    │   └── ChecksumError         its store keeps another checksum than its bytes have
     ├── OutputError           the results can't be written
+    ├── EngineError           the executor lost a task, or can't run one
     ├── PlanError             a plan that can't be used: other version, other parameters, damaged
     │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
     ├── ProofError            the report contradicts its own checks: a defect of fanfold
@@ -49,6 +51,11 @@ class InputError(FanfoldError):
         super().__init__(f"{source}: {message}")
         self.source = source
         self.offset_byte = offset_byte
+        self._message = message
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[object, ...]]:
+        # By default an exception is pickled with its text alone; errors come from other processes.
+        return type(self), (self.source, self.offset_byte, self._message)
 
 
 class FastaError(InputError):
@@ -57,6 +64,9 @@ class FastaError(InputError):
     def __init__(self, source: str, offset_byte: int, message: str, kind: str) -> None:
         super().__init__(source, offset_byte, message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[type[FastaError], tuple[object, ...]]:
+        return type(self), (self.source, self.offset_byte, self._message, self.kind)
 
 
 class ArchiveError(InputError):
@@ -71,6 +81,10 @@ class SourceError(FanfoldError):
 
 class SourceChangedError(SourceError):
     """An input that changed while it was being read."""
+
+
+class ChecksumError(SourceError):
+    """An input whose store keeps another checksum than that of the bytes which came."""
 
 
 class OutputError(FanfoldError):
@@ -91,6 +105,15 @@ class MissingSlicesError(PlanError):
     def __init__(self, indexes: tuple[int, ...], message: str) -> None:
         super().__init__(message)
         self.indexes = indexes
+
+    def __reduce__(self) -> tuple[type[MissingSlicesError], tuple[object, ...]]:
+        return type(self), (self.indexes, str(self))
+
+
+class EngineError(FanfoldError):
+    """An executor that lost a task, or can't run one."""
+
+    exit_code = 8
 
 
 class ProofError(FanfoldError):

@@ -38,7 +38,7 @@ class Fold:
         self._position_byte = 0
         self._block_start_bytes = array("Q")
         self._block_text_bytes = array("I")
-        self._can_have_gzi = plan.compression == "bgzf"
+        self._can_have_gzi = plan.cut == "blocks"
 
     @property
     def position_byte(self) -> int:

@@ -1,62 +1,44 @@
-"""A run's folder: where its files are, and which of them are fanfold's own."""
+"""A run's folder or prefix: what its files are called, and which of them are fanfold's own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path, PurePath
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 from fanfold.errors import OutputError
-from fanfold.objects import (
-    is_left_over,
-    list_files,
-    make_directory,
-    read_file,
-    remove_files,
-    write_file,
-)
+from fanfold.objects import Place
+from fanfold.objects.ahead import map_ahead
 from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
 
+PLAN = "plan.json"
+MASTER = "master.json"
+RUN = "run.json"
+SEQUENCES = "sequences.tsv"
+GAPS = "gaps.bed"
+
+_CHUNKS = "chunks"
 _CHUNK = re.compile(r".+\.chunk\d{4,}\.(?:json|rows|fa)")
+_OF_EVERY_RUN = (MASTER, RUN, SEQUENCES, GAPS)
 
 
 class Folder:
-    """The folder that one run writes into.
+    """What one run writes into.
 
     Args:
-        path: the folder, which need not be there.
+        place: where it is.
 
     Attributes:
-        path: the folder.
-        plan_path: its `plan.json`.
-        master_path: its `master.json`, written last: where it is, the run is complete.
-        run_path: its `run.json`.
-        sequences_path: its `sequences.tsv`.
-        gaps_path: its `gaps.bed`.
+        place: where it is.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.plan_path = path / "plan.json"
-        self.master_path = path / "master.json"
-        self.run_path = path / "run.json"
-        self.sequences_path = path / "sequences.tsv"
-        self.gaps_path = path / "gaps.bed"
-        self._of_every_run = (
-            self.master_path,
-            self.run_path,
-            self.sequences_path,
-            self.gaps_path,
-        )
-
-    def index_path(self, plan: Plan, suffix: str) -> Path:
-        """Where the index of a plan's input goes: `fai` or `gzi`."""
-        return self.path / f"{plan.source.name}.{suffix}"
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
     def is_complete(self) -> bool:
         """Whether the report is there, and the tables beside it that every run has."""
-        return all(path.exists() for path in self._of_every_run)
+        return self.place.sizes().keys() >= set(_OF_EVERY_RUN)
 
     def read_plan(self) -> Plan | None:
         """The plan that is there, or None.
@@ -65,15 +47,15 @@ class Folder:
             PlanError: it can't be used.
         """
         try:
-            data = read_file(self.plan_path)
+            data = self.place.read(PLAN)
         except FileNotFoundError:
             return None
-        return decode_plan(data, str(self.plan_path))
+        return decode_plan(data, self.place.where(PLAN))
 
     def write_plan(self, plan: Plan) -> None:
         """Write a plan, and make the folders for what it leads to."""
-        make_directory(self.path / "chunks")
-        write_file(self.plan_path, encode_plan(plan))
+        self.place.prepare(_CHUNKS)
+        self.place.write(PLAN, encode_plan(plan))
 
     def clear(self, name: str) -> None:
         """Make room for a new run of the input called `name`, `master.json` first.
@@ -83,81 +65,87 @@ class Folder:
         Raises:
             OutputError: a file that fanfold did not write is in the way.
         """
-        files = list_files(self.path)
-        own = self._own_files() if self.plan_path in files else []
-        for path in (*self._of_every_run, self.path / f"{name}.fai", self.path / f"{name}.gzi"):
-            if path in files and path not in own:
+        files = self.place.sizes()
+        own = self._own_files() if PLAN in files else []
+        for each in (*_OF_EVERY_RUN, f"{name}.fai", f"{name}.gzi"):
+            if each in files and each not in own:
                 raise OutputError(
-                    f"{path}: in the way, and of no fanfold run; move it, or give another --out"
+                    f"{self.place.where(each)}: in the way, and of no fanfold run; move it, or give"
+                    " another --out"
                 )
-        remove_files(own)
+        self.place.remove(own)
         self.sweep()
 
-    def _own_files(self) -> list[Path]:
+    def _own_files(self) -> list[str]:
         """The files of the run whose plan is here, in the order in which they may go."""
-        name = name_in_plan(read_file(self.plan_path))
+        name = name_in_plan(self.place.read(PLAN))
         if name is None:
             raise OutputError(
-                f"{self.plan_path}: in the way, and no plan of fanfold's; move it, or give another"
-                " --out"
+                f"{self.place.where(PLAN)}: in the way, and no plan of fanfold's; move it, or give"
+                " another --out"
             )
-        indexes = [self.path / f"{PurePath(name).name}.{suffix}" for suffix in ("fai", "gzi")]
-        chunks = [path for path in list_files(self.path / "chunks") if _CHUNK.fullmatch(path.name)]
-        return [*self._of_every_run, *indexes, *chunks, self.plan_path]
+        indexes = [f"{PurePath(name).name}.{suffix}" for suffix in ("fai", "gzi")]
+        chunks = [
+            f"{_CHUNKS}/{each}" for each in self.place.sizes(_CHUNKS) if _CHUNK.fullmatch(each)
+        ]
+        return [*_OF_EVERY_RUN, *indexes, *chunks, PLAN]
 
     def sweep(self) -> None:
         """Remove what a killed run left half-written."""
-        files = [*list_files(self.path), *list_files(self.path / "chunks")]
-        remove_files(filter(is_left_over, files))
+        self.place.sweep()
+        self.place.sweep(_CHUNKS)
 
     def keep(self, result: SliceResult, plan: Plan) -> None:
         """Write a slice's result, its rows first."""
         document, rows = encode_result(result, plan)
         if rows is not None:
-            write_file(self.path / plan.chunk_name(result.index, "rows"), rows)
-        write_file(self.path / plan.chunk_name(result.index, "json"), document)
+            self.place.write(plan.chunk_name(result.index, "rows"), rows)
+        self.place.write(plan.chunk_name(result.index, "json"), document)
 
     def kept(self, plan: Plan, index: int) -> SliceResult | None:
-        """The result of a slice, or None when there is none.
-
-        Raises:
-            DamagedResult: its files are not what its task wrote.
-        """
+        """The result of a slice; None when there is none, or not the one that its task wrote."""
         try:
-            document = read_file(self.path / plan.chunk_name(index, "json"))
-        except FileNotFoundError:
-            return None
-        try:
-            kept = KeptResult(document, plan, index)
+            kept = KeptResult(self.place.read(plan.chunk_name(index, "json")), plan, index)
             rows = b""
             if kept.rows is not None:
-                rows = read_file(self.path / "chunks" / Path(kept.rows.file).name)
+                rows = self.place.read(f"{_CHUNKS}/{PurePath(kept.rows.file).name}")
             return kept.result(rows)
-        except FileNotFoundError as error:
-            raise DamagedResult from error
+        except (FileNotFoundError, DamagedResult):
+            return None
 
-    def is_kept(self, plan: Plan, index: int) -> bool:
-        """Whether a slice's result is there, whole."""
-        try:
-            return self.kept(plan, index) is not None
-        except DamagedResult:
-            return False
+    def all_kept(self, plan: Plan) -> Iterator[tuple[int, SliceResult | None]]:
+        """Every slice's index and result, in order, read ahead."""
+        indexes = [each.index for each in plan.known_slices()]
+        results = map_ahead(lambda index: self.kept(plan, index), indexes, self.place.reads_ahead)
+        return zip(indexes, results, strict=True)
 
-    def rows_bytes(self, plan: Plan) -> int:
+    def unfinished(self, plan: Plan) -> set[int]:
+        """The slices that have no result; whether one that is there is whole, the fold sees."""
+        files = self.place.sizes(_CHUNKS)
+        return {
+            each.index
+            for each in plan.known_slices()
+            if PurePath(plan.chunk_name(each.index, "json")).name not in files
+        }
+
+    def rows_bytes(self) -> int:
         """The size of all slices' rows."""
-        rows = (self.path / plan.chunk_name(each.index, "rows") for each in plan.known_slices())
-        return sum(path.stat().st_size for path in rows if path.exists())
+        files = self.place.sizes(_CHUNKS).items()
+        return sum(size for name, size in files if name.endswith(".rows"))
 
-    def needs_text(self, plan: Plan) -> bool:
-        """Whether a slice of text has neither a result nor its text: only inflating helps."""
-        return plan.cut == "text" and any(
-            not self.is_kept(plan, each.index)
-            and (each.object is None or not (self.path / each.object).exists())
-            for each in plan.slices or ()
-        )
+    def lacks_text(self, plan: Plan, indexes: Iterable[int]) -> bool:
+        """Whether one of some slices of text has no text: only inflating helps."""
+        if plan.cut != "text":
+            return False
+        files = self.place.sizes(_CHUNKS)
+        wanted = [plan.known_slices()[index].object for index in indexes]
+        return any(each is None or PurePath(each).name not in files for each in wanted)
 
-    def text_paths(self, plan: Plan) -> Iterator[Path]:
-        """The files of text that a plan wrote out."""
-        for each in plan.slices or ():
-            if each.object is not None:
-                yield self.path / each.object
+    def remove_text(self, plan: Plan) -> None:
+        """Remove the text that a plan wrote out."""
+        self.place.remove(each.object for each in plan.slices or () if each.object is not None)
+
+
+def index_name(plan: Plan, suffix: str) -> str:
+    """The name of the index of a plan's input: `fai` or `gzi`."""
+    return f"{plan.source.name}.{suffix}"

@@ -135,7 +135,8 @@ def inflate(
                 member = None
     if member is not None or cut_magic:
         start_byte = position_byte if member is None else member.start_byte
-        raise truncated(source, _MEMBER[compression], start_byte)
+        end_byte = position_byte + len(cut_magic)
+        raise truncated(source, end_byte, _MEMBER[compression], start_byte)
 
 
 class Member:
@@ -216,12 +217,12 @@ def check_padding(source: Source, data: bytes | memoryview, start_byte: int) -> 
         )
 
 
-def truncated(source: Source, what: str, start_byte: int) -> ArchiveError:
+def truncated(source: Source, end_byte: int, what: str, start_byte: int) -> ArchiveError:
     """The error of an object that ends inside `what`, a part of it that starts at `start_byte`."""
     return ArchiveError(
         source.name,
-        source.size_bytes,
-        f"truncated: it ends at byte {source.size_bytes}, inside the {what} that starts at byte"
+        end_byte,
+        f"truncated: it ends at byte {end_byte}, inside the {what} that starts at byte"
         f" {start_byte}; get the whole file",
     )
 

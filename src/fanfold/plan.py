@@ -11,7 +11,7 @@ import msgspec
 from fanfold._kernel import VERSION
 from fanfold.errors import PlanError
 from fanfold.inflate import Compression
-from fanfold.objects import Source
+from fanfold.objects import STDIN, Source
 from fanfold.params import DEFAULT_SLICE_BYTES, Params
 
 SCHEMA = 1
@@ -69,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         slices: the slices; None while a stream that is inflated has not ended.
         object_crc64nvme: the CRC-64/NVME of the object, in hexadecimal, when the inflater made it.
         text_bytes: the length of the text, when the inflater counted it.
+        object_bytes: the size of the object, when its source didn't tell (standard input).
     """
 
     schema: int
@@ -82,6 +83,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] | None = None
     object_crc64nvme: str | None = None
     text_bytes: int | None = None
+    object_bytes: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the object."""
+        return self.source.size_bytes if self.object_bytes is None else self.object_bytes
 
     def known_slices(self) -> tuple[Slice, ...]:
         """The slices.
@@ -92,7 +99,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if self.slices is None:
             raise PlanError(
                 f"the plan of {self.source.name} belongs to a run that was stopped while it"
-                " inflated its input: start that run again, or plan anew"
+                " inflated its input, or still does: start that run again, or plan anew"
             )
         return self.slices
 
@@ -104,8 +111,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def make_plan(
     source: Source, compression: Compression, parameters: Params, slice_bytes: int
 ) -> Plan:
-    """The plan of a job. An object that can't be cut has no slices until it was inflated."""
-    cut = CUTS.get(compression, "text")
+    """The plan of a job. An object that can't be cut has no slices until it was inflated.
+
+    Standard input can't be cut, whatever it is.
+    """
+    cut = "text" if source.url == STDIN else CUTS.get(compression, "text")
     return Plan(
         schema=SCHEMA,
         version=VERSION,

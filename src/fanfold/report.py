@@ -12,7 +12,7 @@ import msgspec
 from fanfold._kernel import VERSION, Findings
 from fanfold.errors import ProofError
 from fanfold.fold import Folded
-from fanfold.plan import SCHEMA, Plan
+from fanfold.plan import CUTS, SCHEMA, Plan
 from fanfold.ratio import percent, ratio
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def make_report(plan: Plan, folded: Folded) -> Master:
         cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
         source=SourceFacts(
             name=plan.source.name,
-            size_bytes=plan.source.size_bytes,
+            size_bytes=plan.size_bytes,
             compression=plan.compression,
             crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
         ),
@@ -303,7 +303,7 @@ def _sequences(plan: Plan, findings: Findings) -> Sequences:
 
 def _fai(plan: Plan, findings: Findings) -> Fai:
     note = findings.fai_refusal
-    if note is None and plan.cut == "text":
+    if note is None and plan.compression not in CUTS:
         note = "of the inflated text: samtools reads it with that, or with BGZF of it"
     return Fai(
         written=findings.fai_refusal is None,

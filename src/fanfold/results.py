@@ -163,8 +163,13 @@ class KeptResult:
             self._document = msgspec.json.decode(b"{" + body, type=_Document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DamagedResult from error
-        if (self._document.job, self._document.index) != (plan.job, index):
+        document = self._document
+        if (document.job, document.index) != (plan.job, index):
             raise DamagedResult
+        if plan.slices is not None:
+            each = plan.slices[index]
+            if (document.start_byte, document.end_byte) != (each.start_byte, each.end_byte):
+                raise DamagedResult
         self.rows = self._document.rows
 
     def result(self, rows: bytes) -> SliceResult:

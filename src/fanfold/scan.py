@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold._kernel import Scanner, Summary, crc64nvme
 from fanfold.bgzf import BgzfSlice
 from fanfold.errors import ArchiveError, PlanError
-from fanfold.objects import read_blocks, stat_source
+from fanfold.objects import Place, read_blocks, shown, stat_source
 from fanfold.params import DEFAULT_K, check_params
 from fanfold.plan import Plan, Slice
 from fanfold.results import Failure, SliceResult
@@ -37,14 +36,14 @@ def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
 
 
 def scan_slice(
-    plan: Plan, each: Slice, folder: Path, watch: Watch, begin_byte: int | None = None
+    plan: Plan, each: Slice, place: Place, watch: Watch, begin_byte: int | None = None
 ) -> SliceResult:
     """The result of one slice of a plan.
 
     Args:
         plan: the plan.
         each: the slice.
-        folder: where the plan is, and the text it wrote out.
+        place: where the plan is, and the text it wrote out.
         watch: is told of bytes of the input that were read.
         begin_byte: where a slice of BGZF blocks has to begin, if that is known.
 
@@ -55,7 +54,7 @@ def scan_slice(
     if plan.cut == "blocks":
         return _scan_blocks(plan, each, watch, begin_byte)
     if plan.cut == "text":
-        return _scan_text(plan, each, folder, watch)
+        return _scan_text(plan, each, place, watch)
     blocks = read_blocks(plan.source, each.start_byte, each.end_byte)
     return scan_stream(plan, each, _watched(blocks, watch))
 
@@ -78,16 +77,16 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer]) -> SliceResul
     )
 
 
-def _scan_text(plan: Plan, each: Slice, folder: Path, watch: Watch) -> SliceResult:
+def _scan_text(plan: Plan, each: Slice, place: Place, watch: Watch) -> SliceResult:
     if each.object is None:
         raise PlanError(
             f"the text of slice {each.index} was not kept: its run inflates the input itself."
             " Start that run again, or plan anew"
         )
-    text = stat_source(folder / each.object)
+    text = stat_source(place.where(each.object))
     result = scan_stream(plan, each, _watched(read_blocks(text, 0, text.size_bytes), watch))
     if f"{result.crc64nvme:016x}" != each.crc64nvme:
-        raise PlanError(f"{text.url}: not the text that the plan wrote there; plan anew")
+        raise PlanError(f"{shown(text.url)}: not the text that the plan wrote there; plan anew")
     return result
 
 

@@ -1,9 +1,10 @@
-"""Archives that can't be cut: inflated once, on a thread of its own, and cut as text."""
+"""Inputs that can't be cut: inflated once, on a thread of its own, and cut as text."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -11,10 +12,11 @@ from typing import Self
 import msgspec
 
 from fanfold._kernel import crc64nvme
+from fanfold.bgzf import BgzfSlice, gzi
 from fanfold.errors import ArchiveError, ParameterError
-from fanfold.folder import Folder
+from fanfold.folder import Folder, index_name
 from fanfold.inflate import inflate
-from fanfold.objects import check_unchanged, read_blocks, writing
+from fanfold.objects import check_unchanged
 from fanfold.plan import MAX_ARRAY_SLICES, Plan, Slice
 from fanfold.results import SliceResult
 from fanfold.scan import Watch, scan_stream
@@ -26,39 +28,46 @@ _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
 """Slices double in size every so many, from there on: the text's end isn't known."""
 
 
-def scan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
+def scan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
     """Inflate a plan's input, and scan its text slice by slice; the plan that results.
 
     Slices whose result is there are not scanned again.
+
+    Args:
+        plan: the plan.
+        folder: where its results go.
+        blocks: all bytes of the input, in order; each is done with when the next is asked for.
+        watch: is told of bytes of the input that were read.
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
     """
     slices: list[Slice] = []
-    with _Inflating(plan, watch) as inflating:
+    with _Inflating(plan, blocks, watch) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
-            if not folder.is_kept(plan, index):
+            if folder.kept(plan, index) is None:
                 result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces)
                 folder.keep(_ending(result, text.position_byte), plan)
             for _ in pieces:
                 pass
             slices.append(Slice(index, start_byte, text.position_byte))
-    return _with_slices(plan, slices, inflating.crc64nvme)
+    return _finish(plan, folder, slices, inflating)
 
 
-def plan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
+def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
     """Inflate a plan's input, and write its text out in slices for tasks; the plan that results.
 
+    Args and errors are those of `scan_text`, and
+
     Raises:
-        ArchiveError: the archive is truncated or damaged.
         ParameterError: the text makes too many slices.
         OutputError: a file can't be written.
     """
     slices: list[Slice] = []
-    with _Inflating(plan, watch) as inflating:
+    with _Inflating(plan, blocks, watch) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
@@ -68,13 +77,12 @@ def plan_text(plan: Plan, folder: Folder, watch: Watch) -> Plan:
                     f" {plan.slice_bytes} bytes; give a larger --slice-size"
                 )
             name = plan.chunk_name(index, "fa")
-            crc = 0
-            with writing(folder.path / name) as file:
-                for piece in text.take(_slice_bytes(plan, index)):
-                    crc = crc64nvme(piece, crc)
-                    file.write(piece)
-            slices.append(Slice(index, start_byte, text.position_byte, name, f"{crc:016x}"))
-    return _with_slices(plan, slices, inflating.crc64nvme)
+            pieces = _Summed(text.take(_slice_bytes(plan, index)))
+            folder.place.write(name, pieces)
+            slices.append(
+                Slice(index, start_byte, text.position_byte, name, f"{pieces.crc64nvme:016x}")
+            )
+    return _finish(plan, folder, slices, inflating)
 
 
 def _slice_bytes(plan: Plan, index: int) -> int:
@@ -85,13 +93,29 @@ def _ending(result: SliceResult, end_byte: int) -> SliceResult:
     return msgspec.structs.replace(result, end_byte=end_byte, owned_end_byte=end_byte)
 
 
-def _with_slices(plan: Plan, slices: list[Slice], crc: int) -> Plan:
+def _finish(plan: Plan, folder: Folder, slices: list[Slice], inflating: _Inflating) -> Plan:
+    if inflating.gzi is not None:
+        folder.place.write(index_name(plan, "gzi"), inflating.gzi)
     return msgspec.structs.replace(
         plan,
         slices=tuple(slices),
-        object_crc64nvme=f"{crc:016x}",
+        object_crc64nvme=f"{inflating.crc64nvme:016x}",
         text_bytes=slices[-1].end_byte,
+        object_bytes=inflating.object_bytes,
     )
+
+
+class _Summed:
+    """Pieces of text that pass through, with the CRC-64/NVME of those that did."""
+
+    def __init__(self, pieces: Iterable[memoryview]) -> None:
+        self.crc64nvme = 0
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.crc64nvme = crc64nvme(piece, self.crc64nvme)
+            yield bytes(piece)
 
 
 class _Text:
@@ -122,15 +146,17 @@ class _Inflating:
     """The text of a plan's input, inflated on a thread that runs a few blocks ahead.
 
     Attributes:
-        crc64nvme: the CRC-64/NVME of the archive, once all text was taken.
+        crc64nvme: the CRC-64/NVME of the object, once all text was taken.
+        object_bytes: its size, then.
+        gzi: its `.gzi` index, then, if it is a BGZF file that can have one.
     """
 
-    def __init__(self, plan: Plan, watch: Watch) -> None:
-        if plan.compression == "none" or plan.compression == "bgzf":  # noqa: PLR1714 - narrows
-            raise ValueError("only what can't be cut is inflated whole")
+    def __init__(self, plan: Plan, blocks: Iterable[memoryview], watch: Watch) -> None:
         self.crc64nvme = 0
+        self.object_bytes = 0
+        self.gzi: bytes | None = None
         self._plan = plan
-        self._compression = plan.compression
+        self._blocks = blocks
         self._watch = watch
         self._queue: queue.Queue[bytes | BaseException] = queue.Queue(_BLOCKS_AHEAD)
         self._stopped = threading.Event()
@@ -155,9 +181,8 @@ class _Inflating:
             yield block
 
     def _inflate(self) -> None:
-        plan = self._plan
         try:
-            for text in inflate(plan.source, self._compression, self._archive_blocks()):
+            for text in self._text():
                 if self._stopped.is_set():
                     return
                 self._queue.put(text)
@@ -165,9 +190,22 @@ class _Inflating:
         except BaseException as error:
             self._queue.put(error)
 
-    def _archive_blocks(self) -> Iterator[memoryview]:
-        source = self._plan.source
-        for block in read_blocks(source, 0, source.size_bytes):
+    def _text(self) -> Iterator[bytes]:
+        source, compression = self._plan.source, self._plan.compression
+        blocks = self._object_blocks()
+        if compression == "none":
+            yield from map(bytes, blocks)
+        elif compression == "bgzf":
+            whole = BgzfSlice(source, 0, sys.maxsize, blocks=blocks)
+            yield from whole
+            if not whole.has_plain_member:
+                self.gzi = gzi(whole.block_start_bytes, whole.block_text_bytes)
+        else:
+            yield from inflate(source, compression, blocks)
+
+    def _object_blocks(self) -> Iterator[memoryview]:
+        for block in self._blocks:
             self.crc64nvme = crc64nvme(block, self.crc64nvme)
+            self.object_bytes += len(block)
             yield block
             self._watch(len(block))

@@ -1,0 +1,211 @@
+"""The fan-in: the slices' results, read in order and folded, and all that a reader looks for."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fanfold._kernel import VERSION
+from fanfold.errors import ChecksumError, MissingSlicesError, ParameterError
+from fanfold.fold import Fold, Folded
+from fanfold.folder import GAPS, MASTER, RUN, SEQUENCES, Folder, index_name
+from fanfold.objects import StoredChecksum, check_unchanged, is_remote, shown, stored_checksum
+from fanfold.plan import Plan
+from fanfold.report import encode_report, make_report
+from fanfold.scan import scan_slice
+from fanfold.watch import Watch
+
+BASE_BYTES = 96 * 1024**2
+"""Memory of a run beside its workers and its rows."""
+
+_MEMORY_PER_ROW_BYTE = 3
+
+_WriteTable = Callable[[Callable[[bytes], object]], object]
+
+
+class Report:
+    """A finished run.
+
+    Attributes:
+        url: where its files are: the path of a folder, or the URL of a prefix.
+        master_url: the path or URL of its `master.json`.
+        resumed: whether everything was there already.
+        seconds: how long the run took.
+    """
+
+    def __init__(self, folder: Folder, *, resumed: bool, seconds: float) -> None:
+        self.url = folder.place.url
+        self.master_url = folder.place.where(MASTER)
+        self.resumed = resumed
+        self.seconds = seconds
+        self._place = folder.place
+
+    @property
+    def out(self) -> Path:
+        """The folder of its files, which is on this machine.
+
+        Raises:
+            ParameterError: it isn't; see `url`.
+        """
+        if is_remote(self.url):
+            raise ParameterError(f"{self.url}: not a folder of this machine; use Report.url")
+        return Path(self.url)
+
+    @property
+    def path(self) -> Path:
+        """Its `master.json`, which is on this machine; raises as `out` does."""
+        return self.out / MASTER
+
+    @property
+    def master(self) -> dict[str, Any]:
+        """What `master.json` says."""
+        document: dict[str, Any] = msgspec.json.decode(self.read_master())
+        return document
+
+    def read_master(self) -> bytes:
+        """The bytes of `master.json`."""
+        return self._place.read(MASTER)
+
+
+class Scanned(NamedTuple):
+    """What is true of a run alone, for `run.json`.
+
+    Attributes:
+        engine: what ran the tasks.
+        workers: on how many workers, if that is known.
+        started: when it started, on the monotonic clock.
+        seconds: how long the scan took.
+        redone: slices whose results were missing or damaged, and were scanned again.
+    """
+
+    engine: str
+    workers: int | None
+    started: float
+    seconds: float = 0.0
+    redone: tuple[int, ...] = ()
+
+
+def fold_in(
+    plan: Plan, folder: Folder, watch: Watch, scanned: Scanned, memory_bytes: int | None
+) -> Report:
+    """Fold the results, and write everything that a reader looks for, `master.json` last.
+
+    Raises:
+        MissingSlicesError: results are missing or damaged; names every one.
+        ChecksumError: the store keeps another checksum of the object.
+        FanfoldError: see `fanfold.errors`; there is no `master.json` then.
+    """
+    _check_memory(plan, folder, memory_bytes)
+    folded = _folded(plan, folder, watch)
+    # The text that a plan wrote out stands for its archive.
+    if plan.cut != "text":
+        check_unchanged(plan.source)
+    stored = stored_checksum(plan.source)
+    _check_checksum(plan, folded, stored)
+    master = make_report(plan, folded)
+    place = folder.place
+    place.remove([MASTER])
+    for name, write in _tables(plan, folded):
+        with place.writing(name) as file:
+            write(file.write)
+    facts = _run_facts(plan, watch, scanned, stored)
+    place.write(RUN, msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n")
+    place.write(MASTER, encode_report(master), durable=True)
+    folder.remove_text(plan)
+    return Report(folder, resumed=False, seconds=time.monotonic() - scanned.started)
+
+
+def _folded(plan: Plan, folder: Folder, watch: Watch) -> Folded:
+    folding = Fold(plan)
+    missing = []
+    for index, kept in folder.all_kept(plan):
+        if kept is None:
+            missing.append(index)
+        elif not missing:
+            result = kept
+            if folding.must_rescan(result):
+                begin_byte = folding.position_byte
+                each = plan.known_slices()[index]
+                result = scan_slice(plan, each, folder.place, watch.advance, begin_byte)
+                folder.keep(result, plan)
+            folding.add(result)
+    if missing:
+        raise MissingSlicesError(
+            tuple(missing),
+            f"{plan.source.name}: {len(missing)} of {len(plan.known_slices())} slices have no"
+            f" valid result: {', '.join(map(str, missing))}. Run their tasks, then fold again",
+        )
+    return folding.finish()
+
+
+def _check_checksum(plan: Plan, folded: Folded, stored: StoredChecksum) -> None:
+    if stored.crc64nvme not in {None, folded.crc64nvme}:
+        raise ChecksumError(
+            f"{shown(plan.source.url)}: its bytes have the CRC-64/NVME {folded.crc64nvme:016x}, but"
+            f" the store keeps {stored.crc64nvme:016x}; nothing was reported. Get a fresh copy"
+        )
+
+
+def _tables(plan: Plan, folded: Folded) -> Iterator[tuple[str, _WriteTable]]:
+    findings = folded.findings
+    yield SEQUENCES, findings.write_sequences
+    yield GAPS, findings.write_gaps
+    if findings.fai_refusal is None:
+        yield index_name(plan, "fai"), findings.write_fai
+    gzi = folded.gzi
+    if gzi is not None:
+        yield index_name(plan, "gzi"), lambda write: write(gzi)
+
+
+def _check_memory(plan: Plan, folder: Folder, memory_bytes: int | None) -> None:
+    """Refuse a fold whose rows of records would take more than the memory that may be used."""
+    if memory_bytes is None:
+        return
+    needed = BASE_BYTES + _MEMORY_PER_ROW_BYTE * folder.rows_bytes()
+    if needed > memory_bytes:
+        raise ParameterError(
+            f"{plan.source.name}: its records take about {needed // 1024**2}MiB to fold, more than"
+            " --memory allows; give that much, and run again: the scan is kept"
+        )
+
+
+def _run_facts(
+    plan: Plan, watch: Watch, scanned: Scanned, stored: StoredChecksum
+) -> dict[str, Any]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    slices = plan.known_slices()
+    return {
+        "job": plan.job,
+        "source": {"url": shown(plan.source.url), "etag": plan.source.etag},
+        "engine": {"name": scanned.engine, "workers": scanned.workers},
+        "slices": {
+            "count": len(slices),
+            "slice_bytes": plan.slice_bytes,
+            "cut": plan.cut,
+            "tile": f"[0, {slices[-1].end_byte}) without a hole or an overlap",
+            "redone": scanned.redone,
+        },
+        "stored_checksum": {
+            "crc64nvme": None if stored.crc64nvme is None else f"{stored.crc64nvme:016x}",
+            "verdict": "equal" if stored.crc64nvme is not None else stored.note,
+        },
+        "read_bytes": watch.read_bytes,
+        "scan_seconds": round(scanned.seconds, 3),
+        "seconds": round(time.monotonic() - scanned.started, 3),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "peak_memory_bytes": usage.ru_maxrss * unit_bytes,
+        "estimated_cost_usd": None,
+        "versions": {
+            "fanfold": VERSION,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        },
+    }

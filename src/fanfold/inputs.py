@@ -1,0 +1,87 @@
+"""An input: pinned, told by its first bytes, and read from its start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+
+from fanfold._kernel import Fault
+from fanfold.errors import ParameterError
+from fanfold.fold import fasta_error
+from fanfold.inflate import HEAD_BYTES, Compression, detect_compression
+from fanfold.objects import STDIN, Source, check_name, read_blocks, read_head, stat_source
+from fanfold.params import Params
+from fanfold.plan import Plan, make_plan
+from fanfold.scan import scan
+
+_STDIN_NAME = "stdin"
+
+
+class Input:
+    """An input that a plan is to be made of.
+
+    Args:
+        location: its path or URL, or ``-`` for standard input, which can be read once.
+        name: what to call standard input.
+
+    Attributes:
+        source: it, pinned.
+
+    Raises:
+        ParameterError: the location or the name can't be.
+        SourceError: there is no such input.
+    """
+
+    def __init__(self, location: str | os.PathLike[str], name: str | None = None) -> None:
+        self._stdin: Iterator[memoryview] | None = None
+        if os.fspath(location) == STDIN:
+            name = _STDIN_NAME if name is None else name
+            check_name(name, STDIN)
+            self.source = Source(STDIN, name, 0, f"stdin-{secrets.token_hex(8)}")
+            self._stdin = read_blocks(self.source, 0, 0)
+        elif name is not None:
+            raise ParameterError("a name can be given to standard input alone: others have theirs")
+        else:
+            self.source = stat_source(location)
+        self._head = b""
+
+    def plan(self, parameters: Params, slice_bytes: int) -> Plan:
+        """A new plan.
+
+        Raises:
+            FastaError: no later byte can make it FASTA.
+            SourceError: it can't be read.
+        """
+        compression = self._compression()
+        if compression == "none":
+            found = scan(self._head).findings()
+            # All that the first bytes can show; the scan tells of other faults.
+            if isinstance(found, Fault) and found.kind in {
+                "utf-16",
+                "fastq",
+                "sequence-before-header",
+            }:
+                raise fasta_error(self.source.name, found.kind, found.offset_byte, found.byte)
+        return make_plan(self.source, compression, parameters, slice_bytes)
+
+    def blocks(self) -> Iterator[memoryview]:
+        """All its bytes, in order. A block holds until the next is asked for.
+
+        Raises:
+            SourceError: it can't be read, or changed.
+        """
+        if self._stdin is None:
+            yield from read_blocks(self.source, 0, self.source.size_bytes)
+        else:
+            if self._head:
+                yield memoryview(self._head)
+            yield from self._stdin
+
+    def _compression(self) -> Compression:
+        if self._stdin is None:
+            self._head = read_head(self.source, HEAD_BYTES)
+        else:
+            while len(self._head) < HEAD_BYTES and (block := next(self._stdin, None)):
+                self._head += block
+        return detect_compression(self._head)

@@ -1,0 +1,217 @@
+"""Many inputs in one call: a report each, and one table over all."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanfold.errors import FanfoldError, ParameterError
+from fanfold.fan_out import Engine, opened
+from fanfold.fold_in import Report
+from fanfold.inputs import Input
+from fanfold.objects import absolute, is_remote, name_of, open_place, shown
+from fanfold.params import DEFAULT_K, check_params, check_positive
+from fanfold.run import Question, affordable_workers, run_on
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+SUMMARY = "summary.tsv"
+
+_COLUMNS = (
+    "name",
+    "state",
+    "length",
+    "sequences",
+    "N50",
+    "gc_percent",
+    "N",
+    "seconds",
+    "error",
+)
+
+_DRIVERS = 16
+"""How many inputs are under way at once on an executor, whose workers do the work."""
+
+ManyProgress = Callable[[int, int], None]
+"""Is told how many inputs are done, and how many there are."""
+
+
+class Outcome(NamedTuple):
+    """What came of one input of many.
+
+    Attributes:
+        location: its path or URL.
+        name: its base name.
+        report: its report; None when it failed.
+        error: why it failed; None when it didn't.
+        seconds: how long it took.
+    """
+
+    location: str
+    name: str
+    report: Report | None
+    error: Exception | None
+    seconds: float
+
+
+def run_many(
+    locations: Iterable[str | os.PathLike[str]],
+    k: Iterable[int] | int = DEFAULT_K,
+    *,
+    out: str | os.PathLike[str],
+    canonical: bool = False,
+    executor: Executor | None = None,
+    slice_bytes: int | None = None,
+    workers: int | None = None,
+    memory_bytes: int | None = None,
+    fresh: bool = False,
+    progress: ManyProgress | None = None,
+) -> list[Outcome]:
+    """Analyse many FASTA objects on one pool; an input that fails doesn't stop the others.
+
+    Every input has its results in ``<out>/<name>/``, as `run` writes them, and is taken up where it
+    was when it was stopped. ``<out>/summary.tsv`` tells of all, in the order given.
+
+    Args:
+        locations: paths or URLs; their base names must differ.
+        k: as in `run`, as are the other arguments that it has.
+        out: the folder, or the URL of a prefix, for all results.
+        canonical: see `run`.
+        executor: see `run`.
+        slice_bytes: see `run`.
+        workers: see `run`.
+        memory_bytes: see `run`; the inputs that are under way share it.
+        fresh: see `run`.
+        progress: is told how many inputs are done.
+
+    Returns:
+        What came of each, in the order given.
+
+    Raises:
+        ParameterError: two inputs have one base name, or a parameter can't be: nothing was started.
+        OutputError: the summary can't be written.
+    """
+    inputs = [os.fspath(location) for location in locations]
+    names = [name_of(location) for location in inputs]
+    _check_names(inputs, names)
+    parameters = check_params(k, canonical=canonical)
+    check_positive("the size of a slice", slice_bytes)
+    any_remote = any(map(is_remote, inputs))
+    workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
+    place = open_place(out)
+    place.prepare("")
+    base = absolute(out)
+    stopped = threading.Event()
+    with opened(executor, workers) as engine:
+        drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
+        share = None if memory_bytes is None else memory_bytes // max(drivers, 1)
+        question = Question(parameters, slice_bytes, share, fresh)
+
+        def drive(index: int) -> Outcome:
+            prefix = f"{base}/{names[index]}"
+            return _run_one(engine, inputs[index], names[index], question, prefix, stopped=stopped)
+
+        outcomes = _drive_all(drive, len(inputs), drivers, progress, stopped)
+    place.write(SUMMARY, _summary(outcomes))
+    return outcomes
+
+
+def _drive_all(
+    drive: Callable[[int], Outcome],
+    count: int,
+    drivers: int,
+    progress: ManyProgress | None,
+    stopped: threading.Event,
+) -> list[Outcome]:
+    pool = ThreadPoolExecutor(max(drivers, 1), "fanfold-drive")
+    try:
+        futures = [pool.submit(drive, index) for index in range(count)]
+        for done, _ in enumerate(as_completed(futures), 1):
+            if progress is not None:
+                progress(done, count)
+        return [future.result() for future in futures]
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run_one(
+    engine: Engine,
+    location: str,
+    name: str,
+    question: Question,
+    out: str,
+    *,
+    stopped: threading.Event,
+) -> Outcome:
+    started = time.monotonic()
+    report, failure = None, None
+    try:
+        report = run_on(engine, Input(location), question, out, stopped=stopped)
+    except Exception as error:  # whatever it is, the others go on, and the summary tells of it
+        failure = error
+    return Outcome(location, name, report, failure, time.monotonic() - started)
+
+
+def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            both = ", ".join(
+                shown(location)
+                for location, each in zip(locations, names, strict=True)
+                if each == name
+            )
+            raise ParameterError(
+                f"{count} inputs are called {name}, and their results would mix: {both};"
+                " run them apart, or rename one"
+            )
+        if name == SUMMARY:
+            raise ParameterError(f"an input called {SUMMARY} is in the way of the table over all")
+
+
+def _summary(outcomes: Iterable[Outcome]) -> bytes:
+    rows = ["\t".join(_COLUMNS), *("\t".join(_row(each)) for each in outcomes)]
+    return "".join(f"{row}\n" for row in rows).encode()
+
+
+def _row(outcome: Outcome) -> list[str]:
+    name = _cell(outcome.name)
+    seconds = f"{outcome.seconds:.3f}"
+    if outcome.report is None:
+        return [name, "FAILED", *[""] * 5, seconds, _cell(describe(outcome.error))]
+    master = outcome.report.master
+    sequences = master["sequences"]
+    values = (
+        sequences["length"],
+        sequences["count"],
+        sequences["N50"],
+        master["gc_percent"],
+        master["composition"]["N"],
+    )
+    return [
+        name,
+        "SUCCEEDED",
+        *("" if value is None else str(value) for value in values),
+        seconds,
+        "",
+    ]
+
+
+def describe(error: Exception | None) -> str:
+    """An error in words: a foreseen one's own, and for others what they are."""
+    if isinstance(error, FanfoldError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}; please report it"
+
+
+def _cell(text: str) -> str:
+    """A text without what would break a table: tabs and line ends."""
+    return " ".join(text.replace("\t", " ").split("\n"))

@@ -1,0 +1,295 @@
+"""Objects in stores that are reached by URL: S3 and its kin, GCS, Azure, the web. By obstore.
+
+What a store asks for (endpoint, region, credentials) comes from the environment, under the names
+that its users know; never from a plan, so that every worker has its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, timedelta
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import obstore.exceptions
+from obstore.store import HTTPStore, from_url
+
+from fanfold._kernel import VERSION
+from fanfold.errors import EngineError, FanfoldError, OutputError, SourceChangedError, SourceError
+from fanfold.objects import s3
+from fanfold.objects.ahead import map_ahead
+from fanfold.objects.source import Source
+from fanfold.objects.urls import Url, base_name, parse_object, shown
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+_RANGE_BYTES = 8 * 1024**2
+"""Bytes a request: what S3 serves well (8 to 16 MB), and little enough to wait for."""
+
+_RANGES_AHEAD = 3
+"""Requests under way beside the range that is scanned."""
+
+_TRIES = 4
+"""How often a range is asked for whose body broke off, beside what obstore tries by itself."""
+
+_SPOOL_BYTES = 16 * 1024**2
+"""What is written up to this size stays in memory until it is sent."""
+
+_STALL = timedelta(seconds=30)
+"""How long a server may send nothing before it is asked again."""
+
+_LONGEST_REQUEST = timedelta(hours=1)
+_LONGEST_RETRY = timedelta(minutes=2)
+
+_SETTINGS = ("AWS_", "AZURE_", "GOOGLE_")
+_ENDPOINT = re.compile("ENDPOINT|BASE_URL")
+
+_Errors = (obstore.exceptions.BaseError, OSError, ValueError)
+
+
+def stat_source(location: str) -> Source:
+    """The source that is the object at a URL, pinned as it is now.
+
+    Raises:
+        ParameterError: the URL can't be an object's.
+        SourceError: there is no such object, or it can't be pinned or read by ranges.
+    """
+    url = parse_object(location)
+    try:
+        meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
+    except _Errors as error:
+        raise SourceError(_unreadable(location, error)) from error
+    etag = _pin(meta)
+    if etag is None:
+        raise SourceError(
+            f"{shown(location)}: the server tells neither ETag nor Last-Modified, so a change under"
+            " the run would go unseen; download it, or pipe it in: curl URL | fanfold run -"
+        )
+    return Source(location, base_name(location), meta["size"], etag)
+
+
+def read_blocks(
+    source: Source, start_byte: int, end_byte: int, block_bytes: int
+) -> Iterator[memoryview]:
+    """The bytes [start_byte, end_byte) of a source, in order, in blocks of at most `block_bytes`.
+
+    Ranges are asked for ahead, so that they come in while others are scanned.
+
+    Raises:
+        SourceError: the source can't be read.
+        SourceChangedError: it is not, or is no longer, what was pinned.
+    """
+    starts = range(start_byte, end_byte, _RANGE_BYTES)
+    ranges = ((start, min(start + _RANGE_BYTES, end_byte)) for start in starts)
+    fetch = partial(_fetch, parse_object(source.url), source)
+    for data in map_ahead(fetch, ranges, _RANGES_AHEAD):
+        for at in range(0, len(data), block_bytes):
+            yield data[at : at + block_bytes]
+
+
+class RemotePlace:
+    """A prefix in an object store; see `Place`.
+
+    Args:
+        url: the prefix.
+    """
+
+    reads_ahead = 16
+
+    def __init__(self, url: Url) -> None:
+        self.url = f"{url.root}/{url.key}".rstrip("/")
+        self._url = url
+
+    def where(self, name: str) -> str:
+        """The URL of what is called `name`."""
+        return f"{self.url}/{name}"
+
+    def prepare(self, below: str) -> None:
+        """Nothing: there are no folders."""
+
+    def read(self, name: str) -> bytes:
+        """A small object, whole."""
+        try:
+            return bytes(_store(self._url).get(self._url.below(name)).bytes())
+        except FileNotFoundError:
+            raise
+        except _Errors as error:
+            raise OutputError(f"{self.where(name)}: can't be read: {_reason(error)}") from error
+
+    def write(
+        self,
+        name: str,
+        data: bytes | Iterable[bytes],
+        *,
+        durable: bool = False,  # noqa: ARG002 - stores are
+    ) -> None:
+        """Write an object; pieces are sent while others are made."""
+        try:
+            _store(self._url).put(self._url.below(name), data)
+        except FanfoldError:
+            raise
+        except _Errors as error:
+            raise OutputError(self._unwritable(name, error)) from error
+
+    @contextlib.contextmanager
+    def writing(
+        self,
+        name: str,
+        *,
+        durable: bool = False,  # noqa: ARG002 - stores are
+    ) -> Iterator[BinaryIO]:
+        """An object to write to, which appears at the end of the block, or not at all."""
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+            try:
+                yield cast("BinaryIO", file)
+                file.seek(0)
+                _store(self._url).put(self._url.below(name), cast("BinaryIO", file))
+            except _Errors as error:
+                raise OutputError(self._unwritable(name, error)) from error
+
+    def sizes(self, below: str = "") -> dict[str, int]:
+        """The size of each object directly in `below`, by name."""
+        prefix = self._url.below(below) if below else self._url.key
+        try:
+            listed = _store(self._url).list_with_delimiter(prefix or None)
+        except _Errors as error:
+            raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
+        return {each["path"].rpartition("/")[2]: each["size"] for each in listed["objects"]}
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove the objects that are there."""
+        keys = [self._url.below(name) for name in names]
+        if not keys:
+            return
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                _store(self._url).delete(keys)
+        except _Errors as error:
+            raise OutputError(f"{self.url}: can't be removed: {_reason(error)}") from error
+
+    def sweep(self, below: str = "") -> None:
+        """Nothing: an object appears whole or not at all."""
+
+    def _unwritable(self, name: str, error: Exception) -> str:
+        return (
+            f"{self.where(name)}: can't be written: {_reason(error)}; then run again: what is"
+            " finished is kept"
+        )
+
+
+def _stat_web(url: Url) -> ObjectMeta:
+    """What a web server tells of an object: by a GET, since a signed URL is for that alone."""
+    return _store(url).get("", options={"range": (0, 1)}).meta
+
+
+def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
+    """The bytes of a range, all of them, of the pinned object."""
+    options: GetOptions = {"range": span}
+    if source.etag.startswith('"'):  # weak ones and times can't be demanded
+        options["if_match"] = source.etag
+    broken: Exception = OSError("nothing came")
+    for _ in range(_TRIES):
+        try:
+            found = _store(url).get(url.key, options=options)
+            if (_pin(found.meta), found.meta["size"]) != (source.etag, source.size_bytes):
+                raise SourceChangedError(_changed(source))
+            data = memoryview(found.bytes())
+        except obstore.exceptions.PreconditionError as error:
+            raise SourceChangedError(_changed(source)) from error
+        except (FileNotFoundError, obstore.exceptions.PermissionDeniedError) as error:
+            raise SourceError(_unreadable(source.url, error)) from error
+        except _Errors as error:
+            broken = error
+            continue
+        if len(data) == span[1] - span[0]:
+            return data
+        broken = OSError(f"{len(data)} bytes came of {span[1] - span[0]}")
+    # A body that broke off is taken up by obstore, which fails if the object is another by then.
+    if stat_source(source.url) != source:
+        raise SourceChangedError(_changed(source)) from broken
+    raise SourceError(_unreadable(source.url, broken)) from broken
+
+
+def _pin(meta: ObjectMeta) -> str | None:
+    """What changes whenever the object's bytes do, or None where the store tells nothing such."""
+    if meta["e_tag"]:
+        return meta["e_tag"]
+    modified = meta["last_modified"].astimezone(UTC)
+    # A server that tells no time has the epoch here.
+    return f"{modified.isoformat()} {meta['size']}" if modified.timestamp() else None
+
+
+def _store(url: Url) -> ObjectStore:
+    """The store that an object is in; made once for a process and its environment."""
+    if _first_process() != os.getpid():
+        raise EngineError(
+            "a process that was forked from one that reads object storage can't read it itself;"
+            " make the pool with mp_context=multiprocessing.get_context('spawn')"
+        )
+    settings = (each for each in os.environ.items() if each[0].startswith(_SETTINGS))
+    return _make_store(url.scheme, url.root, tuple(sorted(settings)))
+
+
+@lru_cache(maxsize=1)
+def _first_process() -> int:
+    """The process that first asked for a store: obstore's threads live in that one alone."""
+    return os.getpid()
+
+
+@lru_cache(maxsize=64)
+def _make_store(scheme: str, root: str, settings: tuple[tuple[str, str], ...]) -> ObjectStore:
+    by_http = root.startswith("http://") or any(
+        value.startswith("http://") for name, value in settings if _ENDPOINT.search(name)
+    )
+    client_options: ClientConfig = {
+        "allow_http": by_http,
+        "read_timeout": _STALL,
+        "timeout": _LONGEST_REQUEST,
+        "user_agent": f"fanfold/{VERSION}",
+    }
+    retry_config: RetryConfig = {"max_retries": 8, "retry_timeout": _LONGEST_RETRY}
+    if scheme in {"http", "https"}:
+        return HTTPStore(root, client_options=client_options, retry_config=retry_config)
+    if scheme == "s3":
+        return s3.make_store(root.partition("://")[2], client_options, retry_config)
+    return from_url(root, client_options=client_options, retry_config=retry_config)
+
+
+def _changed(source: Source) -> str:
+    return (
+        f"{shown(source.url)}: changed while it was being read; nothing was reported."
+        " Run again when nothing writes to it"
+    )
+
+
+def _unreadable(location: str, error: Exception) -> str:
+    return f"{shown(location)}: can't be read: {_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    """What a store said, in a line, and what to do."""
+    match error:
+        case FileNotFoundError():
+            return "there is no such object (or bucket); check the URL and the endpoint"
+        case obstore.exceptions.PermissionDeniedError() | obstore.exceptions.UnauthenticatedError():
+            return (
+                "the store refuses; check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...), or"
+                " give --no-sign-request where none are needed"
+            )
+        case obstore.exceptions.NotSupportedError():
+            return (
+                "the server has no byte ranges; download it first, or pipe it in:"
+                " curl URL | fanfold run -"
+            )
+    said = str(error).partition("\n")[0]
+    code = re.search(r"<Code>(\w+)</Code>", str(error))
+    if "301 Moved" in said or (code and code[1] == "PermanentRedirect"):
+        return "the bucket is in another region; set AWS_REGION, or give --region"
+    said = re.sub(r"<\?xml.*", code[1] if code else "", said)
+    return re.sub(r"\?\S+", "?…", said)[:300].rstrip(" :")

@@ -1,0 +1,153 @@
+"""What S3 needs beside obstore: profiles and roles, and the checksums that it keeps. By boto3.
+
+boto3 comes with the extra ``aws``. Credentials that are in the environment, and those of containers
+and web identities, work without it.
+"""
+
+# ruff: noqa: PLC0415 - boto3 is imported where it is needed, if it is installed
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING, Any
+
+from obstore.store import S3Store
+
+from fanfold.errors import ParameterError, SourceChangedError, SourceError
+from fanfold.objects.source import Source, StoredChecksum
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+
+
+def make_store(bucket: str, client_options: ClientConfig, retry_config: RetryConfig) -> S3Store:
+    """The store of a bucket, with the credentials, region and endpoint that boto3 would take.
+
+    Raises:
+        ParameterError: there are no credentials, or no such profile.
+    """
+    config: S3Config = {}
+    provider = None
+    has_credentials = _is_anonymous() or _setting(_CREDENTIALS) is not None
+    if not (has_credentials and _setting(_REGIONS)):
+        config, provider = _from_profile(bucket, required=not has_credentials)
+    if has_credentials:
+        provider = None
+    return S3Store(
+        bucket,
+        config=config,
+        client_options=client_options,
+        retry_config=retry_config,
+        credential_provider=provider,
+    )
+
+
+def stored_checksum(source: Source) -> StoredChecksum:
+    """The CRC-64/NVME of the whole object that S3 keeps, if it keeps one.
+
+    S3 tells it to a HEAD that asks for it (``x-amz-checksum-mode``); it is always that of the whole
+    object (S3 user guide, "Checking object integrity").
+
+    Raises:
+        SourceError: S3 doesn't answer.
+        SourceChangedError: the object is no longer what was pinned.
+    """
+    try:
+        import botocore.exceptions
+    except ImportError:
+        return StoredChecksum(None, "not asked for: it takes pip install 'fanfold[aws]'")
+    bucket, _, key = source.url.removeprefix("s3://").partition("/")
+    try:
+        head = _client().head_object(
+            Bucket=bucket, Key=key, ChecksumMode="ENABLED", IfMatch=source.etag
+        )
+    except botocore.exceptions.ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status in {404, 412}:
+            raise SourceChangedError(
+                f"{source.url}: changed while it was being read; nothing was reported."
+                " Run again when nothing writes to it"
+            ) from error
+        if 400 <= status < 500 or status == 501:
+            return StoredChecksum(None, f"not told: the store answers {status}")
+        raise SourceError(f"{source.url}: its checksum can't be asked for: {error}") from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise SourceError(f"{source.url}: its checksum can't be asked for: {error}") from error
+    stored = head.get("ChecksumCRC64NVME")
+    if stored is None or head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return StoredChecksum(None, "none is stored")
+    try:
+        return StoredChecksum(int.from_bytes(base64.b64decode(stored, validate=True), "big"))
+    except ValueError as error:
+        raise SourceError(f"{source.url}: its checksum {stored!r} is none") from error
+
+
+def _from_profile(bucket: str, *, required: bool) -> tuple[S3Config, Any]:
+    """What the shared configuration files, SSO or the machine's role say."""
+    try:
+        import boto3
+        import botocore.exceptions
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError as error:
+        if required:
+            raise ParameterError(
+                f"s3://{bucket}: no credentials in the environment (AWS_ACCESS_KEY_ID, ...); public"
+                " buckets need --no-sign-request; profiles, SSO and instance roles need pip install"
+                " 'fanfold[aws]'"
+            ) from error
+        return {}, None
+    try:
+        session = boto3.Session(region_name=_setting(_REGIONS))
+        config: S3Config = {}
+        if session.region_name:
+            config["region"] = session.region_name
+        if not required:
+            return config, None
+        endpoint = session.client("s3", region_name=session.region_name or "us-east-1").meta
+        if ".amazonaws.com" not in endpoint.endpoint_url:
+            config["endpoint"] = endpoint.endpoint_url
+        return config, Boto3CredentialProvider(session)
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        raise ParameterError(
+            f"s3://{bucket}: no credentials ({error}); set AWS_PROFILE or AWS_ACCESS_KEY_ID and its"
+            " secret, or give --no-sign-request for a public bucket"
+        ) from error
+
+
+def _client() -> Any:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    endpoint = _setting(_ENDPOINTS)
+    session = boto3.Session(region_name=_setting(_REGIONS))
+    return session.client(
+        "s3",
+        region_name=session.region_name or "us-east-1",
+        endpoint_url=endpoint,
+        config=Config(
+            signature_version=UNSIGNED if _is_anonymous() else None,
+            s3={"addressing_style": "path"} if endpoint else None,
+            retries={"mode": "standard", "total_max_attempts": 6},
+            connect_timeout=10,
+            read_timeout=30,
+        ),
+    )
+
+
+def _is_anonymous() -> bool:
+    return os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in {"true", "1", "yes", "on"}
+
+
+def _setting(names: tuple[str, ...]) -> str | None:
+    """The first of some environment variables that is set."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)

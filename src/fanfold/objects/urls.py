@@ -1,0 +1,155 @@
+"""URLs of objects, and what they say."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from fanfold.errors import ParameterError
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+
+_STORES = ("s3", "gs", "az", "abfs", "abfss")
+_WEB = ("http", "https")
+
+STDIN = "-"
+"""What stands for standard input where a location is asked for."""
+
+
+class Url(NamedTuple):
+    """Where an object is, or a prefix that objects are under.
+
+    Attributes:
+        scheme: the kind of storage, such as ``s3``.
+        root: scheme and bucket, such as ``s3://bucket``; for the web the whole URL.
+        key: the object's key, exactly; empty for the web.
+    """
+
+    scheme: str
+    root: str
+    key: str
+
+    @property
+    def is_web(self) -> bool:
+        """Whether it is of the web, which can be read alone."""
+        return self.scheme in _WEB
+
+    def below(self, name: str) -> str:
+        """The key of what is called `name` under this prefix."""
+        return f"{self.key}/{name}" if self.key else name
+
+
+def is_url(location: str) -> bool:
+    """Whether a location is a URL, and not a path."""
+    return _URL.fullmatch(location) is not None
+
+
+def local_path(location: str) -> str:
+    """The path that a location of a local file means: itself, or what ``file://`` precedes.
+
+    Raises:
+        ParameterError: a ``file://`` URL of another machine.
+    """
+    match = _URL.fullmatch(location)
+    if match is None or match[1].lower() != "file":
+        return location
+    if not match[2].startswith("/"):
+        raise ParameterError(f"{location}: not a file of this machine; write file:///path")
+    return unquote(match[2])
+
+
+def is_local(location: str) -> bool:
+    """Whether a location is a path or a ``file://`` URL."""
+    match = _URL.fullmatch(location)
+    return match is None or match[1].lower() == "file"
+
+
+def parse_object(location: str) -> Url:
+    """The URL of one object.
+
+    Raises:
+        ParameterError: it can't be one.
+    """
+    url = _parse(location)
+    if not url.is_web:
+        if not url.key:
+            raise ParameterError(f"{location}: a bucket, not an object; give the object's key too")
+        _check_key(location, url.key)
+    return url
+
+
+def parse_prefix(location: str) -> Url:
+    """The URL of a prefix that results go under, or of a whole bucket.
+
+    Raises:
+        ParameterError: it can't be one.
+    """
+    url = _parse(location)
+    if url.is_web:
+        raise ParameterError(
+            f"{shown(location)}: results can't be written to the web; give a path, s3://, gs:// or"
+            " az://"
+        )
+    url = url._replace(key=url.key.rstrip("/"))
+    if url.key:
+        _check_key(location, url.key)
+    return url
+
+
+def base_name(location: str) -> str:
+    """The last part of a URL's path, which is its object's name.
+
+    Raises:
+        ParameterError: there is none, or none that results can be named after.
+    """
+    url = _parse(location)
+    path = unquote(re.split(r"[?#]", location, maxsplit=1)[0]) if url.is_web else url.key
+    name = path.rpartition("/")[2]
+    if url.is_web and path.count("/") < 3:
+        name = ""
+    check_name(name, location)
+    return name
+
+
+def check_name(name: str, location: str) -> None:
+    """Check that results can be named after `name`.
+
+    Raises:
+        ParameterError: they can't.
+    """
+    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+        raise ParameterError(f"{shown(location)}: {name!r} is no name for an input's results")
+
+
+def shown(location: str) -> str:
+    """A location as it may be shown: without a signature or a password that the URL holds."""
+    match = _URL.fullmatch(location)
+    if match is None or match[1].lower() not in _WEB:
+        return location
+    host, slash, path = re.split(r"[?#]", match[2], maxsplit=1)[0].partition("/")
+    return f"{match[1]}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _parse(location: str) -> Url:
+    match = _URL.fullmatch(location)
+    if match is None:
+        raise ParameterError(f"{location}: not a URL")
+    scheme = match[1].lower()
+    if scheme in _WEB:
+        if not match[2].partition("/")[0]:
+            raise ParameterError(f"{location}: names no host")
+        return Url(scheme, location, "")
+    if scheme not in _STORES:
+        known = ", ".join(f"{each}://" for each in (*_STORES, *_WEB))
+        raise ParameterError(f"{location}: give a path, - for stdin, or a URL with {known}")
+    bucket, _, key = match[2].partition("/")
+    if not bucket:
+        raise ParameterError(f"{location}: names no bucket; write {scheme}://bucket/key")
+    return Url(scheme, f"{scheme}://{bucket}", key)
+
+
+def _check_key(location: str, key: str) -> None:
+    # Such keys are legal in S3, but the libraries beneath would read another object's instead.
+    if any(part in {"", ".", ".."} for part in key.split("/")):
+        raise ParameterError(f"{location}: empty, '.' and '..' parts in a key are not supported")
