@@ -103,10 +103,12 @@ mod _kernel {
         #[staticmethod]
         fn from_forms(
             py: Python<'_>,
-            state: &[u8],
-            kmer_counts: &[u8],
-            rows: &[u8],
+            state: PyBuffer<u8>,
+            kmer_counts: PyBuffer<u8>,
+            rows: PyBuffer<u8>,
         ) -> PyResult<Self> {
+            let (state, kmer_counts) = (super::bytes_of(&state)?, super::bytes_of(&kmer_counts)?);
+            let rows = super::bytes_of(&rows)?;
             py.detach(|| summary::Summary::from_forms(state, kmer_counts, rows))
                 .map(Self)
                 .map_err(PyValueError::new_err)
