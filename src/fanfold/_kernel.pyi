@@ -81,7 +81,7 @@ class Summary:
         """The rows of closed records and gaps, about 25 bytes and the name a record."""
 
     @staticmethod
-    def from_forms(state: bytes, kmer_counts: bytes, rows: bytes) -> Summary:
+    def from_forms(state: Buffer, kmer_counts: Buffer, rows: Buffer) -> Summary:
         """The summary that was kept as `state_json`, `kmer_counts_json` and `rows`.
 
         Raises:

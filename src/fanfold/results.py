@@ -160,7 +160,7 @@ class KeptResult:
         if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
             raise DamagedResult
         try:
-            self._document = msgspec.json.decode(b"{" + body, type=_Document)
+            self._document = msgspec.json.decode(data, type=_Document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DamagedResult from error
         document = self._document
@@ -192,8 +192,8 @@ class KeptResult:
         block_texts.frombytes(rows[texts_byte:])
         try:
             summary = Summary.from_forms(
-                bytes(document.state),
-                bytes(document.kmer_counts),
+                document.state,
+                document.kmer_counts,
                 rows[:starts_byte] or _NO_ROWS,
             )
         except ValueError as error:
