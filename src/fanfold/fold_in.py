@@ -16,7 +16,7 @@ from fanfold._kernel import VERSION
 from fanfold.errors import ChecksumError, MissingSlicesError, ParameterError
 from fanfold.fold import Fold, Folded
 from fanfold.folder import GAPS, MASTER, RUN, SEQUENCES, Folder, index_name
-from fanfold.objects import StoredChecksum, check_unchanged, is_remote, shown, stored_checksum
+from fanfold.objects import StoredChecksum, check_unchanged, is_remote, shown
 from fanfold.plan import Plan
 from fanfold.report import encode_report, make_report
 from fanfold.scan import scan_slice
@@ -93,9 +93,23 @@ class Scanned(NamedTuple):
 
 
 def fold_in(
-    plan: Plan, folder: Folder, watch: Watch, scanned: Scanned, memory_bytes: int | None
+    plan: Plan,
+    folder: Folder,
+    watch: Watch,
+    scanned: Scanned,
+    *,
+    checksum: Callable[[], StoredChecksum],
+    memory_bytes: int | None,
 ) -> Report:
     """Fold the results, and write everything that a reader looks for, `master.json` last.
+
+    Args:
+        plan: the plan.
+        folder: where the results are, and what is written goes.
+        watch: counts what is read again.
+        scanned: what is true of this run alone.
+        checksum: tells what the store keeps.
+        memory_bytes: the most memory that it may take.
 
     Raises:
         MissingSlicesError: results are missing or damaged; names every one.
@@ -107,7 +121,7 @@ def fold_in(
     # The text that a plan wrote out stands for its archive.
     if plan.cut != "text":
         check_unchanged(plan.source)
-    stored = stored_checksum(plan.source)
+    stored = checksum()
     _check_checksum(plan, folded, stored)
     master = make_report(plan, folded)
     place = folder.place

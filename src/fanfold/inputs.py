@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 
 from fanfold._kernel import Fault
@@ -38,7 +37,7 @@ class Input:
         if os.fspath(location) == STDIN:
             name = _STDIN_NAME if name is None else name
             check_name(name, STDIN)
-            self.source = Source(STDIN, name, 0, f"stdin-{secrets.token_hex(8)}")
+            self.source = Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")
             self._stdin = read_blocks(self.source, 0, 0)
         elif name is not None:
             raise ParameterError("a name can be given to standard input alone: others have theirs")

@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,15 @@ from fanfold.fan_out import Engine, available_cores, fan_out, opened, result_of,
 from fanfold.fold_in import BASE_BYTES, Report, Scanned, fold_in
 from fanfold.folder import PLAN, Folder
 from fanfold.inputs import Input
-from fanfold.objects import STDIN, Source, absolute, is_remote, open_place
+from fanfold.objects import (
+    STDIN,
+    Source,
+    StoredChecksum,
+    absolute,
+    is_remote,
+    open_place,
+    stored_checksum,
+)
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.plan import Plan, array_slice_bytes, local_slice_bytes
 from fanfold.scan import scan_slice
@@ -131,22 +140,47 @@ def run_on(
         folder.sweep()
     watch = Watch(pinned.size_bytes, progress, stopped)
     job = _Job(engine, source, folder, watch)
+    # Asked for meanwhile: the ETag is pinned, and a connection to S3 takes its time.
+    asking = ThreadPoolExecutor(1, "fanfold-checksum")
+    checksum = asking.submit(stored_checksum, pinned)
+    try:
+        return _scan_and_fold(job, plan, started, checksum.result, question.memory_bytes)
+    finally:
+        asking.shutdown(wait=False, cancel_futures=True)
+
+
+def _scan_and_fold(
+    job: _Job,
+    plan: Plan,
+    started: float,
+    checksum: Callable[[], StoredChecksum],
+    memory_bytes: int | None,
+) -> Report:
+    """Scan what is unfinished, and fold; again what turns out to be lost or damaged."""
+    engine, source, folder, watch = job
     lost: tuple[int, ...] = ()
     redone: set[int] = set()
     for rounds_left in reversed(range(_ROUNDS)):
         plan = _scan(job, plan, lost)
-        scan_seconds = time.monotonic() - started
-        scanned = Scanned(engine.name, engine.workers, started, scan_seconds, tuple(sorted(redone)))
+        scanned = Scanned(
+            engine.name,
+            engine.workers,
+            started,
+            time.monotonic() - started,
+            tuple(sorted(redone)),
+        )
         try:
-            return fold_in(plan, folder, watch, scanned, question.memory_bytes)
+            return fold_in(
+                plan, folder, watch, scanned, checksum=checksum, memory_bytes=memory_bytes
+            )
         except MissingSlicesError as error:
-            if not rounds_left or pinned.url == STDIN:
+            if not rounds_left or source.source.url == STDIN:
                 raise
             lost = error.indexes
         redone.update(lost)
         logging.getLogger("fanfold").warning(
             "%s: results of slices were lost or damaged; scanning again: %s",
-            pinned.name,
+            source.source.name,
             ", ".join(map(str, lost)),
         )
     raise AssertionError("the last round returns or raises")

@@ -10,7 +10,14 @@ from fanfold.errors import ParameterError, PlanError
 from fanfold.fold_in import Report, Scanned, fold_in
 from fanfold.folder import PLAN, Folder
 from fanfold.inputs import Input
-from fanfold.objects import Source, check_unchanged, open_place, read_blocks, split_location
+from fanfold.objects import (
+    Source,
+    check_unchanged,
+    open_place,
+    read_blocks,
+    split_location,
+    stored_checksum,
+)
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.plan import Plan, array_slice_bytes, job_of
 from fanfold.scan import scan_slice
@@ -102,7 +109,14 @@ def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = No
     started = time.monotonic()
     plan, folder = open_plan(plan_location)
     watch = Watch(plan.size_bytes, None)
-    return fold_in(plan, folder, watch, Scanned("array", None, started), memory_bytes)
+    return fold_in(
+        plan,
+        folder,
+        watch,
+        Scanned("array", None, started),
+        checksum=lambda: stored_checksum(plan.source),
+        memory_bytes=memory_bytes,
+    )
 
 
 def open_plan(location: str | os.PathLike[str]) -> tuple[Plan, Folder]:
