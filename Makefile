@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
+WORKFLOWS := .venv-workflows
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python sanitize lint format bench wheel clean
+.PHONY: help demo test test-rust test-python sanitize lint format bench bench-stores wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
@@ -16,6 +17,7 @@ help:
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md"
+	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make wheel   build the wheel into dist/"
 	@echo "make clean   remove what was built"
 
@@ -39,7 +41,15 @@ test: test-rust test-python
 test-rust: $(BUILT)
 	cargo test --quiet --locked --manifest-path kernel/Cargo.toml
 
-test-python: $(BUILT)
+# The tests say loudly what they leave out where this can't be had.
+$(WORKFLOWS)/.built: pyproject.toml
+	@echo "setting up $(WORKFLOWS): Snakemake and the schemas of Kubernetes, a minute or two"
+	@test -x $(WORKFLOWS)/bin/python || $(PYTHON) -m venv $(WORKFLOWS)
+	@$(WORKFLOWS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(WORKFLOWS)/bin/python -m pip install --quiet --disable-pip-version-check --group workflows \
+	    && touch $@ || echo "*** LEFT OUT: Snakemake could not be installed" >&2
+
+test-python: $(BUILT) $(WORKFLOWS)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -64,6 +74,9 @@ format: $(BUILT)
 	$(BIN)/ruff format
 	cargo fmt --manifest-path kernel/Cargo.toml
 
+bench-stores: $(BUILT)
+	PYTHONPATH=tests $(BIN)/python benchmarks/stores.py
+
 bench: $(BUILT)
 	@scripts/install-oracles
 	$(BIN)/python benchmarks/compare.py
@@ -72,4 +85,4 @@ wheel: $(BUILT)
 	$(BIN)/maturin build --release --locked --out dist
 
 clean:
-	rm -rf $(VENV) dist kernel/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) dist kernel/target demo.fanfold
