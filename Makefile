@@ -75,7 +75,7 @@ format: $(BUILT)
 	cargo fmt --manifest-path kernel/Cargo.toml
 
 bench-stores: $(BUILT)
-	PYTHONPATH=tests $(BIN)/python benchmarks/stores.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/object_store.py
 
 bench: $(BUILT)
 	@scripts/install-oracles

@@ -158,7 +158,7 @@ class BgzfSlice:
                 self.block_text_bytes.append(len(text))
                 if text:
                     yield text
-            elif data[:2] == _GZIP[: len(data)]:
+            elif data and data[:2] == _GZIP[: len(data)]:
                 self._ends_whole = self.has_plain_member = True
                 yield from self._plain_member(window)
             else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -225,7 +226,7 @@ def run(
         raise click.UsageError("several genomes need --out: each has its folder in there")
     if len(genomes) > 1 and (as_json or name):
         raise click.UsageError("--json and --name are for one genome")
-    with _executor(dask, quiet=quiet) as executor:
+    with _executor(dask, quiet=quiet, debug="--debug" in sys.argv) as executor:
         if len(genomes) == 1:
             with _progress(_label(genomes[0], name), quiet=quiet) as progress:
                 report = fanfold.run(
@@ -339,7 +340,7 @@ def fold(*, plan_json: str, memory: int | None, quiet: bool, as_json: bool) -> N
 
 
 @contextmanager
-def _executor(address: str | None, *, quiet: bool) -> Iterator[Executor | None]:
+def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Executor | None]:
     """The executor of a Dask cluster, or None for threads."""
     if address is None:
         yield None
@@ -354,6 +355,9 @@ def _executor(address: str | None, *, quiet: bool) -> Iterator[Executor | None]:
         raise EngineError(
             f"{address}: no Dask scheduler answers there ({error}); check the address"
         ) from None
+    if not debug:
+        # A scheduler that dies is told of in a line.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with client:
         if not client.scheduler_info()["workers"] and not quiet:
             click.echo(f"{address} has no workers yet: waiting for one", err=True)
@@ -477,4 +481,10 @@ def main() -> None:
             err=True,
         )
         status = 1
+    if status == 128 + signal.SIGINT:
+        # Threads that wait for a store's answer would hold the process up till it comes.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)

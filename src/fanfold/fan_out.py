@@ -16,10 +16,15 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from fanfold.errors import EngineError, FanfoldError
+from fanfold.watch import Watch
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+"""How often a wait for tasks is left to see whether the work has to stop."""
+
+GRACE_SECONDS = 2.0
 """How long tasks that are at work may take to notice that they have to stop."""
 
 
@@ -55,40 +60,53 @@ def opened(executor: Executor | None, workers: int) -> Iterator[Engine]:
 
 def fan_out(
     engine: Engine,
-    task: Callable[[int], _Result],
-    indexes: Iterable[int],
-    done: Callable[[int, _Result], None],
-    stop: Callable[[], None],
+    task: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    done: Callable[[_Item, _Result], None],
+    watch: Watch,
 ) -> None:
-    """Run ``task(index)`` for every index on an engine, and tell of each as it is done.
+    """Run ``task(item)`` for every item on an engine, and tell of each as it is done.
+
+    When something fails, or the watch is told to stop, what hasn't begun doesn't begin.
 
     Args:
         engine: where they run; tasks of an engine that isn't the run's own are pickled.
         task: the task.
-        indexes: the slices, or whatever else there is one task for.
-        done: is told of each index and its result, in the order of completion.
-        stop: is called when a task, or `done`, has failed: what hasn't begun doesn't begin then.
+        items: the slices' indexes, or whatever else there is one task for.
+        done: is told of each item and its result, in the order of completion.
+        watch: stops the tasks of the run's own threads.
 
     Raises:
         EngineError: the executor lost a task, or something failed in it that nobody foresaw.
         FanfoldError: what a task raised first.
     """
-    futures: dict[Future[_Result], int] = {}
+    futures: dict[Future[_Result], _Item] = {}
     try:
-        for index in indexes:
-            futures[submit(engine, task, index)] = index
-        for future in as_completed(futures):
-            done(futures[future], result_of(engine, future))
+        for item in items:
+            futures[_submit(engine, task, item)] = item
+        for future in _completed(futures, watch):
+            done(futures[future], _result_of(engine, future))
     except BaseException:
-        stop()
-        for future in futures:
-            future.cancel()
+        watch.stop()
+        begun = [future for future in futures if not future.cancel()]
         if engine.is_own:
-            wait(futures, _GRACE_SECONDS)
+            wait(begun, GRACE_SECONDS)
         raise
 
 
-def submit(engine: Engine, task: Callable[..., _Result], *arguments: object) -> Future[_Result]:
+def _completed(futures: Iterable[Future[_Result]], watch: Watch) -> Iterator[Future[_Result]]:
+    """The futures, each as it is done, while the watch lets the work go on."""
+    left = set(futures)
+    while left:
+        try:
+            for future in as_completed(left, _LOOK_SECONDS):
+                left.remove(future)
+                yield future
+        except TimeoutError:
+            watch.check()
+
+
+def _submit(engine: Engine, task: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
     """Hand a task to an engine.
 
     Raises:
@@ -97,15 +115,15 @@ def submit(engine: Engine, task: Callable[..., _Result], *arguments: object) -> 
     # Dask would not run a task again that it remembers.
     options = {"pure": False} if engine.name == "dask" else {}
     try:
-        return engine.executor.submit(task, *arguments, **options)
-    except RuntimeError as error:  # shut down, or broken
+        return engine.executor.submit(task, item, **options)
+    except Exception as error:  # shut down, broken, its client closed: each has its own
         raise EngineError(
             f"the executor ({engine.name}) takes no task: {error}; run again with another: what is"
             " finished is kept"
         ) from error
 
 
-def result_of(engine: Engine, future: Future[_Result]) -> _Result:
+def _result_of(engine: Engine, future: Future[_Result]) -> _Result:
     """What a task returned, when it is done.
 
     Raises:
@@ -121,8 +139,9 @@ def result_of(engine: Engine, future: Future[_Result]) -> _Result:
             raise
         told = str(error).partition("\n")[0][:300]
         raise EngineError(
-            f"a task failed in a worker ({engine.name}): {type(error).__name__}: {told}; see the"
-            " worker's log, then run again: what is finished is kept"
+            f"a task failed in a worker ({engine.name}): {type(error).__name__}"
+            f"{told and f': {told}'}; see the worker's log, then run again: what is finished is"
+            " kept"
         ) from error
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.errors import FanfoldError, ParameterError
-from fanfold.fan_out import Engine, opened
-from fanfold.fold_in import Report
+from fanfold.fan_out import GRACE_SECONDS, Engine, opened
+from fanfold.fold_in import BASE_BYTES, Report
 from fanfold.inputs import Input
-from fanfold.objects import absolute, is_remote, name_of, open_place, shown
+from fanfold.objects import STDIN, absolute, is_remote, name_of, open_place, shown
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.run import Question, affordable_workers, run_on
 
@@ -34,6 +35,10 @@ _COLUMNS = (
     "seconds",
     "error",
 )
+
+_STDIN_NAME = "stdin"
+
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
 _DRIVERS = 16
 """How many inputs are under way at once on an executor, whose workers do the work."""
@@ -98,24 +103,26 @@ def run_many(
         OutputError: the summary can't be written.
     """
     inputs = [os.fspath(location) for location in locations]
-    names = [name_of(location) for location in inputs]
+    names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
     _check_names(inputs, names)
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
-    place = open_place(out)
+    place = open_place(absolute(out))
     place.prepare("")
-    base = absolute(out)
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
-        share = None if memory_bytes is None else memory_bytes // max(drivers, 1)
+        share = None
+        if memory_bytes is not None:
+            share = BASE_BYTES + (memory_bytes - BASE_BYTES) // max(drivers, 1)
         question = Question(parameters, slice_bytes, share, fresh)
 
         def drive(index: int) -> Outcome:
-            prefix = f"{base}/{names[index]}"
-            return _run_one(engine, inputs[index], names[index], question, prefix, stopped=stopped)
+            name = names[index]
+            where = place.where(name)
+            return _run_one(engine, inputs[index], name, question, where, stopped=stopped)
 
         outcomes = _drive_all(drive, len(inputs), drivers, progress, stopped)
     place.write(SUMMARY, _summary(outcomes))
@@ -130,17 +137,19 @@ def _drive_all(
     stopped: threading.Event,
 ) -> list[Outcome]:
     pool = ThreadPoolExecutor(max(drivers, 1), "fanfold-drive")
+    futures: list[Future[Outcome]] = []
     try:
-        futures = [pool.submit(drive, index) for index in range(count)]
+        futures.extend(pool.submit(drive, index) for index in range(count))
         for done, _ in enumerate(as_completed(futures), 1):
             if progress is not None:
                 progress(done, count)
         return [future.result() for future in futures]
     except BaseException:
         stopped.set()
+        wait([future for future in futures if not future.cancel()], GRACE_SECONDS)
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _run_one(
@@ -155,7 +164,8 @@ def _run_one(
     started = time.monotonic()
     report, failure = None, None
     try:
-        report = run_on(engine, Input(location), question, out, stopped=stopped)
+        source = Input(location, name if location == STDIN else None)
+        report = run_on(engine, source, question, out, stopped=stopped)
     except Exception as error:  # whatever it is, the others go on, and the summary tells of it
         failure = error
     return Outcome(location, name, report, failure, time.monotonic() - started)
@@ -179,7 +189,8 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
 
 def _summary(outcomes: Iterable[Outcome]) -> bytes:
     rows = ["\t".join(_COLUMNS), *("\t".join(_row(each)) for each in outcomes)]
-    return "".join(f"{row}\n" for row in rows).encode()
+    # The name of a file that isn't UTF-8 has no other form.
+    return "".join(f"{row}\n" for row in rows).encode(errors="backslashreplace")
 
 
 def _row(outcome: Outcome) -> list[str]:
@@ -213,5 +224,5 @@ def describe(error: Exception | None) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text without what would break a table: tabs and line ends."""
-    return " ".join(text.replace("\t", " ").split("\n"))
+    """A text without what would break a table: tabs, and all that anyone takes for a line end."""
+    return _BREAKS.sub(" ", text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold import verbs
 from fanfold.errors import MissingSlicesError, ParameterError
-from fanfold.fan_out import Engine, available_cores, fan_out, opened, result_of, submit
+from fanfold.fan_out import Engine, available_cores, fan_out, opened
 from fanfold.fold_in import BASE_BYTES, Report, Scanned, fold_in
 from fanfold.folder import PLAN, Folder
 from fanfold.inputs import Input
@@ -248,7 +248,7 @@ def _scan(job: _Job, plan: Plan, lost: Sequence[int]) -> Plan:
             watch.pass_over(plan.known_slices()[index].size_bytes, read_bytes)
 
     task = scan_here if engine.is_own else partial(verbs.task, folder.place.where(PLAN))
-    fan_out(engine, task, sorted(wanted), done, watch.stop)
+    fan_out(engine, task, sorted(wanted), done, watch)
     return plan
 
 
@@ -260,9 +260,13 @@ def _inflate(job: _Job, plan: Plan) -> Plan:
     elif plan.source.url == STDIN:
         plan = plan_text(plan, folder, source.blocks(), watch.advance)
     else:
-        place = folder.place
-        read_bytes = result_of(engine, submit(engine, verbs.inflate, place.where(PLAN)))
-        watch.pass_over(plan.source.size_bytes, read_bytes)
-        return verbs.open_plan(place.where(PLAN))[0]
+        where = folder.place.where(PLAN)
+        size_bytes = plan.source.size_bytes
+
+        def done(_: str, read_bytes: int) -> None:
+            watch.pass_over(size_bytes, read_bytes)
+
+        fan_out(engine, verbs.inflate, [where], done, watch)
+        return verbs.open_plan(where)[0]
     folder.write_plan(plan)
     return plan

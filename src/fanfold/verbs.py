@@ -12,7 +12,6 @@ from fanfold.folder import PLAN, Folder
 from fanfold.inputs import Input
 from fanfold.objects import (
     Source,
-    check_unchanged,
     open_place,
     read_blocks,
     split_location,
@@ -79,8 +78,6 @@ def task(plan_location: str | os.PathLike[str], index: int) -> int:
     if folder.kept(plan, index) is not None:
         return 0
     watch = Watch(slices[index].size_bytes, None)
-    if plan.cut != "text":
-        check_unchanged(plan.source)
     folder.keep(scan_slice(plan, slices[index], folder.place, watch.advance), plan)
     return watch.read_bytes
 

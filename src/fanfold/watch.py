@@ -46,13 +46,21 @@ class Watch:
 
     def pass_over(self, count_bytes: int, read_bytes: int = 0) -> None:
         """Tell of bytes that are done, of which others read `read_bytes`; raises as `advance`."""
-        if self._stopped.is_set() or self._all_stopped.is_set():
-            raise Cancelled("stopped; run again to take it up where it is")
+        self.check()
         with self._lock:
             self.read_bytes += read_bytes
             self._done_bytes += count_bytes
             if self._progress is not None:
                 self._progress(self._done_bytes, max(self._size_bytes, self._done_bytes))
+
+    def check(self) -> None:
+        """See whether the work may go on.
+
+        Raises:
+            Cancelled: it has to stop.
+        """
+        if self._stopped.is_set() or self._all_stopped.is_set():
+            raise Cancelled("stopped; run again to take it up where it is")
 
     def start_over(self, size_bytes: int) -> None:
         """Count anew, towards `size_bytes`: text, once an archive is inflated."""

@@ -1,6 +1,6 @@
 """fanfold on an object store, and its fold at scale: what `make bench-stores` runs.
 
-    PYTHONPATH=tests python benchmarks/stores.py [--bases N] [--runs N]
+    PYTHONPATH=tests python benchmarks/object_store.py [--bases N] [--runs N]
 
 An S3-compatible server (MiniStack) runs on loopback, on the same two cores, with a proxy before it
 that counts requests and holds all connections together to a rate. The table goes to STORES.md.

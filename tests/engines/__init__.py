@@ -1,0 +1,1 @@
+"""The engines: whatever runs the tasks, and wherever the bytes are, the report is the same."""

@@ -1,0 +1,528 @@
+"""Many inputs in one call: each as if it were alone, and one table over all."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from servers.proxy import FaultProxy
+from servers.s3 import S3Server
+
+import fanfold
+from engines.dask_cluster import Cluster
+from engines.driving import BUCKET, DATA, bgzf, command, results, stored_results, succeed, whole
+from fanfold.errors import OutputError, ParameterError, SourceError
+
+PHIX = (DATA / "phiX174.fa").read_bytes()
+LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
+MT = (DATA / "human_MT.fa").read_bytes()
+
+HEADER = ["name", "state", "length", "sequences", "N50", "gc_percent", "N", "seconds", "error"]
+MANY = 200
+
+GOOD: dict[str, tuple[bytes, list[str]]] = {
+    "mt.fa": (MT, ["16569", "1", "16569", "44.36", "0"]),
+    "phage.fa.gz": (gzip.compress(LAMBDA), ["48502", "1", "48502", "49.858", "0"]),
+    "phix.fa.gz": (bgzf(PHIX, 1000), ["5386", "1", "5386", "44.764", "0"]),
+    "none.fa": (b">a\n>b\n", ["0", "2", "", "", "0"]),
+    "gap.fa": (b">a\nNNN\n>b\nNN\n", ["5", "2", "3", "", "5"]),
+}
+BAD: dict[str, tuple[bytes | None, str]] = {
+    "reads.fq": (b"@read\nACGT\n+\nIIII\n", r"reads\.fq: .*FASTQ.*"),
+    "cut.fa.gz": (gzip.compress(MT)[:-50], r"cut\.fa\.gz: truncated: .*"),
+    "empty.fa": (b"", r"empty\.fa: empty: .*"),
+    "late.fa": (MT + b"AC\rGT\n", r"late\.fa: .*CR.*"),
+    "missing.fa": (None, r".*missing\.fa: can't be read: .*"),
+}
+ORDER = [
+    "mt.fa",
+    "reads.fq",
+    "phage.fa.gz",
+    "missing.fa",
+    "cut.fa.gz",
+    "none.fa",
+    "empty.fa",
+    "phix.fa.gz",
+    "late.fa",
+    "gap.fa",
+]
+
+
+def contents() -> dict[str, bytes | None]:
+    good = {name: content for name, (content, _) in GOOD.items()}
+    return good | {name: content for name, (content, _) in BAD.items()}
+
+
+def table(content: bytes) -> list[list[str]]:
+    """The rows of a summary, below its header."""
+    text = content.decode()
+    assert text.endswith("\n")
+    header, *rows = (line.split("\t") for line in text.removesuffix("\n").split("\n"))
+    assert header == HEADER
+    assert all(len(row) == len(HEADER) for row in rows)
+    return rows
+
+
+def assert_tells_of_all(rows: Sequence[Sequence[str]]) -> None:
+    assert [row[0] for row in rows] == ORDER
+    for name, state, *values, seconds, error in rows:
+        assert re.fullmatch(r"\d+\.\d{3}", seconds)
+        if name in GOOD:
+            assert (state, values, error) == ("SUCCEEDED", GOOD[name][1], "")
+        else:
+            assert (state, values) == ("FAILED", [""] * 5)
+            assert re.fullmatch(BAD[name][1], error)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Good inputs and bad ones, as files."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    for name, content in contents().items():
+        if content is not None:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """What a run of each good input alone makes."""
+    folder = tmp_path_factory.mktemp("alone")
+    made = {}
+    for name, (content, _) in GOOD.items():
+        (folder / name).write_bytes(content)
+        made[name] = whole(folder / name, folder / f"{name}.fanfold")
+    return made
+
+
+def genomes(folder: Path, count: int = MANY) -> list[Path]:
+    """Small genomes, no two alike."""
+    folder.mkdir()
+    paths = [folder / f"{index:03d}.fa" for index in range(count)]
+    for index, path in enumerate(paths):
+        path.write_bytes(b">%d\n%b\n" % (index, b"ACGTTGCA" * (50 + index)))
+    return paths
+
+
+# --- good and bad ones ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["one thread", "threads", "pool", "processes", "dask"])
+def test_inputs_that_fail_do_not_stop_the_others(
+    engine: str,
+    folder: Path,
+    tmp_path: Path,
+    alone: dict[str, dict[str, bytes]],
+    request: pytest.FixtureRequest,
+) -> None:
+    executor: Executor | None = None
+    if engine in {"processes", "dask"}:
+        executor = request.getfixturevalue(engine)
+    elif engine == "pool":
+        executor = request.getfixturevalue("threads")
+    out = tmp_path / "out"
+    told: list[tuple[int, int]] = []
+
+    outcomes = fanfold.run_many(
+        [folder / name for name in ORDER],
+        out=out,
+        executor=executor,
+        slice_bytes=3000,
+        workers=1 if engine == "one thread" else None,
+        progress=lambda done, count: told.append((done, count)),
+    )
+
+    assert [outcome.name for outcome in outcomes] == ORDER
+    assert [outcome.location for outcome in outcomes] == [str(folder / name) for name in ORDER]
+    assert told == [(done, len(ORDER)) for done in range(1, len(ORDER) + 1)]
+    assert_tells_of_all(table((out / "summary.tsv").read_bytes()))
+    for outcome in outcomes:
+        if outcome.name in GOOD:
+            assert outcome.error is None
+            assert outcome.report is not None
+            assert outcome.report.out == out / outcome.name
+            assert results(out / outcome.name) == alone[outcome.name]
+        else:
+            assert outcome.report is None
+            with pytest.raises(fanfold.FanfoldError) as single:
+                fanfold.run(outcome.location, out=tmp_path / "single")
+            assert type(outcome.error) is type(single.value)
+            assert str(outcome.error) == str(single.value)
+            assert "master.json" not in results(out / outcome.name)
+
+
+@pytest.mark.parametrize("engine", ["threads", "dask"])
+def test_a_command_on_a_store_tells_of_all_and_ends_with_9(
+    engine: str,
+    s3: S3Server,
+    prefix: str,
+    alone: dict[str, dict[str, bytes]],
+    request: pytest.FixtureRequest,
+) -> None:
+    for name, content in contents().items():
+        if content is not None:
+            s3.put(BUCKET, f"{prefix}/{name}", content)
+    words: list[str] = []
+    if engine == "dask":
+        cluster: Cluster = request.getfixturevalue("cluster")
+        words = ["--dask", cluster.address]
+
+    done = command(
+        *("run", *(f"s3://{BUCKET}/{prefix}/{name}" for name in ORDER)),
+        *("--out", f"s3://{BUCKET}/{prefix}/out/", "--slice-size", "3000", *words),
+        variables=s3.environment(),
+    )
+
+    assert done.returncode == 9
+    assert done.stdout == f"s3://{BUCKET}/{prefix}/out/summary.tsv\n"
+    first, *failures = done.stderr.splitlines()
+    assert first == "  5 of 10 genomes done"
+    failed = [name for name in ORDER if name in BAD]
+    assert len(failures) == len(failed)
+    for line, name in zip(failures, failed, strict=True):
+        assert re.fullmatch(f"fanfold: {BAD[name][1]}", line)
+    assert_tells_of_all(table(s3.get(BUCKET, f"{prefix}/out/summary.tsv")))
+    for name, expected in alone.items():
+        assert stored_results(s3, f"{prefix}/out/{name}") == expected
+
+
+def test_a_command_ends_with_0_when_none_failed(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    paths = [folder / name for name in GOOD]
+
+    done = succeed("run", *paths, "--out", out)
+    quiet = succeed("run", *paths, "--out", out, "--quiet")
+
+    assert done.stdout == quiet.stdout == f"{out / 'summary.tsv'}\n"
+    assert done.stderr == f"  {len(GOOD)} of {len(GOOD)} genomes done\n"
+    assert quiet.stderr == ""
+    assert {path.name for path in out.iterdir()} == {*GOOD, "summary.tsv"}
+
+
+def test_several_k_and_canonical_hold_for_all(folder: Path, tmp_path: Path) -> None:
+    paths = [folder / "mt.fa", folder / "phix.fa.gz"]
+
+    succeed("run", *paths, "--out", tmp_path / "out", "-k", "3", "-k", "8", "--canonical")
+
+    for path in paths:
+        alone = whole(path, tmp_path / f"{path.name}.fanfold", (3, 8), canonical=True)
+        assert results(tmp_path / "out" / path.name) == alone
+
+
+def test_no_inputs_make_an_empty_table(tmp_path: Path) -> None:
+    assert fanfold.run_many([], out=tmp_path) == []
+    assert table((tmp_path / "summary.tsv").read_bytes()) == []
+
+
+def test_standard_input_may_be_one_of_many(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    succeed("run", folder / "mt.fa", "-", "--out", out, stdin=folder / "phix.fa.gz")
+
+    assert [row[0] for row in table((out / "summary.tsv").read_bytes())] == ["mt.fa", "stdin"]
+    stdin = json.loads((out / "stdin" / "master.json").read_bytes())
+    assert stdin["source"]["name"] == "stdin"
+    assert stdin["sequences"]["length"] == 5386
+
+
+# --- taken up ---------------------------------------------------------------------------------
+
+
+def test_inputs_that_are_complete_are_not_read_again(
+    store: S3Server, prefix: str, monkeypatch: pytest.MonkeyPatch, threads: Executor
+) -> None:
+    names = [name for name in ORDER if name != "missing.fa"]
+    for name in names:
+        store.put(BUCKET, f"{prefix}/{name}", contents()[name] or b"")
+    with FaultProxy(store.endpoint_url) as proxy:
+        for variable, value in store.environment(proxy.url).items():
+            monkeypatch.setenv(variable, value)
+        call = partial(
+            fanfold.run_many,
+            [f"s3://{BUCKET}/{prefix}/{name}" for name in names],
+            out=f"s3://{BUCKET}/{prefix}/out",
+        )
+        first = call()
+        rows = table(store.get(BUCKET, f"{prefix}/out/summary.tsv"))
+        proxy.clear()
+        store.put(BUCKET, f"{prefix}/reads.fq", PHIX)
+
+        again = call(executor=threads)
+
+        read = {each.request.path.rpartition("/")[2] for each in proxy.log("GET")}
+    assert read.isdisjoint(name for name in GOOD if GOOD[name][0])
+    resumed = {each.name: each.report.resumed for each in again if each.report is not None}
+    assert resumed == dict.fromkeys(GOOD, True) | {"reads.fq": False}
+    assert [each.name for each in first if each.error] == [
+        "reads.fq",
+        "cut.fa.gz",
+        "empty.fa",
+        "late.fa",
+    ]
+    assert [each.name for each in again if each.error] == ["cut.fa.gz", "empty.fa", "late.fa"]
+    for before, after in zip(
+        rows, table(store.get(BUCKET, f"{prefix}/out/summary.tsv")), strict=True
+    ):
+        if before[0] != "reads.fq":
+            assert before[:7] + before[8:] == after[:7] + after[8:]
+
+
+def test_fresh_starts_all_over(folder: Path, tmp_path: Path) -> None:
+    paths = [folder / name for name in GOOD]
+    fanfold.run_many(paths, out=tmp_path / "out")
+
+    outcomes = fanfold.run_many(paths, out=tmp_path / "out", fresh=True)
+
+    assert not any(each.report.resumed for each in outcomes if each.report)
+
+
+@pytest.mark.parametrize("engine", ["threads", "pool"])
+def test_an_interrupt_stops_all_and_can_be_taken_up(
+    engine: str, tmp_path: Path, threads: Executor
+) -> None:
+    paths = genomes(tmp_path / "inputs", 40)
+    call: Callable[..., list[fanfold.Outcome]] = partial(
+        fanfold.run_many,
+        paths,
+        out=tmp_path / "out",
+        executor=threads if engine == "pool" else None,
+    )
+
+    def interrupt(done: int, _count: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call(progress=interrupt)
+    complete = {path.parent.name for path in (tmp_path / "out").glob("*/master.json")}
+    assert 5 <= len(complete) < len(paths)
+    assert not (tmp_path / "out" / "summary.tsv").exists()
+    outcomes = call()
+
+    assert all(each.report is not None for each in outcomes)
+    assert {each.name for each in outcomes if each.report and each.report.resumed} == complete
+    assert len(table((tmp_path / "out" / "summary.tsv").read_bytes())) == len(paths)
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{folder}/mt.fa", "{folder}/mt.fa"),
+        ("{folder}/mt.fa", "{folder}/../inputs/mt.fa"),
+        ("{folder}/mt.fa", "file://{folder}/mt.fa"),
+        ("{folder}/mt.fa", "s3://bucket/elsewhere/mt.fa"),
+        ("https://127.0.0.1:9/mt.fa?signature=SECRET", "s3://bucket/mt.fa"),
+        ("-", "-"),
+    ],
+)
+def test_two_inputs_of_one_name_are_refused_before_anything_is_done(
+    one: str, other: str, folder: Path, tmp_path: Path
+) -> None:
+    locations = [each.format(folder=folder) for each in (one, other)]
+    good = folder / "phix.fa.gz"
+
+    with pytest.raises(ParameterError, match=r"2 inputs are called (mt\.fa|stdin)") as found:
+        fanfold.run_many([good, *locations], out=tmp_path / "out")
+    done = command("run", good, *locations, "--out", tmp_path / "out")
+
+    assert done.returncode == 2
+    assert done.stderr == f"fanfold: {found.value}\n"
+    assert "SECRET" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_called_as_the_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"summary\.tsv"):
+        fanfold.run_many([tmp_path / "summary.tsv", tmp_path / "x.fa"], out=tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+HOSTILE = [
+    "tab\there.fa",
+    "new\nline.fa",
+    "return\rhere.fa",
+    "form\ffeed\vtab\x1c\x1d\x1e.fa",
+    "next\x85line\u2028paragraph\u2029.fa",
+    "-rf.fa",
+    " spaces  here .fa",
+    "%2e%2E%2Fx.fa",
+    "a?b#c&d;$(e)`f`'g.fa",
+    "chunks",
+    "plan.json",
+    "master.json",
+    "été 🧬.fa",
+    "x" * 200 + ".fa",
+]
+
+
+def test_no_name_breaks_the_table(tmp_path: Path) -> None:
+    folder = tmp_path / "in\tputs\n"
+    folder.mkdir()
+    for name in HOSTILE:
+        (folder / name).write_bytes(PHIX)
+    missing = folder / "mis\nsing\tand\rgone.fa"
+
+    outcomes = fanfold.run_many([*(folder / name for name in HOSTILE), missing], out=tmp_path / "o")
+
+    *reports, failed = outcomes
+    assert [each.error for each in reports] == [None] * len(HOSTILE)
+    content = (tmp_path / "o" / "summary.tsv").read_bytes()
+    rows = table(content)
+    assert len(rows) == len(content.decode().splitlines()) - 1 == len(outcomes)
+    assert rows[0][0] == "tab here.fa"
+    assert [row[0] for row in rows if row[0] in HOSTILE] == HOSTILE[5:]
+    assert rows[-1][1] == "FAILED"
+    assert isinstance(failed.error, SourceError)
+    for name in HOSTILE:
+        assert json.loads((tmp_path / "o" / name / "master.json").read_bytes())["source"][
+            "name"
+        ] == (name)
+    parsed = csv.reader(content.decode().splitlines(keepends=True), delimiter="\t")
+    assert list(parsed) == [HEADER, *rows]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_a_name_that_is_not_utf_8_fails_alone(tmp_path: Path) -> None:
+    hostile = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.fa")
+    Path(hostile).write_bytes(PHIX)
+    missing = os.fsdecode(os.fsencode(tmp_path) + b"/\xfe.fa")
+
+    outcomes = fanfold.run_many([hostile, DATA / "human_MT.fa", missing], out=tmp_path / "out")
+    done = command("run", hostile, DATA / "human_MT.fa", missing, "--out", tmp_path / "out")
+
+    assert [each.error is None for each in outcomes] == [False, True, False]
+    assert "not UTF-8" in str(outcomes[0].error)
+    assert done.returncode == 9
+    rows = table((tmp_path / "out" / "summary.tsv").read_bytes())
+    assert [row[0] for row in rows] == ["\\udcff.fa", "human_MT.fa", "\\udcfe.fa"]
+
+
+def test_names_of_objects_stay_what_they_are(store: S3Server, prefix: str) -> None:
+    names = ["%2e x+y.fa", "a?b#c&d.fa", "été.fa", "=.fa"]
+    for name in names:
+        store.put(BUCKET, f"{prefix}/{name}", PHIX)
+
+    outcomes = fanfold.run_many(
+        [f"s3://{BUCKET}/{prefix}/{name}" for name in names], out=f"s3://{BUCKET}/{prefix}/out"
+    )
+
+    assert [each.error for each in outcomes] == [None] * len(names)
+    rows = table(store.get(BUCKET, f"{prefix}/out/summary.tsv"))
+    assert [row[0] for row in rows] == names
+    for name in names:
+        assert "master.json" in stored_results(store, f"{prefix}/out/{name}")
+
+
+# --- where results go -------------------------------------------------------------------------
+
+
+def test_results_in_the_folder_of_the_inputs_harm_none_of_them(folder: Path) -> None:
+    """A file is where a folder would have to be."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    outcomes = fanfold.run_many([folder / "mt.fa", folder / "none.fa"], out=folder)
+
+    assert [type(each.error) for each in outcomes] == [OutputError] * 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before | {
+        "summary.tsv": (folder / "summary.tsv").read_bytes()
+    }
+
+
+def test_an_output_that_cannot_be_is_told_before_anything_is_done(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match="can't be made"):
+        fanfold.run_many([folder / "mt.fa"], out=tmp_path / "file" / "out")
+
+
+# --- many on few ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["one worker", "two workers", "a pool of one", "dask"])
+def test_hundreds_of_small_genomes_share_few_workers(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    paths = genomes(tmp_path / "inputs")
+    call = partial(fanfold.run_many, paths, 3, out=tmp_path / "out", slice_bytes=500)
+    match engine:
+        case "one worker":
+            outcomes = call(workers=1)
+        case "two workers":
+            outcomes = call(workers=2)
+        case "dask":
+            outcomes = call(executor=request.getfixturevalue("dask"))
+        case _:
+            with ThreadPoolExecutor(1) as pool:
+                outcomes = call(executor=pool)
+
+    assert [each.name for each in outcomes] == [path.name for path in paths]
+    lengths = [each.report.master["sequences"]["length"] for each in outcomes if each.report]
+    assert lengths == [8 * (50 + index) for index in range(MANY)]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_inputs_of_many_slices_do_not_starve_each_other(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    paths = []
+    for index in range(8):
+        paths.append(tmp_path / f"{index}.fa")
+        paths[-1].write_bytes(compress(MT))
+
+    outcomes = fanfold.run_many(paths, out=tmp_path / "out", slice_bytes=300, workers=1)
+
+    assert [each.error for each in outcomes] == [None] * len(paths)
+
+
+# --- memory -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "8"])
+def test_the_least_memory_that_a_run_may_have_is_enough_for_many(
+    workers: str, folder: Path, tmp_path: Path
+) -> None:
+    """Inputs that are under way share it; none is refused that alone would not be."""
+    paths = [folder / name for name in GOOD]
+
+    succeed("run", *paths, "--out", tmp_path, "--memory", "120MiB", "--workers", workers)
+    succeed("run", *paths, "--out", tmp_path, "--memory", "300MiB", "--workers", workers, "--fresh")
+
+
+def test_too_little_memory_is_refused_before_anything_is_done(folder: Path, tmp_path: Path) -> None:
+    done = command("run", folder / "mt.fa", folder / "gap.fa", "--out", tmp_path, "--memory", "9MB")
+
+    assert done.returncode == 2
+    assert "too little" in done.stderr
+    assert not (tmp_path / "summary.tsv").exists()
+
+
+def test_an_input_with_more_records_than_memory_fails_alone(tmp_path: Path) -> None:
+    records = b"".join(b">%d\n" % number for number in range(800_000))
+    (tmp_path / "many.fa").write_bytes(records)
+
+    done = command(
+        *("run", tmp_path / "many.fa", DATA / "phiX174.fa", "--out", tmp_path / "out"),
+        *("--memory", "120MiB"),
+    )
+
+    assert done.returncode == 9
+    (many, phix) = table((tmp_path / "out" / "summary.tsv").read_bytes())
+    assert many[1] == "FAILED"
+    assert "--memory" in many[-1]
+    assert phix[1] == "SUCCEEDED"
