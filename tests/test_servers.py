@@ -21,6 +21,7 @@ from servers.proxy import (
     Delay,
     FaultProxy,
     ReplaceETag,
+    ReplaceHeader,
     Reset,
     ResetUpload,
     Stall,
@@ -184,6 +185,13 @@ def test_an_etag_is_replaced(s3: S3Server, proxy: FaultProxy) -> None:
     assert response.headers.get_all("ETag") == ['"new"']
     assert body == BODY
     assert got(proxy)[0].headers["ETag"] == s3.head("bucket", "object")["etag"]
+
+
+def test_a_header_is_replaced_where_there_is_one(proxy: FaultProxy) -> None:
+    proxy.inject(ReplaceHeader("content-type", "text/x-fasta"))
+    assert got(proxy)[0].headers.get_all("Content-Type") == ["text/x-fasta"]
+    proxy.inject(ReplaceHeader("x-amz-checksum-crc64nvme", "none"))
+    assert "x-amz-checksum-crc64nvme" not in got(proxy)[0].headers
 
 
 @pytest.mark.parametrize("at_byte", [0, 77_777, len(BODY) - 1])

@@ -481,7 +481,7 @@ def main() -> None:
             err=True,
         )
         status = 1
-    if status == 128 + signal.SIGINT:
+    if status:
         # Threads that wait for a store's answer would hold the process up till it comes.
         with suppress(OSError):
             sys.stdout.flush()

@@ -90,6 +90,14 @@ class ReplaceETag:
 
 
 @dataclass(frozen=True)
+class ReplaceHeader:
+    """The answer's header of this name, if it has one, bears this value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class CorruptDownload:
     """One bit of the answer's body is flipped, in the byte at this offset of what is sent."""
 
@@ -117,6 +125,7 @@ Fault = (
     | Stall
     | Truncate
     | ReplaceETag
+    | ReplaceHeader
     | CorruptDownload
     | CorruptUpload
     | Delay
@@ -405,9 +414,13 @@ class _Connection(LoopbackConnection):
         stated = response.headers["Content-Length"]
         bodiless = self.command == "HEAD" or response.status in {204, 304}
         chunked = stated is None and not bodiless
-        etag = fault.etag if isinstance(fault, ReplaceETag) else None
+        replaced = {}
+        if isinstance(fault, ReplaceETag):
+            replaced["etag"] = fault.etag
+        elif isinstance(fault, ReplaceHeader):
+            replaced[fault.name.lower()] = fault.value
         self._begin(response.status, response.reason)
-        self._copy_headers(response.headers, self.send_header, etag)
+        self._copy_headers(response.headers, self.send_header, replaced)
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -468,13 +481,14 @@ class _Connection(LoopbackConnection):
             taken += len(piece)
 
     def _copy_headers(
-        self, headers: Message, put: Callable[[str, str], None], etag: str | None = None
+        self,
+        headers: Message,
+        put: Callable[[str, str], None],
+        replaced: Mapping[str, str] | None = None,
     ) -> None:
         for name, value in headers.items():
-            if name.lower() == "etag" and etag is not None:
-                put(name, etag)
-            elif name.lower() not in OF_ONE_CONNECTION:
-                put(name, value)
+            if name.lower() not in OF_ONE_CONNECTION:
+                put(name, (replaced or {}).get(name.lower(), value))
 
     def _begin(self, status: int, reason: str | None = None) -> None:
         self.proxy.progress(self.number, status=status)

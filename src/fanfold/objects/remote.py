@@ -10,18 +10,27 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, timedelta
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import obstore.exceptions
 from obstore.store import HTTPStore, from_url
 
 from fanfold._kernel import VERSION
-from fanfold.errors import EngineError, FanfoldError, OutputError, SourceChangedError, SourceError
+from fanfold.errors import (
+    EngineError,
+    FanfoldError,
+    OutputError,
+    ParameterError,
+    SourceChangedError,
+    SourceError,
+)
 from fanfold.objects import s3
 from fanfold.objects.ahead import map_ahead
+from fanfold.objects.settings import Settings, current, read_timeout, retry_timeout
 from fanfold.objects.source import Source
 from fanfold.objects.urls import Url, base_name, parse_object, shown
 
@@ -35,22 +44,31 @@ _RANGE_BYTES = 8 * 1024**2
 _RANGES_AHEAD = 3
 """Requests under way beside the range that is scanned."""
 
-_TRIES = 4
-"""How often a range is asked for whose body broke off, beside what obstore tries by itself."""
+_FIRST_PAUSE, _LONGEST_PAUSE, _PAUSE_GROWTH = timedelta(seconds=0.1), timedelta(seconds=15), 3
+"""A pause before the next try is drawn from the first to so many times the one before."""
+_MANY_RETRIES = 1000
+"""So many that time alone ends them."""
 
 _SPOOL_BYTES = 16 * 1024**2
 """What is written up to this size stays in memory until it is sent."""
 
-_STALL = timedelta(seconds=30)
-"""How long a server may send nothing before it is asked again."""
-
 _LONGEST_REQUEST = timedelta(hours=1)
-_LONGEST_RETRY = timedelta(minutes=2)
 
-_SETTINGS = ("AWS_", "AZURE_", "GOOGLE_")
-_ENDPOINT = re.compile("ENDPOINT|BASE_URL")
+_BROKE_OFF = re.compile("(?<!Generic )HTTP error: |NoSuchUpload")
+"""What obstore says of a connection that failed, and of no answer that came; and of an upload that
+is complete, though the answer to that was lost."""
 
-_Errors = (obstore.exceptions.BaseError, OSError, ValueError)
+_REFUSED = "status code: 4"
+"""What obstore says of an answer that no retry would change."""
+
+_PLAIN_HTTP = re.compile(
+    r"\w*(?:ENDPOINT|BASE_URL)\w*=http://.*|\w+_ALLOW_HTTP=(?:true|1|yes|on)", re.IGNORECASE
+)
+"""Settings by which a store may be reached without TLS."""
+
+_Answer = TypeVar("_Answer")
+
+_Errors = (obstore.exceptions.BaseError, OSError)
 
 
 def stat_source(location: str) -> Source:
@@ -60,7 +78,7 @@ def stat_source(location: str) -> Source:
         ParameterError: the URL can't be an object's.
         SourceError: there is no such object, or it can't be pinned or read by ranges.
     """
-    url = parse_object(location)
+    url, name = parse_object(location), base_name(location)
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
     except _Errors as error:
@@ -71,7 +89,7 @@ def stat_source(location: str) -> Source:
             f"{shown(location)}: the server tells neither ETag nor Last-Modified, so a change under"
             " the run would go unseen; download it, or pipe it in: curl URL | fanfold run -"
         )
-    return Source(location, base_name(location), meta["size"], etag)
+    return Source(location, name, meta["size"], etag)
 
 
 def read_blocks(
@@ -131,7 +149,11 @@ class RemotePlace:
     ) -> None:
         """Write an object; pieces are sent while others are made."""
         try:
-            _store(self._url).put(self._url.below(name), data)
+            if isinstance(data, bytes):
+                self._put(name, data)
+            else:
+                # In parts; what is sent can't be asked for again.
+                _store(self._url).put(self._url.below(name), data)
         except FanfoldError:
             raise
         except _Errors as error:
@@ -148,8 +170,7 @@ class RemotePlace:
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
             try:
                 yield cast("BinaryIO", file)
-                file.seek(0)
-                _store(self._url).put(self._url.below(name), cast("BinaryIO", file))
+                self._put(name, cast("BinaryIO", file))
             except _Errors as error:
                 raise OutputError(self._unwritable(name, error)) from error
 
@@ -157,7 +178,7 @@ class RemotePlace:
         """The size of each object directly in `below`, by name."""
         prefix = self._url.below(below) if below else self._url.key
         try:
-            listed = _store(self._url).list_with_delimiter(prefix or None)
+            listed = _until_whole(lambda: _store(self._url).list_with_delimiter(prefix or None))
         except _Errors as error:
             raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
         return {each["path"].rpartition("/")[2]: each["size"] for each in listed["objects"]}
@@ -168,19 +189,32 @@ class RemotePlace:
         if not keys:
             return
         try:
-            with contextlib.suppress(FileNotFoundError):
-                _store(self._url).delete(keys)
+            _until_whole(lambda: self._remove(keys))
         except _Errors as error:
             raise OutputError(f"{self.url}: can't be removed: {_reason(error)}") from error
+
+    def _put(self, name: str, data: bytes | BinaryIO) -> None:
+        def put() -> None:
+            if not isinstance(data, bytes):
+                data.seek(0)
+            _store(self._url).put(self._url.below(name), data)
+
+        _until_whole(put)
+
+    def _remove(self, keys: list[str]) -> None:
+        try:
+            _store(self._url).delete(keys)
+        except FileNotFoundError:
+            # Some stores stop at the first that isn't there.
+            for key in keys:
+                with contextlib.suppress(FileNotFoundError):
+                    _store(self._url).delete(key)
 
     def sweep(self, below: str = "") -> None:
         """Nothing: an object appears whole or not at all."""
 
     def _unwritable(self, name: str, error: Exception) -> str:
-        return (
-            f"{self.where(name)}: can't be written: {_reason(error)}; then run again: what is"
-            " finished is kept"
-        )
+        return f"{self.where(name)}: can't be written: {_reason(error)}"
 
 
 def _stat_web(url: Url) -> ObjectMeta:
@@ -193,27 +227,48 @@ def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
     options: GetOptions = {"range": span}
     if source.etag.startswith('"'):  # weak ones and times can't be demanded
         options["if_match"] = source.etag
-    broken: Exception = OSError("nothing came")
-    for _ in range(_TRIES):
-        try:
-            found = _store(url).get(url.key, options=options)
-            if (_pin(found.meta), found.meta["size"]) != (source.etag, source.size_bytes):
-                raise SourceChangedError(_changed(source))
-            data = memoryview(found.bytes())
-        except obstore.exceptions.PreconditionError as error:
+
+    def fetch() -> memoryview:
+        found = _store(url).get(url.key, options=options)
+        if (_pin(found.meta), found.meta["size"]) != (source.etag, source.size_bytes):
+            raise SourceChangedError(_changed(source))
+        return memoryview(found.bytes())
+
+    try:
+        data = _until_whole(fetch)
+    except obstore.exceptions.PreconditionError as error:
+        raise SourceChangedError(_changed(source)) from error
+    except FileNotFoundError as error:
+        raise SourceError(_unreadable(source.url, error)) from error
+    except _Errors as error:
+        # A body that broke off is taken up by obstore; this is its error if the object is another
+        # by then, or gone.
+        if _REFUSED in str(error) and stat_source(source.url) != source:
             raise SourceChangedError(_changed(source)) from error
-        except (FileNotFoundError, obstore.exceptions.PermissionDeniedError) as error:
-            raise SourceError(_unreadable(source.url, error)) from error
-        except _Errors as error:
-            broken = error
-            continue
-        if len(data) == span[1] - span[0]:
-            return data
-        broken = OSError(f"{len(data)} bytes came of {span[1] - span[0]}")
-    # A body that broke off is taken up by obstore, which fails if the object is another by then.
-    if stat_source(source.url) != source:
-        raise SourceChangedError(_changed(source)) from broken
-    raise SourceError(_unreadable(source.url, broken)) from broken
+        raise SourceError(_unreadable(source.url, error)) from error
+    if len(data) != span[1] - span[0]:
+        raise SourceError(
+            f"{shown(source.url)}: can't be read: {len(data)} bytes came of"
+            f" {span[1] - span[0]}; the server is at fault: download it another way"
+        )
+    return data
+
+
+def _until_whole(ask: Callable[[], _Answer]) -> _Answer:
+    """What a store answers to a request that may be made twice.
+
+    It is made again when its answer broke off, which obstore does by itself only for some.
+    """
+    end = time.monotonic() + retry_timeout().total_seconds()
+    pause = _FIRST_PAUSE.total_seconds()
+    while True:
+        try:
+            return ask()
+        except (obstore.exceptions.GenericError, FileNotFoundError) as error:
+            if not _BROKE_OFF.search(str(error)) or time.monotonic() + pause > end:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE.total_seconds())
 
 
 def _pin(meta: ObjectMeta) -> str | None:
@@ -232,8 +287,15 @@ def _store(url: Url) -> ObjectStore:
             "a process that was forked from one that reads object storage can't read it itself;"
             " make the pool with mp_context=multiprocessing.get_context('spawn')"
         )
-    settings = (each for each in os.environ.items() if each[0].startswith(_SETTINGS))
-    return _make_store(url.scheme, url.root, tuple(sorted(settings)))
+    try:
+        return _make_store(url.scheme, url.root, current())
+    except FanfoldError:
+        raise
+    except _Errors as error:
+        said = str(error).partition("\n")[0]
+        raise ParameterError(
+            f"{shown(url.root)}: the settings for it can't be ({said}); see docs/storage.md"
+        ) from error
 
 
 @lru_cache(maxsize=1)
@@ -243,17 +305,25 @@ def _first_process() -> int:
 
 
 @lru_cache(maxsize=64)
-def _make_store(scheme: str, root: str, settings: tuple[tuple[str, str], ...]) -> ObjectStore:
+def _make_store(scheme: str, root: str, settings: Settings) -> ObjectStore:
     by_http = root.startswith("http://") or any(
-        value.startswith("http://") for name, value in settings if _ENDPOINT.search(name)
+        _PLAIN_HTTP.fullmatch(f"{name}={value}") for name, value in settings
     )
     client_options: ClientConfig = {
         "allow_http": by_http,
-        "read_timeout": _STALL,
+        "read_timeout": read_timeout(),
         "timeout": _LONGEST_REQUEST,
         "user_agent": f"fanfold/{VERSION}",
     }
-    retry_config: RetryConfig = {"max_retries": 8, "retry_timeout": _LONGEST_RETRY}
+    retry_config: RetryConfig = {
+        "max_retries": _MANY_RETRIES,
+        "retry_timeout": retry_timeout(),
+        "backoff": {
+            "init_backoff": _FIRST_PAUSE,
+            "max_backoff": _LONGEST_PAUSE,
+            "base": _PAUSE_GROWTH,
+        },
+    }
     if scheme in {"http", "https"}:
         return HTTPStore(root, client_options=client_options, retry_config=retry_config)
     if scheme == "s3":
@@ -275,6 +345,8 @@ def _unreadable(location: str, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """What a store said, in a line, and what to do."""
     match error:
+        case FileNotFoundError() if "NoSuchUpload" in str(error):
+            return "the connection failed as it ended; run again: what is finished is kept"
         case FileNotFoundError():
             return "there is no such object (or bucket); check the URL and the endpoint"
         case obstore.exceptions.PermissionDeniedError() | obstore.exceptions.UnauthenticatedError():
@@ -289,7 +361,18 @@ def _reason(error: Exception) -> str:
             )
     said = str(error).partition("\n")[0]
     code = re.search(r"<Code>(\w+)</Code>", str(error))
-    if "301 Moved" in said or (code and code[1] == "PermanentRedirect"):
+    if (
+        "configured region" in said
+        or "301 Moved" in said
+        or (code and code[1] == "PermanentRedirect")
+    ):
         return "the bucket is in another region; set AWS_REGION, or give --region"
-    said = re.sub(r"<\?xml.*", code[1] if code else "", said)
-    return re.sub(r"\?\S+", "?…", said)[:300].rstrip(" :")
+    # What else a server answers may be a page of HTML, or tell a signature.
+    said = re.sub(r"(status code: \d+[\w ]*:|<\?xml).*", rf"\1 {code[1] if code else ''}", said)
+    said = said.replace("<?xml", "")
+    said = re.sub(r"Generic \w+ error: |Error performing list request: ", "", said)
+    said = re.sub(
+        r"Error performing \w+ \S+ in \S+?(, after \d+ retries)?(,.*?)? +- ", r"\1: ", said
+    )
+    said = re.sub(r"\?\S+", "?…", said).strip(" :,")[:300]
+    return f"{said}; check the store and the network, then run again: what is finished is kept"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from obstore.store import S3Store
 
 from fanfold.errors import ParameterError, SourceChangedError, SourceError
+from fanfold.objects.settings import Settings, current, read_timeout
 from fanfold.objects.source import Source, StoredChecksum
 
 if TYPE_CHECKING:
@@ -37,11 +39,10 @@ def make_store(bucket: str, client_options: ClientConfig, retry_config: RetryCon
     """
     config: S3Config = {}
     provider = None
-    has_credentials = _is_anonymous() or _setting(_CREDENTIALS) is not None
-    if not (has_credentials and _setting(_REGIONS)):
-        config, provider = _from_profile(bucket, required=not has_credentials)
-    if has_credentials:
-        provider = None
+    if _asks_profile():
+        config, provider = _from_profile(bucket, required=not _has_credentials())
+    if config.get("endpoint", "").startswith("http://"):
+        client_options = {**client_options, "allow_http": True}
     return S3Store(
         bucket,
         config=config,
@@ -67,7 +68,7 @@ def stored_checksum(source: Source) -> StoredChecksum:
         return StoredChecksum(None, "not asked for: it takes pip install 'fanfold[aws]'")
     bucket, _, key = source.url.removeprefix("s3://").partition("/")
     try:
-        head = _client().head_object(
+        head = _client(current()).head_object(
             Bucket=bucket, Key=key, ChecksumMode="ENABLED", IfMatch=source.etag
         )
     except botocore.exceptions.ClientError as error:
@@ -110,12 +111,10 @@ def _from_profile(bucket: str, *, required: bool) -> tuple[S3Config, Any]:
         config: S3Config = {}
         if session.region_name:
             config["region"] = session.region_name
-        if not required:
-            return config, None
         endpoint = session.client("s3", region_name=session.region_name or "us-east-1").meta
         if ".amazonaws.com" not in endpoint.endpoint_url:
             config["endpoint"] = endpoint.endpoint_url
-        return config, Boto3CredentialProvider(session)
+        return config, Boto3CredentialProvider(session) if required else None
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise ParameterError(
             f"s3://{bucket}: no credentials ({error}); set AWS_PROFILE or AWS_ACCESS_KEY_ID and its"
@@ -123,7 +122,9 @@ def _from_profile(bucket: str, *, required: bool) -> tuple[S3Config, Any]:
         ) from error
 
 
-def _client() -> Any:
+@lru_cache(maxsize=8)
+def _client(_settings: Settings) -> Any:
+    """A client for the settings there are; made once for them, for that takes a while."""
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -137,11 +138,23 @@ def _client() -> Any:
         config=Config(
             signature_version=UNSIGNED if _is_anonymous() else None,
             s3={"addressing_style": "path"} if endpoint else None,
+            ignore_configured_endpoint_urls=not _asks_profile(),  # type: ignore[call-arg] # its stub lacks it
             retries={"mode": "standard", "total_max_attempts": 6},
             connect_timeout=10,
-            read_timeout=30,
+            read_timeout=read_timeout().total_seconds(),
         ),
     )
+
+
+def _asks_profile() -> bool:
+    """Whether the shared configuration files are looked at: not where the environment tells all."""
+    if os.environ.get("AWS_PROFILE"):
+        return True
+    return not (_has_credentials() and _setting(_REGIONS))
+
+
+def _has_credentials() -> bool:
+    return _is_anonymous() or _setting(_CREDENTIALS) is not None
 
 
 def _is_anonymous() -> bool:

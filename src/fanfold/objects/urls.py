@@ -103,7 +103,7 @@ def base_name(location: str) -> str:
     Raises:
         ParameterError: there is none, or none that results can be named after.
     """
-    url = _parse(location)
+    url = parse_object(location)
     path = unquote(re.split(r"[?#]", location, maxsplit=1)[0]) if url.is_web else url.key
     name = path.rpartition("/")[2]
     if url.is_web and path.count("/") < 3:

@@ -1,0 +1,54 @@
+"""The settings of stores, which are in the environment, and those of fanfold's own among them."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from fanfold.errors import ParameterError
+
+READ_TIMEOUT = "FANFOLD_READ_TIMEOUT"
+RETRY_TIMEOUT = "FANFOLD_RETRY_TIMEOUT"
+
+_LONGEST = timedelta(days=1)
+
+_NAMES = ("AWS_", "AZURE_", "GOOGLE_", READ_TIMEOUT, RETRY_TIMEOUT)
+
+Settings = tuple[tuple[str, str], ...]
+"""Names and values, sorted: what a store or client is made for, and remembered by."""
+
+
+def current() -> Settings:
+    """All that is set now."""
+    return tuple(sorted(each for each in os.environ.items() if each[0].startswith(_NAMES)))
+
+
+def read_timeout() -> timedelta:
+    """How long a server may send nothing before it is asked again.
+
+    Raises:
+        ParameterError: the setting is no time.
+    """
+    return _time(READ_TIMEOUT, timedelta(seconds=30))
+
+
+def retry_timeout() -> timedelta:
+    """How long what fails for a moment is tried again.
+
+    Raises:
+        ParameterError: the setting is no time.
+    """
+    return _time(RETRY_TIMEOUT, timedelta(minutes=1))
+
+
+def _time(setting: str, default: timedelta) -> timedelta:
+    told = os.environ.get(setting)
+    if not told:
+        return default
+    try:
+        time = timedelta(seconds=float(told))
+    except (ValueError, OverflowError):
+        time = timedelta()
+    if not timedelta() < time <= _LONGEST:
+        raise ParameterError(f"{setting}={told}: give seconds, such as {default.total_seconds():g}")
+    return time

@@ -1,0 +1,1 @@
+"""Genomes and results in object stores, on the web and in pipes."""
