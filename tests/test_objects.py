@@ -195,7 +195,7 @@ def test_locations_are_split_and_made_absolute() -> None:
 def test_a_store_is_waited_for_as_long_as_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FANFOLD_READ_TIMEOUT", "FANFOLD_RETRY_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
-    assert (read_timeout(), retry_timeout()) == (timedelta(seconds=30), timedelta(minutes=2))
+    assert (read_timeout(), retry_timeout()) == (timedelta(seconds=30), timedelta(minutes=1))
     monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "0.5")
     monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "7")
     assert (read_timeout(), retry_timeout()) == (timedelta(seconds=0.5), timedelta(seconds=7))
