@@ -15,15 +15,14 @@ import lzma
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import sysconfig
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import archives
 import pytest
 from naive import analyse, comparable, crc64nvme
 
@@ -283,23 +282,7 @@ def bgzf(text: bytes) -> bytes:
     """By bgzip where it is installed; else blocks of the same form."""
     if shutil.which("bgzip"):
         return subprocess.run(["bgzip", "-c"], input=text, capture_output=True, check=True).stdout
-    return bgzf_blocks(text, 0xFF00)
-
-
-def bgzf_blocks(text: bytes, block_bytes: int) -> bytes:
-    """BGZF by the SAM specification, section 4.1, with its end-of-file block."""
-    blocks = []
-    for start in [*range(0, len(text), block_bytes), len(text)]:
-        piece = text[start : start + block_bytes]
-        deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
-        deflated = deflater.compress(piece) + deflater.flush()
-        blocks.append(
-            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
-            + struct.pack("<H", len(deflated) + 25)
-            + deflated
-            + struct.pack("<II", zlib.crc32(piece), len(piece))
-        )
-    return b"".join(blocks)
+    return archives.bgzf(text)
 
 
 def gzip_members(text: bytes) -> bytes:
@@ -312,7 +295,7 @@ ARCHIVES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "gzip of several members": ("gzip", gzip_members),
     "BGZF": ("bgzf", bgzf),
-    "BGZF of small blocks": ("bgzf", lambda text: bgzf_blocks(text, 1000)),
+    "BGZF of small blocks": ("bgzf", lambda text: archives.bgzf(text, 1000)),
     "zstd": ("zstd", zstd.compress),
     "bzip2": ("bzip2", bz2.compress),
     "xz": ("xz", lzma.compress),

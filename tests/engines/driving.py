@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sysconfig
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,19 +106,3 @@ def whole(
     """What one thread makes of one slice that is the whole of a file."""
     fanfold.run(path, k, canonical=canonical, out=out, slice_bytes=10**9, workers=1)
     return results(out)
-
-
-def bgzf(text: bytes, block_bytes: int) -> bytes:
-    """BGZF by the SAM specification, section 4.1, with its end-of-file block."""
-    blocks = []
-    for start in [*range(0, len(text), block_bytes), len(text)]:
-        piece = text[start : start + block_bytes]
-        deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
-        deflated = deflater.compress(piece) + deflater.flush()
-        blocks.append(
-            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
-            + struct.pack("<H", len(deflated) + 25)
-            + deflated
-            + struct.pack("<II", zlib.crc32(piece), len(piece))
-        )
-    return b"".join(blocks)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from archives import bgzf
 from servers.s3 import S3Server
 
 import fanfold
@@ -23,7 +24,6 @@ from engines.driving import (
     BUCKET,
     DATA,
     GENOMES,
-    bgzf,
     command,
     results,
     running,

@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from archives import bgzf
 from servers.proxy import FaultProxy
 from servers.s3 import S3Server
 
 import fanfold
 from engines.dask_cluster import Cluster
-from engines.driving import BUCKET, DATA, bgzf, command, results, stored_results, succeed, whole
+from engines.driving import BUCKET, DATA, command, results, stored_results, succeed, whole
 from fanfold.errors import OutputError, ParameterError, SourceError
 
 PHIX = (DATA / "phiX174.fa").read_bytes()

@@ -16,18 +16,17 @@ import os
 import random
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import sysconfig
 import threading
 import time
-import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import archives
 import pytest
 from naive import LONGEST_HEADER_BYTES, crc64nvme
 
@@ -411,19 +410,8 @@ def test_a_fold_of_bad_text_refuses_it_each_time(tmp_path: Path, out: Path) -> N
 
 
 def bgzf(text: bytes, block_bytes: int = 10_000, *, end: bool = True) -> bytes:
-    """BGZF by the SAM specification, section 4.1, with or without its end-of-file block."""
-    blocks = []
-    for start in [*range(0, len(text), block_bytes), *([len(text)] if end else [])]:
-        piece = text[start : start + block_bytes]
-        deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
-        deflated = deflater.compress(piece) + deflater.flush()
-        blocks.append(
-            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
-            + struct.pack("<H", len(deflated) + 25)
-            + deflated
-            + struct.pack("<II", zlib.crc32(piece), len(piece))
-        )
-    return b"".join(blocks)
+    """Of several blocks."""
+    return archives.bgzf(text, block_bytes, end=end)
 
 
 def zstd_with_checksum(text: bytes) -> bytes:

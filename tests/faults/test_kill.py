@@ -13,17 +13,16 @@ import random
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sysconfig
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from archives import bgzf
 
 import fanfold
 
@@ -67,26 +66,10 @@ def genome() -> bytes:
     return b"".join(parts)
 
 
-def bgzf(text: bytes) -> bytes:
-    """BGZF by the SAM specification, section 4.1."""
-    blocks = []
-    for start in [*range(0, len(text), 0xFF00), len(text)]:
-        piece = text[start : start + 0xFF00]
-        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
-        deflated = deflater.compress(piece) + deflater.flush()
-        blocks.append(
-            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
-            + struct.pack("<H", len(deflated) + 25)
-            + deflated
-            + struct.pack("<II", zlib.crc32(piece), len(piece))
-        )
-    return b"".join(blocks)
-
-
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": lambda text: gzip.compress(text, 1),
-    "bgzf": bgzf,
+    "bgzf": lambda text: bgzf(text, level=1),
 }
 
 

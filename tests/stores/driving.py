@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
-import struct
 import subprocess
 import sys
 import sysconfig
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from archives import bgzf
 
 import fanfold
 
@@ -34,27 +34,11 @@ OF_ONE_RUN = {"plan.json", "run.json"}
 """The files that tell of a run, not of its input."""
 
 
-def bgzf(text: bytes, block_bytes: int = 5000) -> bytes:
-    """BGZF by the SAM specification, section 4.1, with its end-of-file block."""
-    blocks = []
-    for start in [*range(0, len(text), block_bytes), len(text)]:
-        piece = text[start : start + block_bytes]
-        deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
-        deflated = deflater.compress(piece) + deflater.flush()
-        blocks.append(
-            bytes.fromhex("1f8b0804 00000000 00ff0600 42430200")
-            + struct.pack("<H", len(deflated) + 25)
-            + deflated
-            + struct.pack("<II", zlib.crc32(piece), len(piece))
-        )
-    return b"".join(blocks)
-
-
 FORMS = {
     "genome.fa": GENOME,
     "genome.fa.gz": gzip.compress(GENOME, mtime=0),
     "members.fa.gz": gzip.compress(GENOME[:7000], mtime=0) + gzip.compress(GENOME[7000:], mtime=0),
-    "genome.fa.bgz": bgzf(GENOME),
+    "genome.fa.bgz": bgzf(GENOME, 5000),
     "genome.fa.zst": zstd.compress(GENOME),
 }
 """The genome in every form that is cut, or inflated, in a way of its own."""
