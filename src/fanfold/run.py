@@ -106,6 +106,8 @@ def run(
     check_positive("the size of a slice", slice_bytes)
     workers = affordable_workers(workers, memory_bytes, is_remote=is_remote(location))
     question = Question(parameters, slice_bytes, memory_bytes, fresh)
+    if out is not None:
+        open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
         return run_on(engine, Input(location, name), question, out, progress=progress)
 

@@ -45,9 +45,9 @@ def plan(
     """
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
+    folder = Folder(open_place(out))
     source = Input(location, name)
     size_bytes = source.source.size_bytes
-    folder = Folder(open_place(out))
     wanted_bytes = DEFAULT_SLICE_BYTES if slice_bytes is None else slice_bytes
     there = None if fresh else plan_to_resume(folder, source.source, parameters)
     if there is not None and there.slices is not None:

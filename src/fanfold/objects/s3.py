@@ -116,8 +116,10 @@ def _from_profile(bucket: str, *, required: bool) -> tuple[S3Config, Any]:
             config["endpoint"] = endpoint.endpoint_url
         return config, Boto3CredentialProvider(session) if required else None
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        # What isn't boto3's own says that its session has none.
+        reason = f" ({error})" if isinstance(error, botocore.exceptions.BotoCoreError) else ""
         raise ParameterError(
-            f"s3://{bucket}: no credentials ({error}); set AWS_PROFILE or AWS_ACCESS_KEY_ID and its"
+            f"s3://{bucket}: no credentials{reason}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its"
             " secret, or give --no-sign-request for a public bucket"
         ) from error
 
