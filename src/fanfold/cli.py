@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,6 +96,9 @@ _QUESTION = _options(
 )
 
 _SOME_FAILED = 9
+
+_GRACE_SECONDS = 0.5
+"""How long threads may take to end after a command has failed."""
 
 _ANONYMOUS = ("AWS_SKIP_SIGNATURE", "GOOGLE_SKIP_SIGNATURE", "AZURE_SKIP_SIGNATURE")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -444,6 +449,22 @@ def _summary(report: fanfold.Report) -> str:
     return "\n".join(f"  {label:<{width}}  {value}" for label, value in rows)
 
 
+def _leave(status: int) -> None:
+    """End the process, though threads may wait for a store's answer that doesn't come.
+
+    A file that one of them is writing has the time to appear, or to go.
+    """
+    end = time.monotonic() + _GRACE_SECONDS
+    with suppress(KeyboardInterrupt):
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and not thread.daemon:
+                thread.join(max(0.0, end - time.monotonic()))
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
 def main() -> None:
     """Run the command line; every foreseen error is told in a line or two."""
     debug = "--debug" in sys.argv[1:]
@@ -482,9 +503,5 @@ def main() -> None:
         )
         status = 1
     if status:
-        # Threads that wait for a store's answer would hold the process up till it comes.
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
+        _leave(status)
     sys.exit(status)
