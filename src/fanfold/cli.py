@@ -455,7 +455,7 @@ def _leave(status: int) -> None:
     A file that one of them is writing has the time to appear, or to go.
     """
     end = time.monotonic() + _GRACE_SECONDS
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, RuntimeError):  # one that hasn't started can't be joined
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join(max(0.0, end - time.monotonic()))
