@@ -19,6 +19,7 @@ import re
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
 from fanfold._kernel import crc64nvme
@@ -42,6 +43,15 @@ _GZIP = b"\x1f\x8b"
 _GZIP_DEFLATE = re.compile(rb"\x1f\x8b\x08")
 
 
+class Read(Protocol):
+    """Gives an object's bytes [start_byte, end_byte), as `fanfold.objects.read_blocks` does."""
+
+    def __call__(
+        self, start_byte: int, end_byte: int, block_bytes: int = BLOCK_BYTES, /
+    ) -> Iterator[memoryview]:
+        """The bytes, in blocks of at most `block_bytes`."""
+
+
 class BgzfSlice:
     """The text of the BGZF blocks that start in the range [start_byte, end_byte) of an object.
 
@@ -60,6 +70,7 @@ class BgzfSlice:
             the left ended. It may lie beyond the range, and then the slice owns nothing. The slice
             at the object's start needs none.
         read_bytes: bytes a read.
+        read: gives the object's bytes by range, where copies of it stand for it.
         blocks: the object's bytes, all and in order, when it can be read once only; then the range
             is all of it, however large `end_byte` is.
 
@@ -84,6 +95,7 @@ class BgzfSlice:
         begin_byte: int | None = None,
         *,
         read_bytes: int = BLOCK_BYTES,
+        read: Read | None = None,
         blocks: Iterator[memoryview] | None = None,
     ) -> None:
         self.start_byte = start_byte
@@ -97,6 +109,7 @@ class BgzfSlice:
         self.has_plain_member = False
         self.failed = False
         self._source = source
+        self._read = read or partial(read_blocks, source)
         self._read_bytes = read_bytes
         self._blocks_once = blocks
         self._must_search = begin_byte is None and start_byte > 0
@@ -113,10 +126,11 @@ class BgzfSlice:
             return
         window = _Window(
             self._source,
+            self._read,
             self.owned_start_byte,
             min(self.end_byte + _BLOCK_BYTES, self._source.size_bytes),
             self._read_bytes,
-            self._blocks_once,
+            blocks=self._blocks_once,
         )
         try:
             if not self._must_search or self._find_first_block(window):
@@ -127,6 +141,15 @@ class BgzfSlice:
             self.failed = True
             raise
         window.finish()
+
+    def find_first_block(self) -> int | None:
+        """Where the first block starts that a chain of headers shows in the range, if one does.
+
+        Reads no more than that takes.
+        """
+        end_byte = min(self.start_byte + 3 * _BLOCK_BYTES, self._source.size_bytes)
+        window = _Window(self._source, self._read, self.start_byte, end_byte, self._read_bytes)
+        return self.owned_start_byte if self._find_first_block(window) else None
 
     def _find_first_block(self, window: _Window) -> bool:
         for stride_byte in range(self.start_byte, self.end_byte, _BLOCK_BYTES):
@@ -258,6 +281,7 @@ class _Window:
 
     Args:
         source: the source.
+        read: gives its bytes by range.
         start_byte: where it starts.
         end_byte: as far as it will probably get; it can move beyond.
         read_bytes: bytes a read.
@@ -267,16 +291,19 @@ class _Window:
     def __init__(
         self,
         source: Source,
+        read: Read,
         start_byte: int,
         end_byte: int,
         read_bytes: int,
-        blocks: Iterator[memoryview] | None,
+        *,
+        blocks: Iterator[memoryview] | None = None,
     ) -> None:
         self._source = source
+        self._read_on = read
         self._read_bytes = read_bytes
         self._data = b""
         self._data_start_byte = start_byte
-        self._reads = blocks or read_blocks(source, start_byte, end_byte, read_bytes)
+        self._reads = blocks or read(start_byte, end_byte, read_bytes)
         self._reads_end_byte = source.size_bytes if blocks else end_byte
         self._crc = 0
 
@@ -318,9 +345,7 @@ class _Window:
             if start_byte == self._source.size_bytes:
                 return False
             self._reads_end_byte = min(start_byte + _RUN_ON_BYTES, self._source.size_bytes)
-            self._reads = read_blocks(
-                self._source, start_byte, self._reads_end_byte, self._read_bytes
-            )
+            self._reads = self._read_on(start_byte, self._reads_end_byte, self._read_bytes)
             block = next(self._reads, None)
         self._data += block
         return True

@@ -6,6 +6,8 @@
     │   ├── FastaError        not FASTA as fanfold defines it; carries the offset
     │   └── ArchiveError      a truncated or damaged archive; carries the offset
     ├── SourceError           the input can't be read
+    │   ├── SourceMissingError    there is none
+    │   ├── SourceElsewhereError  its bucket is in another region
     │   ├── SourceChangedError    it changed while it was being read
     │   └── ChecksumError         its store keeps another checksum than its bytes have
     ├── OutputError           the results can't be written
@@ -13,6 +15,7 @@
     ├── PlanError             a plan that can't be used: other version, other parameters, damaged
     │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
     ├── ProofError            the report contradicts its own checks: a defect of fanfold
+    ├── CloudError            the API refused, or a job in the cloud failed
     └── Cancelled             the run was asked to stop
 
 Every message says what was found, where, and what to do, in one or two lines. `exit_code` is what
@@ -79,6 +82,14 @@ class SourceError(FanfoldError):
     exit_code = 4
 
 
+class SourceMissingError(SourceError):
+    """An input that isn't there."""
+
+
+class SourceElsewhereError(SourceError):
+    """An input whose bucket is in another region."""
+
+
 class SourceChangedError(SourceError):
     """An input that changed while it was being read."""
 
@@ -120,6 +131,22 @@ class ProofError(FanfoldError):
     """A report that contradicts its own checks. It is not written."""
 
     exit_code = 7
+
+
+class CloudError(FanfoldError):
+    """What the API refused, or a job in the cloud that failed.
+
+    Attributes:
+        status: the HTTP status, if the API answered.
+        problem: the type of the problem document, if there was one.
+    """
+
+    exit_code = 10
+
+    def __init__(self, message: str, status: int | None = None, problem: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem
 
 
 class Cancelled(FanfoldError):  # noqa: N818 - a request that was met, not a fault

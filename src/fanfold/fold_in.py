@@ -118,21 +118,22 @@ def fold_in(
     """
     _check_memory(plan, folder, memory_bytes)
     folded = _folded(plan, folder, watch)
-    # The text that a plan wrote out stands for its archive.
-    if plan.cut != "text":
+    # Text that a plan wrote out stands for its archive, and copies for what they are of.
+    if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
     stored = checksum()
     _check_checksum(plan, folded, stored)
     master = make_report(plan, folded)
     place = folder.place
-    place.remove([MASTER])
+    if not folder.is_complete():
+        place.remove([MASTER])
     for name, write in _tables(plan, folded):
         with place.writing(name) as file:
             write(file.write)
     facts = _run_facts(plan, watch, scanned, stored)
     place.write(RUN, msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n")
     place.write(MASTER, encode_report(master), durable=True)
-    folder.remove_text(plan)
+    folder.remove_objects(plan)
     return Report(folder, resumed=False, seconds=time.monotonic() - scanned.started)
 
 
@@ -147,7 +148,7 @@ def _folded(plan: Plan, folder: Folder, watch: Watch) -> Folded:
             if folding.must_rescan(result):
                 begin_byte = folding.position_byte
                 each = plan.known_slices()[index]
-                result = scan_slice(plan, each, folder.place, watch.advance, begin_byte)
+                result = scan_slice(plan, each, folder.objects(plan), watch.advance, begin_byte)
                 folder.keep(result, plan)
             folding.add(result)
     if missing:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from fanfold.errors import OutputError
-from fanfold.objects import Place
+from fanfold.objects import Place, open_place
 from fanfold.objects.ahead import map_ahead
 from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
@@ -56,6 +56,17 @@ class Folder:
         """Write a plan, and make the folders for what it leads to."""
         self.place.prepare(_CHUNKS)
         self.place.write(PLAN, encode_plan(plan))
+
+    def create_plan(self, plan: Plan) -> bool:
+        """Write a plan unless there is one; whether it was written."""
+        return self.place.create(PLAN, encode_plan(plan))
+
+    def objects(self, plan: Plan) -> Place:
+        """Where the objects of a plan's slices are."""
+        if not plan.apart:
+            return self.place
+        above, _, job = self.place.url.rpartition("/")
+        return open_place(f"{above.rpartition('/')[0]}/{_CHUNKS}/{job}")
 
     def clear(self, name: str) -> None:
         """Make room for a new run of the input called `name`, `master.json` first.
@@ -133,17 +144,22 @@ class Folder:
         files = self.place.sizes(_CHUNKS).items()
         return sum(size for name, size in files if name.endswith(".rows"))
 
-    def lacks_text(self, plan: Plan, indexes: Iterable[int]) -> bool:
-        """Whether one of some slices of text has no text: only inflating helps."""
-        if plan.cut != "text":
-            return False
-        files = self.place.sizes(_CHUNKS)
+    def results_bytes(self) -> int:
+        """The size of all slices' results, their rows among them."""
+        return sum(self.place.sizes(_CHUNKS).values())
+
+    def lacks_objects(self, plan: Plan, indexes: Iterable[int]) -> bool:
+        """Whether one of some slices lacks an object of its own that it should have."""
         wanted = [plan.known_slices()[index].object for index in indexes]
+        if plan.cut != "text" and not any(wanted):
+            return False
+        files = self.objects(plan).sizes("" if plan.apart else _CHUNKS)
         return any(each is None or PurePath(each).name not in files for each in wanted)
 
-    def remove_text(self, plan: Plan) -> None:
-        """Remove the text that a plan wrote out."""
-        self.place.remove(each.object for each in plan.slices or () if each.object is not None)
+    def remove_objects(self, plan: Plan) -> None:
+        """Remove the text that a plan wrote out, or the copies that were made."""
+        names = [each.object for each in plan.slices or () if each.object is not None]
+        self.objects(plan).remove(names)
 
 
 def index_name(plan: Plan, suffix: str) -> str:

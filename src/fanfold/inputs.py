@@ -45,8 +45,14 @@ class Input:
             self.source = stat_source(location)
         self._head = b""
 
-    def plan(self, parameters: Params, slice_bytes: int) -> Plan:
+    def plan(self, parameters: Params, slice_bytes: int, *, judges_small: bool = False) -> Plan:
         """A new plan.
+
+        Args:
+            parameters: what is asked.
+            slice_bytes: the size of a slice.
+            judges_small: whether one whose first bytes are all it has is told of every fault here,
+                so that no container is started for it.
 
         Raises:
             FastaError: no later byte can make it FASTA.
@@ -56,11 +62,10 @@ class Input:
         if compression == "none":
             found = scan(self._head).findings()
             # All that the first bytes can show; the scan tells of other faults.
-            if isinstance(found, Fault) and found.kind in {
-                "utf-16",
-                "fastq",
-                "sequence-before-header",
-            }:
+            if isinstance(found, Fault) and (
+                found.kind in {"utf-16", "fastq", "sequence-before-header"}
+                or (judges_small and len(self._head) == self.source.size_bytes)
+            ):
                 raise fasta_error(self.source.name, found.kind, found.offset_byte, found.byte)
         return make_plan(self.source, compression, parameters, slice_bytes)
 

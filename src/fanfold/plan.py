@@ -38,8 +38,9 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
         index: its place, from 0.
         start_byte: where it starts.
         end_byte: where it ends.
-        object: the file beside the plan that holds the text, if it was written out.
-        crc64nvme: that file's CRC-64/NVME, in hexadecimal.
+        object: the object of its own that holds the text, or a copy of the range, if one was
+            made; its name in `Plan.objects_below`.
+        crc64nvme: the CRC-64/NVME of its text, in hexadecimal, if that was written out.
     """
 
     index: int
@@ -67,6 +68,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         cut: how it is cut.
         slice_bytes: the size of a slice.
         slices: the slices; None while a stream that is inflated has not ended.
+        apart: whether the slices' own objects are not beside the plan: those of a plan in
+            ``results/<job>/`` are in ``chunks/<job>/`` then, where a bucket can let them expire.
         object_crc64nvme: the CRC-64/NVME of the object, in hexadecimal, when the inflater made it.
         text_bytes: the length of the text, when the inflater counted it.
         object_bytes: the size of the object, when its source didn't tell (standard input).
@@ -81,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cut: Cut
     slice_bytes: int
     slices: tuple[Slice, ...] | None = None
+    apart: bool = False
     object_crc64nvme: str | None = None
     text_bytes: int | None = None
     object_bytes: int | None = None
@@ -107,9 +111,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The name of a slice's file, relative to the plan's folder."""
         return f"chunks/{self.source.name}.chunk{index:04d}.{suffix}"
 
+    def object_name(self, index: int) -> str:
+        """The name of a slice's own object."""
+        if self.apart:
+            return f"{self.source.name}.chunk{index:04d}"
+        return self.chunk_name(index, "fa")
+
 
 def make_plan(
-    source: Source, compression: Compression, parameters: Params, slice_bytes: int
+    source: Source,
+    compression: Compression,
+    parameters: Params,
+    slice_bytes: int,
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
@@ -184,7 +197,7 @@ def decode_plan(data: bytes, where: str) -> Plan:
     if plan.slices is not None and not _tile(plan.slices, size_bytes):
         raise PlanError(f"{where}: its slices don't tile the input; plan anew")
     if PurePath(plan.source.name).name != plan.source.name or any(
-        each.object not in {None, plan.chunk_name(each.index, "fa")} for each in plan.slices or ()
+        each.object not in {None, plan.object_name(each.index)} for each in plan.slices or ()
     ):
         raise PlanError(f"{where}: names files outside its folder; plan anew")
     return plan

@@ -228,7 +228,7 @@ def _scan(job: _Job, plan: Plan, lost: Sequence[int]) -> Plan:
     engine, _, folder, watch = job
     if plan.slices is not None:
         wanted = set(lost) or folder.unfinished(plan)
-    if plan.slices is None or folder.lacks_text(plan, wanted):
+    if plan.slices is None or folder.lacks_objects(plan, wanted):
         plan = _inflate(job, plan)
         if engine.is_own:
             return plan
@@ -242,7 +242,7 @@ def _scan(job: _Job, plan: Plan, lost: Sequence[int]) -> Plan:
     def scan_here(index: int) -> int:
         watch.advance(0)
         each = plan.known_slices()[index]
-        folder.keep(scan_slice(plan, each, folder.place, watch.advance), plan)
+        folder.keep(scan_slice(plan, each, folder.objects(plan), watch.advance), plan)
         return 0
 
     def done(index: int, read_bytes: int) -> None:

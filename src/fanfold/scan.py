@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fanfold._kernel import Scanner, Summary, crc64nvme
-from fanfold.bgzf import BgzfSlice
+from fanfold.bgzf import BgzfSlice, Read
+from fanfold.copies import Copies
 from fanfold.errors import ArchiveError, PlanError
 from fanfold.objects import Place, read_blocks, shown, stat_source
 from fanfold.params import DEFAULT_K, check_params
@@ -36,26 +38,29 @@ def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
 
 
 def scan_slice(
-    plan: Plan, each: Slice, place: Place, watch: Watch, begin_byte: int | None = None
+    plan: Plan, each: Slice, objects: Place, watch: Watch, begin_byte: int | None = None
 ) -> SliceResult:
     """The result of one slice of a plan.
 
     Args:
         plan: the plan.
         each: the slice.
-        place: where the plan is, and the text it wrote out.
+        objects: where the objects of the plan's slices are.
         watch: is told of bytes of the input that were read.
         begin_byte: where a slice of BGZF blocks has to begin, if that is known.
 
     Raises:
         SourceError: the input can't be read, or changed.
-        PlanError: the text that the plan wrote out is not what it was.
+        PlanError: the text that the plan wrote out, or a copy, is not what it was.
     """
-    if plan.cut == "blocks":
-        return _scan_blocks(plan, each, watch, begin_byte)
     if plan.cut == "text":
-        return _scan_text(plan, each, place, watch)
-    blocks = read_blocks(plan.source, each.start_byte, each.end_byte)
+        return _scan_text(plan, each, objects, watch)
+    read: Read = partial(read_blocks, plan.source)
+    if each.object is not None:
+        read = Copies(plan, objects).read
+    if plan.cut == "blocks":
+        return _scan_blocks(plan, each, read, watch, begin_byte)
+    blocks = read(each.start_byte, each.end_byte)
     return scan_stream(plan, each, _watched(blocks, watch))
 
 
@@ -77,21 +82,23 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer]) -> SliceResul
     )
 
 
-def _scan_text(plan: Plan, each: Slice, place: Place, watch: Watch) -> SliceResult:
+def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch) -> SliceResult:
     if each.object is None:
         raise PlanError(
             f"the text of slice {each.index} was not kept: its run inflates the input itself."
             " Start that run again, or plan anew"
         )
-    text = stat_source(place.where(each.object))
+    text = stat_source(objects.where(each.object))
     result = scan_stream(plan, each, _watched(read_blocks(text, 0, text.size_bytes), watch))
     if f"{result.crc64nvme:016x}" != each.crc64nvme:
         raise PlanError(f"{shown(text.url)}: not the text that the plan wrote there; plan anew")
     return result
 
 
-def _scan_blocks(plan: Plan, each: Slice, watch: Watch, begin_byte: int | None) -> SliceResult:
-    blocks = BgzfSlice(plan.source, each.start_byte, each.end_byte, begin_byte)
+def _scan_blocks(
+    plan: Plan, each: Slice, read: Read, watch: Watch, begin_byte: int | None
+) -> SliceResult:
+    blocks = BgzfSlice(plan.source, each.start_byte, each.end_byte, begin_byte, read=read)
     scanner = Scanner(plan.parameters.dense_k)
     seen_byte = blocks.owned_end_byte
     failure = None

@@ -67,6 +67,7 @@ def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: W
         OutputError: a file can't be written.
     """
     slices: list[Slice] = []
+    objects = folder.objects(plan)
     with _Inflating(plan, blocks, watch) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
@@ -76,9 +77,9 @@ def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: W
                     f"{plan.source.name}: more than {MAX_ARRAY_SLICES} slices of"
                     f" {plan.slice_bytes} bytes; give a larger --slice-size"
                 )
-            name = plan.chunk_name(index, "fa")
+            name = plan.object_name(index)
             pieces = _Summed(text.take(_slice_bytes(plan, index)))
-            folder.place.write(name, pieces)
+            objects.write(name, pieces)
             slices.append(
                 Slice(index, start_byte, text.position_byte, name, f"{pieces.crc64nvme:016x}")
             )

@@ -78,7 +78,7 @@ def task(plan_location: str | os.PathLike[str], index: int) -> int:
     if folder.kept(plan, index) is not None:
         return 0
     watch = Watch(slices[index].size_bytes, None)
-    folder.keep(scan_slice(plan, slices[index], folder.place, watch.advance), plan)
+    folder.keep(scan_slice(plan, slices[index], folder.objects(plan), watch.advance), plan)
     return watch.read_bytes
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fanfold.errors import SourceChangedError
+from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.place import Place
 from fanfold.objects.source import BLOCK_BYTES, Source, StoredChecksum
@@ -36,6 +36,7 @@ __all__ = [
     "absolute",
     "check_name",
     "check_unchanged",
+    "copy_range",
     "is_remote",
     "name_of",
     "open_place",
@@ -90,6 +91,21 @@ def read_head(source: Source, count_bytes: int) -> bytes:
     """The first bytes of a source, or all if it has fewer; raises as `read_blocks` does."""
     end_byte = min(count_bytes, source.size_bytes)
     return b"".join(bytes(block) for block in read_blocks(source, 0, end_byte))
+
+
+def copy_range(source: Source, start_byte: int, end_byte: int, place: Place, name: str) -> None:
+    """Copy the bytes [start_byte, end_byte) of a source into an object; the store does it.
+
+    Raises:
+        ParameterError: source and place are not both in S3.
+        SourceChangedError: the source is no longer what was pinned.
+        SourceError: it can't be copied.
+    """
+    if not (source.url.startswith("s3://") and place.url.startswith("s3://")):
+        raise ParameterError(f"{shown(source.url)}: only S3 copies ranges from bucket to bucket")
+    from fanfold.objects import s3
+
+    s3.copy_range(source, start_byte, end_byte, place.where(name))
 
 
 def check_unchanged(source: Source) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from fanfold.errors import OutputError, SourceChangedError, SourceError
+from fanfold.errors import OutputError, SourceChangedError, SourceError, SourceMissingError
 from fanfold.objects.source import Source
 
 _TEMPORARY = ".fanfold-tmp"
@@ -24,6 +24,8 @@ def stat_source(path: str) -> Source:
     absolute = Path(path).absolute()
     try:
         status = absolute.stat()
+    except FileNotFoundError as error:
+        raise SourceMissingError(_unreadable(path, error)) from error
     except OSError as error:
         raise SourceError(_unreadable(path, error)) from error
     if not absolute.is_file():
@@ -120,11 +122,27 @@ class LocalPlace:
         with self.writing(name, durable=durable) as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one; whether it was written."""
+        path = self._path / name
+        temporary = self._temporary(path)
+        try:
+            try:
+                temporary.write_bytes(data)
+                path.hardlink_to(temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise OutputError(_unwritable(path, error)) from error
+        return True
+
     @contextlib.contextmanager
     def writing(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
         """A file to write to, which appears whole at the end of the block, or not at all."""
         path = self._path / name
-        temporary = path.with_name(f".{path.name[-200:]}.{os.urandom(6).hex()}{_TEMPORARY}")
+        temporary = self._temporary(path)
         try:
             try:
                 with temporary.open("wb") as file:
@@ -136,10 +154,7 @@ class LocalPlace:
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(
-                f"{path}: can't be written: {_reason(error)}; check space and permissions, then run"
-                " again: what is finished is kept"
-            ) from error
+            raise OutputError(_unwritable(path, error)) from error
 
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each file directly in `below`, by name."""
@@ -158,6 +173,9 @@ class LocalPlace:
         """Remove what `writing` left behind in `below` when it was killed."""
         left_over = [name for name, _ in self._files(below) if _is_left_over(name)]
         self.remove(f"{below}/{name}" if below else name for name in left_over)
+
+    def _temporary(self, path: Path) -> Path:
+        return path.with_name(f".{path.name[-200:]}.{os.urandom(6).hex()}{_TEMPORARY}")
 
     def _files(self, below: str) -> list[tuple[str, int]]:
         folder = self._path / below
@@ -182,6 +200,13 @@ def _is_left_over(name: str) -> bool:
 
 def _unusable(path: Path, error: OSError) -> str:
     return f"{path}: can't be read: {_reason(error)}; check --out"
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return (
+        f"{path}: can't be written: {_reason(error)}; check space and permissions, then run again:"
+        " what is finished is kept"
+    )
 
 
 def _check_unchanged(source: Source, descriptor: int) -> None:

@@ -42,6 +42,15 @@ class Place(Protocol):
     def write(self, name: str, data: bytes | Iterable[bytes], *, durable: bool = False) -> None:
         """Write an object, from its bytes or from pieces of them; raises as `writing` does."""
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object unless there is one; whether it was written. One of many wins.
+
+        A store whose answer was lost may tell of the writer's own object.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+
     def writing(self, name: str, *, durable: bool = False) -> AbstractContextManager[BinaryIO]:
         """An object to write to, which appears whole at the end of the block, or not at all.
 

@@ -26,7 +26,9 @@ from fanfold.errors import (
     OutputError,
     ParameterError,
     SourceChangedError,
+    SourceElsewhereError,
     SourceError,
+    SourceMissingError,
 )
 from fanfold.objects import s3
 from fanfold.objects.ahead import map_ahead
@@ -61,6 +63,9 @@ is complete, though the answer to that was lost."""
 _REFUSED = "status code: 4"
 """What obstore says of an answer that no retry would change."""
 
+_ELSEWHERE = re.compile(r"\A[^\n]*(configured region|301 Moved)|<Code>PermanentRedirect</Code>")
+"""What obstore says when S3 points to another region."""
+
 _PLAIN_HTTP = re.compile(
     r"\w*(?:ENDPOINT|BASE_URL)\w*=http://.*|\w+_ALLOW_HTTP=(?:true|1|yes|on)", re.IGNORECASE
 )
@@ -76,13 +81,18 @@ def stat_source(location: str) -> Source:
 
     Raises:
         ParameterError: the URL can't be an object's.
-        SourceError: there is no such object, or it can't be pinned or read by ranges.
+        SourceMissingError: there is no such object.
+        SourceElsewhereError: its bucket is in another region.
+        SourceError: it can't be pinned or read by ranges.
     """
     url, name = parse_object(location), base_name(location)
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
+    except FileNotFoundError as error:
+        raise SourceMissingError(_unreadable(location, error)) from error
     except _Errors as error:
-        raise SourceError(_unreadable(location, error)) from error
+        kind = SourceElsewhereError if _is_elsewhere(error) else SourceError
+        raise kind(_unreadable(location, error)) from error
     etag = _pin(meta)
     if etag is None:
         raise SourceError(
@@ -158,6 +168,17 @@ class RemotePlace:
             raise
         except _Errors as error:
             raise OutputError(self._unwritable(name, error)) from error
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object unless there is one; whether it was written."""
+        key = self._url.below(name)
+        try:
+            _until_whole(lambda: _store(self._url).put(key, data, mode="create"))
+        except obstore.exceptions.AlreadyExistsError:
+            return False
+        except _Errors as error:
+            raise OutputError(self._unwritable(name, error)) from error
+        return True
 
     @contextlib.contextmanager
     def writing(
@@ -239,7 +260,7 @@ def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
     except obstore.exceptions.PreconditionError as error:
         raise SourceChangedError(_changed(source)) from error
     except FileNotFoundError as error:
-        raise SourceError(_unreadable(source.url, error)) from error
+        raise SourceMissingError(_unreadable(source.url, error)) from error
     except _Errors as error:
         # A body that broke off is taken up by obstore; this is its error if the object is another
         # by then, or gone.
@@ -342,6 +363,11 @@ def _unreadable(location: str, error: Exception) -> str:
     return f"{shown(location)}: can't be read: {_reason(error)}"
 
 
+def _is_elsewhere(error: Exception) -> bool:
+    """Whether S3 says that the bucket is in another region."""
+    return _ELSEWHERE.search(str(error)) is not None
+
+
 def _reason(error: Exception) -> str:
     """What a store said, in a line, and what to do."""
     match error:
@@ -359,14 +385,10 @@ def _reason(error: Exception) -> str:
                 "the server has no byte ranges; download it first, or pipe it in:"
                 " curl URL | fanfold run -"
             )
+    if _is_elsewhere(error):
+        return "the bucket is in another region; set AWS_REGION, or give --region"
     said = str(error).partition("\n")[0]
     code = re.search(r"<Code>(\w+)</Code>", str(error))
-    if (
-        "configured region" in said
-        or "301 Moved" in said
-        or (code and code[1] == "PermanentRedirect")
-    ):
-        return "the bucket is in another region; set AWS_REGION, or give --region"
     # What else a server answers may be a page of HTML, or tell a signature.
     said = re.sub(r"(status code: \d+[\w ]*:|<\?xml).*", rf"\1 {code[1] if code else ''}", said)
     said = said.replace("<?xml", "")

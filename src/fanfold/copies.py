@@ -1,0 +1,97 @@
+"""Copies of an object's slices, made in its store, that stand for the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from fanfold.bgzf import BgzfSlice
+from fanfold.errors import PlanError
+from fanfold.objects import BLOCK_BYTES, Place, copy_range, read_blocks, shown, stat_source
+from fanfold.plan import Plan, Slice
+
+_COPIES_AT_ONCE = 32
+_LOOKS_AT_ONCE = 16
+
+
+class Copies:
+    """Reads a plan's input from the copies of its slices.
+
+    Args:
+        plan: the plan.
+        objects: where they are.
+    """
+
+    def __init__(self, plan: Plan, objects: Place) -> None:
+        self._plan = plan
+        self._objects = objects
+
+    def read(
+        self, start_byte: int, end_byte: int, block_bytes: int = BLOCK_BYTES, /
+    ) -> Iterator[memoryview]:
+        """The bytes [start_byte, end_byte) of the input; as `fanfold.objects.read_blocks`.
+
+        Raises:
+            SourceError: a copy can't be read.
+            PlanError: a copy is not as large as what it was made of.
+        """
+        for each in self._plan.known_slices():
+            start, end = max(start_byte, each.start_byte), min(end_byte, each.end_byte)
+            if start >= end:
+                continue
+            copy = stat_source(self._objects.where(self._plan.object_name(each.index)))
+            if copy.size_bytes != each.size_bytes:
+                raise PlanError(f"{shown(copy.url)}: not the copy that was made there; plan anew")
+            offset_byte = each.start_byte
+            yield from read_blocks(copy, start - offset_byte, end - offset_byte, block_bytes)
+
+
+def copy_slices(plan: Plan, objects: Place) -> Plan:
+    """Copy every slice of a plan's input into an object of its own; the plan with them.
+
+    The store copies, and demands the pinned ETag. Slices of BGZF are moved to where blocks start,
+    so that each copy is a row of whole blocks.
+
+    Raises:
+        SourceChangedError: the input changed.
+        SourceError: it can't be read or copied.
+    """
+    if plan.cut == "blocks":
+        plan = msgspec.structs.replace(plan, slices=_at_blocks(plan))
+    plan = msgspec.structs.replace(
+        plan,
+        slices=tuple(
+            msgspec.structs.replace(each, object=plan.object_name(each.index))
+            for each in plan.known_slices()
+        ),
+    )
+
+    def copy(each: Slice) -> None:
+        copy_range(
+            plan.source, each.start_byte, each.end_byte, objects, plan.object_name(each.index)
+        )
+
+    with ThreadPoolExecutor(_COPIES_AT_ONCE, "fanfold-copy") as pool:
+        for _ in pool.map(copy, plan.known_slices()):
+            pass
+    return plan
+
+
+def _at_blocks(plan: Plan) -> tuple[Slice, ...]:
+    """The slices, each moved on to the first block that starts in it; those without one go."""
+    slices = plan.known_slices()
+
+    def first_block(each: Slice) -> int | None:
+        looked = BgzfSlice(plan.source, each.start_byte, each.end_byte)
+        return looked.find_first_block()
+
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE, "fanfold-look") as pool:
+        found = pool.map(first_block, slices[1:])
+        starts = [0, *(start for start in found if start is not None)]
+    ends = [*starts[1:], plan.source.size_bytes]
+    return tuple(
+        Slice(index, start, end)
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
+    )
