@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
 WORKFLOWS := .venv-workflows
+LAMBDA := .venv-lambda
+LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
@@ -49,7 +51,14 @@ $(WORKFLOWS)/.built: pyproject.toml
 	@$(WORKFLOWS)/bin/python -m pip install --quiet --disable-pip-version-check --group workflows \
 	    && touch $@ || echo "*** LEFT OUT: Snakemake could not be installed" >&2
 
-test-python: $(BUILT) $(WORKFLOWS)/.built
+$(LAMBDA)/.built: pyproject.toml
+	@echo "setting up $(LAMBDA): the emulator of AWS, and the Python of its functions"
+	@python=$$(scripts/find-python $(LAMBDA_PYTHON)) && $$python -m venv $(LAMBDA) \
+	    && $(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" \
+	    && $(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --group lambda \
+	    && touch $@ || echo "*** LEFT OUT: the cloud path, end to end" >&2
+
+test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -85,4 +94,4 @@ wheel: $(BUILT)
 	$(BIN)/maturin build --release --locked --out dist
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) dist kernel/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) dist kernel/target demo.fanfold

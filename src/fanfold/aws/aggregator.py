@@ -1,0 +1,245 @@
+"""The aggregator: woken when a Batch job ends, it folds, or says what failed.
+
+Events come at least once and in any order; the sweep sends what was lost. An event counts if it is
+of the Batch job that is recorded for its phase, of the newest attempt. All else changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import msgspec
+
+from fanfold.api import FailedSlice, Phase, problem, problem_of, problem_of_exit
+from fanfold.aws.batch import (
+    Batch,
+    ended_of,
+    exit_code_of,
+    has_ended,
+    log_stream_of,
+    why_failed,
+)
+from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.ledger import BatchJob, Entry, Ledger, Name, parse_name
+from fanfold.aws.phases import fail, submit
+from fanfold.aws.sizes import fold_size
+from fanfold.errors import (
+    ChecksumError,
+    InputError,
+    MissingSlicesError,
+    ParameterError,
+    PlanError,
+    ProofError,
+    SourceChangedError,
+    SourceMissingError,
+)
+from fanfold.fold_in import Scanned, fold_in
+from fanfold.folder import RUN
+from fanfold.objects import stored_checksum
+from fanfold.watch import Watch
+
+_FOLDED_HERE_ROWS_BYTES = 512 * 1024**2
+"""Rows of records that fit the function's memory: a fold takes three times as much."""
+_FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
+"""Results of slices that are read in a third of the function's time."""
+
+_FINAL = (
+    ChecksumError,
+    InputError,
+    ParameterError,
+    PlanError,
+    ProofError,
+    SourceChangedError,
+    SourceMissingError,
+)
+"""Errors that are the same when the aggregator is run again."""
+
+_LAST_LINES = 20
+
+_log = logging.getLogger("fanfold")
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """What EventBridge invokes, and the sweep, which sends what DescribeJobs says instead."""
+    _log.setLevel(logging.INFO)
+    detail = event.get("detail", {})
+    name = parse_name(str(detail.get("jobName", "")))
+    if name is None or not has_ended(detail):
+        _log.info("nothing of a job in %s", detail.get("jobArn", "the event"))
+        return
+    Aggregator(deployment()).hear(name, detail)
+
+
+class Aggregator:
+    """Acts on what Batch tells.
+
+    Args:
+        deployed: the deployment.
+    """
+
+    def __init__(self, deployed: Deployment) -> None:
+        self._deployed = deployed
+        self._ledger = Ledger(deployed.bucket)
+        self._batch = Batch(deployed)
+
+    def hear(self, name: Name, detail: dict[str, Any]) -> None:
+        """Act on the end of a Batch job.
+
+        Args:
+            name: what its name says.
+            detail: what Batch tells of it.
+
+        Raises:
+            FanfoldError: what another try may mend.
+        """
+        entry = self._ledger.entry(name.job)
+        if entry is None or name.attempt != entry.attempt:
+            _log.info("%s: of no attempt that counts", name)
+            return
+        size = detail.get("arrayProperties", {}).get("size")
+        recorded = entry.record(name.phase, BatchJob(detail["jobId"], size))
+        if recorded.id != detail["jobId"]:
+            _log.info("%s: %s is not the job that counts", name, detail["jobId"])
+            return
+        if entry.failure is not None and entry.failure.state == "CANCELLED":
+            return
+        entry.record_end(name.phase, ended_of(detail))
+        entry = entry.again()
+        if entry.has_report:
+            self._finish(entry)
+        elif detail["status"] == "FAILED":
+            self._failed(entry, name.phase, recorded, detail)
+        elif name.phase == "task":
+            self._fold(entry)
+
+    def _fold(self, entry: Entry) -> None:
+        """Fold the results into the report, here or in a container."""
+        plan = entry.folder.read_plan()
+        if plan is None:
+            fail(self._ledger, entry, problem_of(PlanError(f"{entry.job}: its plan is gone")))
+            return
+        if entry.failure is not None:
+            self._ledger.reopen(entry.job)  # it seemed to have failed
+        folder = entry.folder
+        rows_bytes = folder.rows_bytes()
+        if (
+            rows_bytes > _FOLDED_HERE_ROWS_BYTES
+            or folder.results_bytes() > _FOLDED_HERE_SLICE_BYTES
+        ):
+            submit(entry, "fold", fold_size(rows_bytes), self._batch)
+            return
+        try:
+            fold_in(
+                plan,
+                folder,
+                Watch(plan.size_bytes, None),
+                Scanned("aws-batch", None, time.monotonic()),
+                checksum=lambda: stored_checksum(plan.source),
+                memory_bytes=None,
+            )
+        except MissingSlicesError as error:
+            self._lacks(entry, error)
+        except _FINAL as error:
+            fail(self._ledger, entry, problem_of(error))
+        else:
+            self._finish(entry.again())
+
+    def _failed(
+        self, entry: Entry, phase: Phase, batch_job: BatchJob, detail: dict[str, Any]
+    ) -> None:
+        """Say why a phase failed; a scan whose slices all have results is folded all the same."""
+        if phase == "task":
+            plan = entry.folder.read_plan()
+            missing = entry.folder.unfinished(plan) if plan is not None else set()
+            if plan is not None and not missing:
+                self._fold(entry)
+                return
+            reasons = self._reasons(batch_job, detail)
+            error = problem(
+                "slices",
+                "Slices without a result",
+                f"{entry.request.source.name}: {len(missing)} of"
+                f" {len(plan.known_slices()) if plan else 'its'} slices have no result;"
+                " post the job again to scan these alone",
+                slices=tuple(
+                    FailedSlice(index, reasons.get(index, why_failed(detail)))
+                    for index in sorted(missing)
+                ),
+            )
+        else:
+            code = exit_code_of(detail)
+            said = self._last_line(detail)
+            error = problem_of_exit(
+                code or 0,
+                said
+                or f"{entry.request.source.name}: its {phase} job failed:"
+                f" {why_failed(detail)}; post the job again",
+            )
+        fail(self._ledger, entry, error)
+
+    def _reasons(self, batch_job: BatchJob, detail: dict[str, Any]) -> dict[int, str]:
+        """Why slices failed, with the last words of the containers that had some."""
+        reasons = self._batch.failures(batch_job.id, batch_job.size)
+        if batch_job.size is None:
+            return {0: self._last_line(detail) or why_failed(detail)}
+        return reasons
+
+    def _lacks(self, entry: Entry, error: MissingSlicesError) -> None:
+        """Say which results are missing or damaged, though Batch says that all are well."""
+        slices = tuple(
+            FailedSlice(index, "its result is missing or damaged") for index in error.indexes
+        )
+        told = problem_of(error)
+        detail = f"{told.detail.rpartition('. ')[0]}. Post the job again to scan these alone"
+        fail(self._ledger, entry, msgspec.structs.replace(told, detail=detail, slices=slices))
+
+    def _finish(self, entry: Entry) -> None:
+        """What comes after the report; again if need be, until the job is closed."""
+        if self._ledger.open_since(entry.job) is None:
+            return
+        folder = entry.folder
+        self._tell_cost(entry)
+        plan = folder.read_plan()
+        if plan is not None:
+            folder.remove_objects(plan)
+        entry.forget_failure()
+        self._ledger.publish(entry)
+        self._ledger.close(entry.job)
+        _log.info("%s has its report", entry.job)
+
+    def _tell_cost(self, entry: Entry) -> None:
+        """Write into `run.json` what the containers took."""
+        facts = msgspec.json.decode(entry.folder.place.read(RUN))
+        phases: tuple[Phase, ...] = ("inflate", "task", "fold")
+        jobs = {phase: job for phase in phases if (job := entry.batch_job(phase)) is not None}
+        billed = {phase: self._batch.billed(job.id, job.size) for phase, job in jobs.items()}
+        facts["cloud"] = {
+            "job": entry.job,
+            "attempt": entry.attempt,
+            "image": entry.request.image,
+            "batch_jobs": {phase: job.id for phase, job in jobs.items()},
+            "billed_seconds": {phase: round(each.seconds, 1) for phase, each in billed.items()},
+            "billed_vcpu_seconds": round(sum(each.vcpu_seconds for each in billed.values()), 1),
+        }
+        facts["estimated_cost_usd"] = round(sum(each.usd for each in billed.values()), 6)
+        document = msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
+        entry.folder.place.write(RUN, document)
+
+    def _last_line(self, detail: dict[str, Any]) -> str | None:
+        """The last words of a container, which are its error in a line or two."""
+        stream = log_stream_of(detail)
+        if stream is None:
+            return None
+        logs = client("logs")
+        try:
+            events = logs.get_log_events(
+                logGroupName=self._deployed.log_group, logStreamName=stream, limit=_LAST_LINES
+            )["events"]
+        except logs.exceptions.ClientError as error:
+            _log.warning("no log of %s: %s", stream, error)
+            return None
+        told = [each["message"] for each in events]
+        mine = [line for line in told if line.startswith("fanfold: ")]
+        return mine[-1].removeprefix("fanfold: ") if mine else None

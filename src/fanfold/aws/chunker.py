@@ -1,0 +1,173 @@
+"""The chunker: plans a job, and submits its slices.
+
+It is woken by the starter, by the sweep, and by Batch when an archive was inflated there. What it
+finds done it doesn't do again, so it can be killed anywhere, and two can work at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from fanfold.api import problem_of
+from fanfold.aws.batch import Batch, ended_of
+from fanfold.aws.deployment import deployment
+from fanfold.aws.ledger import Entry, Ledger, parse_name
+from fanfold.aws.phases import fail, submit
+from fanfold.aws.sizes import inflate_size, task_size
+from fanfold.copies import copy_slices
+from fanfold.errors import (
+    Cancelled,
+    FanfoldError,
+    InputError,
+    ParameterError,
+    PlanError,
+    SourceChangedError,
+    SourceElsewhereError,
+    SourceMissingError,
+)
+from fanfold.inputs import Input
+from fanfold.params import check_params
+from fanfold.plan import Plan, array_slice_bytes
+from fanfold.stream import plan_text
+from fanfold.watch import Watch
+
+_INFLATED_HERE_BYTES = 1536 * 1024**2
+"""The largest archive that is begun here: a third of the time there is, as measured."""
+
+_RESERVE_SECONDS = 60.0
+"""What is left of the function's time when an archive is handed over that takes too long."""
+
+_FINAL = (
+    InputError,
+    ParameterError,
+    PlanError,
+    SourceChangedError,
+    SourceElsewhereError,
+    SourceMissingError,
+)
+"""Errors that are the same when the chunker is run again."""
+
+_log = logging.getLogger("fanfold")
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """What the starter and the sweep invoke, and EventBridge when an archive was inflated."""
+    _log.setLevel(logging.INFO)
+    deployed = deployment()
+    ledger, batch = Ledger(deployed.bucket), Batch(deployed)
+    inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
+    job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
+    entry = ledger.entry(job)
+    if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
+        _log.info("%s, attempt %d: nothing to do", job, attempt)
+        return
+    if inflated is not None:
+        entry.record_end("inflate", ended_of(event["detail"]))
+    seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+    try:
+        chunk(entry, batch, seconds)
+    except _FINAL as error:
+        fail(ledger, entry, problem_of(error))
+
+
+def chunk(entry: Entry, batch: Batch, seconds: float) -> None:
+    """Plan a job, unless it is planned, and submit what is next to do.
+
+    Args:
+        entry: the job.
+        batch: what does it.
+        seconds: the time that inflating may take.
+
+    Raises:
+        FanfoldError: see `fanfold.errors`.
+    """
+    if entry.batch_job("task") is not None:
+        return
+    plan = entry.folder.read_plan()
+    if plan is None or _lacks_objects(entry, plan):
+        plan = _plan(entry, plan, seconds)
+    if plan.slices is None:
+        submit(entry, "inflate", inflate_size(), batch)
+        return
+    largest_bytes = max(each.size_bytes for each in plan.slices)
+    size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
+    submit(entry, "task", size, batch, len(plan.slices))
+
+
+def _plan(entry: Entry, old: Plan | None, seconds: float) -> Plan:
+    """A new plan, or one whose slices' objects are there again; without slices if that takes long.
+
+    The objects come first: a plan that names them has them.
+    """
+    folder, asked = entry.folder, entry.request.asked
+    pinned = entry.request.source
+    source = Input(pinned.url)
+    if source.source != pinned:
+        raise SourceChangedError(
+            f"{pinned.url}: changed after the job was asked for; post it again, which makes another"
+            " job"
+        )
+    wanted_bytes = array_slice_bytes(pinned.size_bytes, asked.slice_bytes)
+    parameters = check_params(asked.k, canonical=asked.canonical)
+    plan = source.plan(parameters, wanted_bytes, judges_small=True)
+    if plan.cut == "text":
+        plan = _inflate(entry, msgspec.structs.replace(plan, apart=True), source, seconds)
+    elif asked.chunks == "files":
+        plan = msgspec.structs.replace(plan, apart=True)
+        plan = copy_slices(plan, folder.objects(plan))
+    if old is not None:
+        folder.write_plan(plan)
+    elif not folder.create_plan(plan):
+        plan = folder.read_plan() or plan
+    return plan
+
+
+def _inflate(entry: Entry, plan: Plan, source: Input, seconds: float) -> Plan:
+    """The plan with its text written out; without slices if a container has to do that."""
+    if source.source.size_bytes > _INFLATED_HERE_BYTES:
+        return plan
+    with _time_limit(seconds) as stopped:
+        watch = Watch(source.source.size_bytes, None, stopped)
+        try:
+            return plan_text(plan, entry.folder, source.blocks(), watch.advance)
+        except Cancelled:
+            _log.info("%s: takes too long to inflate here", entry.job)
+            return plan
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[threading.Event]:
+    """An event that is set when the time is over."""
+    over = threading.Event()
+    timer = threading.Timer(max(0.0, seconds), over.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
+
+
+def _lacks_objects(entry: Entry, plan: Plan) -> bool:
+    """Whether slices without a result need objects that have expired."""
+    if plan.slices is None:
+        return False
+    return entry.folder.lacks_objects(plan, entry.folder.unfinished(plan))
+
+
+def _asked(event: dict[str, Any]) -> tuple[str, int]:
+    """The job and attempt that an invocation names.
+
+    Raises:
+        FanfoldError: it names none.
+    """
+    job, attempt = event.get("job"), event.get("attempt")
+    if not isinstance(job, str) or not isinstance(attempt, int):
+        raise FanfoldError(f"no job and attempt in {event}")
+    return job, attempt

@@ -1,0 +1,79 @@
+"""The deployment that a function belongs to: what Terraform made, told by the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import msgspec
+
+from fanfold.aws.sizes import Prices
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """What was deployed.
+
+    Attributes:
+        bucket: the project's bucket.
+        sources: what may be read, as ``bucket/prefix``.
+        image: the container's image, by digest.
+        queue: the ARN of the Batch queue.
+        definitions: the ARN of the job definition of each phase.
+        chunker: the name of the function.
+        aggregator: the name of the function.
+        log_group: where the containers log.
+        max_object_bytes: the largest object that is taken.
+        prices: what Fargate costs.
+    """
+
+    bucket: str
+    sources: tuple[str, ...]
+    image: str
+    queue: str
+    definitions: dict[str, str]
+    chunker: str
+    aggregator: str
+    log_group: str
+    max_object_bytes: int
+    prices: Prices
+
+    def may_read(self, bucket: str, key: str) -> bool:
+        """Whether an object may be read."""
+        return f"{bucket}/{key}".startswith(self.sources)
+
+
+def deployment() -> Deployment:
+    """The deployment of this function.
+
+    Raises:
+        KeyError: the environment lacks a setting.
+    """
+    setting = {
+        name.removeprefix("FANFOLD_").lower(): value
+        for name, value in os.environ.items()
+        if name.startswith("FANFOLD_")
+    }
+    phases = ("task", "inflate", "fold")
+    return Deployment(
+        bucket=setting["bucket"],
+        sources=msgspec.json.decode(setting["sources"], type=tuple[str, ...]),
+        image=setting["image"],
+        queue=setting["queue"],
+        definitions={phase: setting[f"{phase}_definition"] for phase in phases},
+        chunker=setting["chunker"],
+        aggregator=setting["aggregator"],
+        log_group=setting["log_group"],
+        max_object_bytes=int(setting["max_object_bytes"]),
+        prices=msgspec.json.decode(setting["prices"], type=Prices),
+    )
+
+
+def client(service: Literal["batch", "lambda", "logs"]) -> Any:
+    """A client of an AWS service, in this function's region."""
+    import boto3  # noqa: PLC0415 - its own import takes longer than all others
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30
+    )
+    return boto3.client(service, region_name=os.environ["AWS_REGION"], config=config)

@@ -1,0 +1,42 @@
+"""What the functions share: a phase's Batch job is submitted once, and a job ends once."""
+
+from __future__ import annotations
+
+import logging
+
+from fanfold.api import Phase, Problem
+from fanfold.aws.batch import Batch
+from fanfold.aws.ledger import BatchJob, Entry, Ledger
+from fanfold.aws.sizes import Size
+from fanfold.folder import PLAN
+
+_log = logging.getLogger("fanfold")
+
+
+def submit(
+    entry: Entry, phase: Phase, size: Size, batch: Batch, slices: int | None = None
+) -> BatchJob:
+    """Have Batch do a phase of the newest attempt, unless it does already.
+
+    Two may do this at once, or one be killed between its steps: the job that is recorded counts,
+    and another that was submitted is stopped. (What it did until then is as good.)
+    """
+    name = entry.name(phase)
+    batch_id = batch.submit(name, entry.folder.place.where(PLAN), size, slices)
+    array_size = slices if slices is not None and slices > 1 else None
+    recorded = entry.record(phase, BatchJob(batch_id, array_size))
+    _log.info("%s is Batch job %s", name, recorded.id)
+    if recorded.id != batch_id:
+        batch.stop(batch_id, "another was submitted at the same moment")
+    # A cancellation that came meanwhile may not have seen it.
+    failure = entry.again().failure
+    if failure is not None and failure.state == "CANCELLED":
+        batch.stop(recorded.id, "cancelled")
+    return recorded
+
+
+def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
+    """The newest attempt has failed."""
+    _log.warning("%s, attempt %d, failed: %s", entry.job, entry.attempt, error.detail)
+    entry.fail(error)
+    ledger.close(entry.job)

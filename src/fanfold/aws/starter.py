@@ -1,0 +1,144 @@
+"""The starter: ``POST /chunk`` creates a job, wakes the chunker, and answers at once.
+
+The same request is the same job. It is created by whoever creates its `request.json`; the chunker
+is woken by every request for a job that has no report, so that none depends on another that died.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
+from fanfold.aws import gateway
+from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.ledger import Ledger, Request, job_name, now
+from fanfold.aws.sizes import estimate
+from fanfold.errors import (
+    ParameterError,
+    SourceElsewhereError,
+    SourceError,
+    SourceMissingError,
+)
+from fanfold.folder import MASTER
+from fanfold.inflate import HEAD_BYTES, detect_compression
+from fanfold.objects import Source, read_head, stat_source
+from fanfold.params import check_params, check_positive
+
+_REPORT = "report.html"
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """What API Gateway calls."""
+    return gateway.answer(event, start)
+
+
+def start(event: dict[str, Any]) -> ChunkAnswer:
+    """Create the job that a request asks for, or take it up, and wake the chunker.
+
+    Raises:
+        ApiError: the request is refused.
+    """
+    deployed = deployment()
+    asked = _checked(parse_request(gateway.body_of(event)))
+    source = _source(asked, deployed)
+    job = job_name(asked, source, deployed.image)
+    ledger = Ledger(deployed.bucket)
+    entry = ledger.entry(job)
+    if entry is None:
+        compression = detect_compression(_head(source))
+        request = Request(
+            job=job,
+            asked=asked,
+            source=source,
+            image=deployed.image,
+            created=now(),
+            estimate=estimate(source.size_bytes, compression, asked.slice_bytes, deployed.prices),
+        )
+        ledger.create(request)
+        attempt = 1
+    else:
+        request, attempt = entry.request, entry.attempt
+    state: State = "SUBMITTED"
+    if entry is not None and entry.has_report:
+        state = "SUCCEEDED"
+    else:
+        if entry is not None:
+            ledger.create(request)  # whoever did may not have come to its end
+        if entry is not None and entry.failure is not None:
+            attempt = entry.failure.attempt + 1
+            entry.start_attempt(attempt)
+        elif entry is not None and entry.batch_job("task") is not None:
+            state = "RUNNING"
+        _wake_chunker(deployed, job, attempt)
+    results = f"{ledger.results_url}/{job}"
+    return ChunkAnswer(
+        job=job,
+        state=state,
+        status_url=gateway.url_of(event, f"/jobs/{job}"),
+        results=Results(f"{results}/{MASTER}", f"{results}/{_REPORT}"),
+        estimate=request.estimate,
+    )
+
+
+def _checked(asked: ChunkRequest) -> ChunkRequest:
+    """The request, its k in order."""
+    try:
+        parameters = check_params(asked.k, canonical=asked.canonical)
+        check_positive("slice_bytes", asked.slice_bytes)
+    except ParameterError as error:
+        raise ApiError(400, "bad-request", "A field that can't be", str(error)) from error
+    return msgspec.structs.replace(asked, k=parameters.k)
+
+
+def _source(asked: ChunkRequest, deployed: Deployment) -> Source:
+    """The genome, pinned. What may not be read is refused whether it exists or not."""
+    url = f"s3://{asked.bucket}/{asked.key}"
+    if not deployed.may_read(asked.bucket, asked.key):
+        raise ApiError(
+            403,
+            "not-allowed",
+            "Not to be read",
+            f"{url}: this deployment reads s3://{deployed.sources[0]} and the source_buckets that"
+            " it was given; copy the genome there, or have the bucket added",
+        )
+    try:
+        source = stat_source(url)
+    except ParameterError as error:
+        raise ApiError(400, "bad-request", "A field that can't be", str(error)) from error
+    except SourceMissingError as error:
+        raise ApiError(
+            404, "no-such-object", "No such object", f"{url}: there is no such object"
+        ) from error
+    except SourceElsewhereError as error:
+        raise ApiError(
+            422,
+            "other-region",
+            "A bucket of another region",
+            f"{url}: the bucket is in another region; copy the genome into this one, or deploy"
+            " there",
+        ) from error
+    except SourceError as error:
+        raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
+    if source.size_bytes > deployed.max_object_bytes:
+        raise ApiError(
+            413,
+            "too-large",
+            "Too large",
+            f"{url}: {source.size_bytes} bytes, and this deployment takes"
+            f" {deployed.max_object_bytes}; raise max_object_bytes",
+        )
+    return source
+
+
+def _head(source: Source) -> bytes:
+    try:
+        return read_head(source, HEAD_BYTES)
+    except SourceError as error:
+        raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
+
+
+def _wake_chunker(deployed: Deployment, job: str, attempt: int) -> None:
+    payload = msgspec.json.encode({"job": job, "attempt": attempt})
+    client("lambda").invoke(FunctionName=deployed.chunker, InvocationType="Event", Payload=payload)

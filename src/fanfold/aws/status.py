@@ -1,0 +1,191 @@
+"""The status: ``GET /jobs``, ``GET /jobs/{job}`` and its logs, and ``DELETE /jobs/{job}``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from fanfold.api import ApiError, Job, Jobs, LogLine, Logs, Phase, Slices, State, problem
+from fanfold.aws import gateway
+from fanfold.aws.batch import Batch, log_stream_of
+from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job
+from fanfold.plan import MAX_ARRAY_SLICES
+
+_PAGE, _LARGEST_PAGE = 20, 100
+_LINES, _MOST_LINES = 200, 10_000
+
+_PHASES: dict[str, Phase] = {"task": "task", "inflate": "inflate", "fold": "fold"}
+
+_STARTED = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+"""What a child that had its turn has come to."""
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """What API Gateway calls."""
+    return gateway.answer(event, Status(deployment()).answer)
+
+
+class Status:
+    """Tells of jobs, and cancels them.
+
+    Args:
+        deployed: the deployment.
+    """
+
+    def __init__(self, deployed: Deployment) -> None:
+        self._deployed = deployed
+        self._ledger = Ledger(deployed.bucket)
+        self._batch = Batch(deployed)
+
+    def answer(self, event: dict[str, Any]) -> msgspec.Struct:
+        """The answer to a request.
+
+        Raises:
+            ApiError: it is refused.
+        """
+        method, resource = event.get("httpMethod"), event.get("resource")
+        if (method, resource) == ("GET", "/jobs"):
+            return self._jobs(event)
+        entry = self._entry(str((event.get("pathParameters") or {}).get("job", "")))
+        match method, resource:
+            case "GET", "/jobs/{job}":
+                return self.job(entry)
+            case "DELETE", "/jobs/{job}":
+                return self._cancel(entry)
+            case "GET", "/jobs/{job}/logs":
+                return self._logs(entry, event)
+        raise ApiError(404, "no-such-path", "No such path", f"{method} {resource}: no such path")
+
+    def job(self, entry: Entry) -> Job:
+        """Where a job is."""
+        state, slices, finished = self._progress(entry)
+        request, failure = entry.request, entry.failure
+        told = failure.error if failure is not None and state == failure.state else None
+        return Job(
+            job=entry.job,
+            state=state,
+            slices=slices,
+            bytes=request.source.size_bytes,
+            created=request.created,
+            finished=finished,
+            error=told,
+            bucket=request.asked.bucket,
+            key=request.asked.key,
+            k=request.asked.k,
+            attempt=entry.attempt,
+        )
+
+    def _progress(self, entry: Entry) -> tuple[State, Slices, datetime | None]:
+        recorded, ended = entry.batch_job("task"), entry.ended("task")
+        last = entry.ended("fold") or ended
+        size = (recorded.size or 1) if recorded is not None else None
+        if entry.has_report:
+            plan = entry.folder.read_plan()
+            count = len(plan.slices) if plan is not None and plan.slices is not None else size or 1
+            return "SUCCEEDED", Slices(count, count, 0), last.at if last is not None else None
+        state: State = "SUBMITTED"
+        slices = Slices(size, 0, 0)
+        if recorded is not None:
+            children = ended.children if ended is not None else self._children(recorded)
+            if any(children.get(each) for each in _STARTED):
+                state = "RUNNING"
+            slices = Slices(size, children.get("SUCCEEDED", 0), children.get("FAILED", 0))
+        elif entry.batch_job("inflate") is not None:
+            state = "RUNNING"
+        failure = entry.failure
+        if failure is None:
+            return state, slices, None
+        failed = len(failure.error.slices)
+        if failed and size is not None:
+            slices = Slices(size, size - failed, failed)
+        return failure.state, slices, failure.at
+
+    def _children(self, recorded: BatchJob) -> dict[str, int]:
+        """How many children of an array are in each status; one, of a plain job."""
+        job = self._batch.describe(recorded.id)
+        if job is None:
+            return {}
+        if recorded.size is None:
+            return {job["status"]: 1}
+        summary: dict[str, int] = job.get("arrayProperties", {}).get("statusSummary", {})
+        return summary
+
+    def _jobs(self, event: dict[str, Any]) -> Jobs:
+        limit = gateway.number_of(event, "limit", _PAGE, _LARGEST_PAGE) or _PAGE
+        names, more = self._ledger.newest(limit, gateway.query_of(event, "next") or "")
+        entries = [entry for name in names if (entry := self._ledger.entry(name)) is not None]
+        return Jobs(tuple(self.job(entry) for entry in entries), more)
+
+    def _cancel(self, entry: Entry) -> Job:
+        """Cancel a job: first in the ledger, where whoever submits looks afterwards."""
+        state = self._progress(entry)[0]
+        if state in {"SUCCEEDED", "FAILED"}:
+            raise ApiError(
+                409, "has-ended", "It has ended", f"{entry.job} has ended already: it is {state}"
+            )
+        entry.fail(problem("cancelled", "Cancelled", "it was cancelled by a request"), "CANCELLED")
+        entry = entry.again()
+        for phase in _PHASES.values():
+            recorded = entry.batch_job(phase)
+            batch_id = recorded.id if recorded is not None else self._batch.find(entry.name(phase))
+            if batch_id is not None:
+                self._batch.stop(batch_id, "cancelled")
+        self._ledger.close(entry.job)
+        return self.job(entry)
+
+    def _logs(self, entry: Entry, event: dict[str, Any]) -> Logs:
+        """The last lines of one container."""
+        phase = _PHASES.get(gateway.query_of(event, "phase") or "task")
+        if phase is None:
+            raise ApiError(
+                400,
+                "bad-request",
+                "A parameter that can't be",
+                f"phase: give {', '.join(_PHASES)}",
+            )
+        index = gateway.number_of(event, "slice", None, MAX_ARRAY_SLICES - 1)
+        limit = gateway.number_of(event, "limit", _LINES, _MOST_LINES) or _LINES
+        recorded = entry.batch_job(phase)
+        if recorded is None:
+            return Logs(None, ())
+        if recorded.size is not None and index is None:
+            raise ApiError(
+                400,
+                "bad-request",
+                "Which slice?",
+                f"the job has {recorded.size} slices: give slice=0 to {recorded.size - 1}",
+            )
+        if index is not None and index >= (recorded.size or 1):
+            raise ApiError(
+                404,
+                "no-such-slice",
+                "No such slice",
+                f"the job has the slices 0 to {(recorded.size or 1) - 1}",
+            )
+        child = recorded.id if recorded.size is None else f"{recorded.id}:{index}"
+        stream = log_stream_of(self._batch.describe(child) or {})
+        return Logs(stream, self._lines(stream, limit) if stream is not None else ())
+
+    def _lines(self, stream: str, limit: int) -> tuple[LogLine, ...]:
+        logs = client("logs")
+        try:
+            events = logs.get_log_events(
+                logGroupName=self._deployed.log_group, logStreamName=stream, limit=limit
+            )["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ()  # its container has said nothing yet
+        return tuple(
+            LogLine(datetime.fromtimestamp(each["timestamp"] / 1000, UTC), each["message"])
+            for each in events
+        )
+
+    def _entry(self, job: str) -> Entry:
+        entry = self._ledger.entry(job) if is_job(job) else None
+        if entry is None:
+            raise ApiError(
+                404, "no-such-job", "No such job", f"{job[:80]}: no such job; GET /jobs lists them"
+            )
+        return entry
