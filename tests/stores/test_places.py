@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from servers.s3 import S3Server
 
 import fanfold
 from fanfold.errors import OutputError, ParameterError, PlanError
+from fanfold.objects import open_place
 from stores.driving import (
     ASKED,
     BUCKET,
@@ -197,3 +199,18 @@ def test_the_report_is_printed_from_wherever_it_is(store: Bucket, prefix: str) -
     options = [*OPTIONS, "--json", "--out", f"{store.url}/{prefix}"]
     done = succeed("run", f"{store.url}/genome.fa", *options, variables=store.variables)
     assert done.stdout.encode() == store.get(f"{prefix}/master.json")
+
+
+def test_of_many_that_create_an_object_one_does(
+    bucket: Bucket, prefix: str, tmp_path: Path
+) -> None:
+    for place in (open_place(f"{bucket.url}/{prefix}"), open_place(tmp_path)):
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(lambda each: place.create("one", b"%d" % each), range(8)))  # noqa: B023
+
+        # The double of GCS knows no preconditions.
+        if bucket.url.startswith("gs://") and place.url.startswith("gs://"):
+            continue
+        assert won.count(True) == 1
+        assert place.read("one") == b"%d" % won.index(True)
+        assert list(place.sizes()) == ["one"]

@@ -1,0 +1,134 @@
+"""Copies of slices in their store: made by ranges of the pinned object, and read instead of it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from archives import bgzf
+from servers.s3 import S3Server
+
+import fanfold
+from fanfold.bgzf import EOF_MARKER
+from fanfold.copies import Copies, copy_slices
+from fanfold.errors import ParameterError, PlanError, SourceChangedError
+from fanfold.folder import Folder
+from fanfold.inflate import bgzf_block_bytes
+from fanfold.inputs import Input
+from fanfold.objects import copy_range, open_place, stat_source
+from fanfold.params import Params
+from fanfold.plan import Plan
+from stores.driving import ASKED, BUCKET, FORMS, GENOME, Bucket
+
+LARGE = b">large\n" + b"ACGTACGTAC" * 60 + b"\n"
+LARGE *= 6 * 1024**2 // len(LARGE)
+"""S3 copies no ranges of an object of 5 MB or less."""
+
+COPIED = {**{name: FORMS[name] for name in ("genome.fa", "genome.fa.bgz")}, "large.fa": LARGE}
+
+
+@pytest.fixture(autouse=True)
+def _client(s3_bucket: Bucket, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3_bucket.variables.items():
+        monkeypatch.setenv(name, value)
+    s3.put(BUCKET, "large.fa", LARGE)
+
+
+@pytest.fixture
+def folder(prefix: str) -> Folder:
+    return Folder(open_place(f"s3://{BUCKET}/{prefix}/results/job"))
+
+
+def planned(name: str, slice_bytes: int) -> Plan:
+    source = Input(f"s3://{BUCKET}/{name}")
+    plan = source.plan(Params((3, 5), canonical=False), slice_bytes)
+    return msgspec.structs.replace(plan, apart=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "slice_bytes"),
+    [("genome.fa", 9000), ("genome.fa.bgz", 4000), ("genome.fa.bgz", 100), ("large.fa", 2**20)],
+)
+def test_copies_tile_the_object_and_give_the_report_of_a_run(
+    folder: Folder,
+    name: str,
+    slice_bytes: int,
+    s3: S3Server,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    local = tmp_path_factory.mktemp("local")
+    (local / name).write_bytes(COPIED[name])
+    expected = fanfold.run(local / name, ASKED.k, out=local / "out").read_master()
+    plan = planned(name, slice_bytes)
+    objects = folder.objects(plan)
+
+    plan = copy_slices(plan, objects)
+    keys = [objects.where(plan.object_name(each.index)) for each in plan.known_slices()]
+    copies = [s3.get(BUCKET, key.removeprefix(f"s3://{BUCKET}/")) for key in keys]
+    assert b"".join(copies) == COPIED[name]
+    assert "/chunks/job/" in keys[0]
+    folder.write_plan(plan)
+    for each in plan.known_slices():
+        fanfold.task(folder.place.where("plan.json"), each.index)
+    report = fanfold.fold(folder.place.where("plan.json"))
+
+    assert report.read_master() == expected
+    assert not objects.sizes()
+
+
+def test_copies_of_bgzf_are_rows_of_whole_blocks(folder: Folder, s3: S3Server) -> None:
+    plan = planned("genome.fa.bgz", 4000)
+    plan = copy_slices(plan, folder.objects(plan))
+
+    assert len(plan.known_slices()) > 2
+    for each in plan.known_slices():
+        key = folder.objects(plan).where(plan.object_name(each.index))
+        data = s3.get(BUCKET, key.removeprefix(f"s3://{BUCKET}/"))
+        while data:
+            size_bytes = bgzf_block_bytes(data)
+            assert size_bytes is not None
+            assert len(data) >= size_bytes
+            data = data[size_bytes:]
+
+
+def test_a_block_start_is_found_without_reading_the_slice(s3: S3Server) -> None:
+    data = bgzf(GENOME * 40, 20_000)
+    s3.put(BUCKET, "many.bgz", data)
+    plan = planned("many.bgz", 200_000)
+    copies = copy_slices(plan, open_place(f"s3://{BUCKET}/many/chunks/job"))
+
+    assert copies.known_slices()[-1].end_byte == len(data)
+    assert data.endswith(EOF_MARKER)
+    assert all(
+        bgzf_block_bytes(data[each.start_byte : each.start_byte + 100])
+        for each in copies.known_slices()
+    )
+
+
+def test_an_object_that_changed_is_not_copied(folder: Folder, s3: S3Server, prefix: str) -> None:
+    for data in (LARGE, GENOME):
+        key = f"{prefix}/changed.fa"
+        s3.put(BUCKET, key, data)
+        source = stat_source(f"s3://{BUCKET}/{key}")
+        s3.put(BUCKET, key, data[:-1] + b"\r")
+
+        with pytest.raises(SourceChangedError, match="changed"):
+            copy_range(source, 0, 1000, folder.place, "copy")
+
+    assert not s3.pending_uploads(BUCKET)
+
+
+def test_a_copy_of_another_size_is_refused(folder: Folder, s3: S3Server, prefix: str) -> None:
+    plan = planned("genome.fa", 9000)
+    plan = copy_slices(plan, folder.objects(plan))
+    s3.put(BUCKET, f"{prefix}/chunks/job/genome.fa.chunk0001", b"ACGT")
+
+    with pytest.raises(PlanError, match="not the copy"):
+        list(Copies(plan, folder.objects(plan)).read(0, 20_000))
+
+
+def test_only_s3_copies(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("local") / "genome.fa"
+    path.write_bytes(GENOME)
+
+    with pytest.raises(ParameterError, match="only S3"):
+        copy_range(stat_source(path), 0, 10, open_place(path.parent), "copy")
