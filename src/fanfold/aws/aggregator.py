@@ -40,8 +40,6 @@ from fanfold.folder import RUN
 from fanfold.objects import stored_checksum
 from fanfold.watch import Watch
 
-_FOLDED_HERE_ROWS_BYTES = 512 * 1024**2
-"""Rows of records that fit the function's memory: a fold takes three times as much."""
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
 """Results of slices that are read in a third of the function's time."""
 
@@ -125,7 +123,7 @@ class Aggregator:
         folder = entry.folder
         rows_bytes = folder.rows_bytes()
         if (
-            rows_bytes > _FOLDED_HERE_ROWS_BYTES
+            rows_bytes > self._deployed.folded_here_bytes
             or folder.results_bytes() > _FOLDED_HERE_SLICE_BYTES
         ):
             submit(entry, "fold", fold_size(rows_bytes), self._batch)

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,9 +36,6 @@ from fanfold.params import check_params
 from fanfold.plan import Plan, array_slice_bytes
 from fanfold.stream import plan_text
 from fanfold.watch import Watch
-
-_INFLATED_HERE_BYTES = 1536 * 1024**2
-"""The largest archive that is begun here: a third of the time there is, as measured."""
 
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive is handed over that takes too long."""
@@ -71,18 +68,25 @@ def handler(event: dict[str, Any], context: Any) -> None:
         entry.record_end("inflate", ended_of(event["detail"]))
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
-        chunk(entry, batch, seconds)
+        chunk(entry, batch, Limits(deployed.inflated_here_bytes, seconds))
     except _FINAL as error:
         fail(ledger, entry, problem_of(error))
 
 
-def chunk(entry: Entry, batch: Batch, seconds: float) -> None:
+class Limits(NamedTuple):
+    """What may be inflated here: so many bytes of an archive, for so long."""
+
+    archive_bytes: int
+    seconds: float
+
+
+def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     """Plan a job, unless it is planned, and submit what is next to do.
 
     Args:
         entry: the job.
         batch: what does it.
-        seconds: the time that inflating may take.
+        limits: beyond which a container inflates the input.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
@@ -91,7 +95,7 @@ def chunk(entry: Entry, batch: Batch, seconds: float) -> None:
         return
     plan = entry.folder.read_plan()
     if plan is None or _lacks_objects(entry, plan):
-        plan = _plan(entry, plan, seconds)
+        plan = _plan(entry, plan, limits)
     if plan.slices is None:
         submit(entry, "inflate", inflate_size(), batch)
         return
@@ -100,7 +104,7 @@ def chunk(entry: Entry, batch: Batch, seconds: float) -> None:
     submit(entry, "task", size, batch, len(plan.slices))
 
 
-def _plan(entry: Entry, old: Plan | None, seconds: float) -> Plan:
+def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
     """A new plan, or one whose slices' objects are there again; without slices if that takes long.
 
     The objects come first: a plan that names them has them.
@@ -117,7 +121,7 @@ def _plan(entry: Entry, old: Plan | None, seconds: float) -> Plan:
     parameters = check_params(asked.k, canonical=asked.canonical)
     plan = source.plan(parameters, wanted_bytes, judges_small=True)
     if plan.cut == "text":
-        plan = _inflate(entry, msgspec.structs.replace(plan, apart=True), source, seconds)
+        plan = _inflate(entry, msgspec.structs.replace(plan, apart=True), source, limits)
     elif asked.chunks == "files":
         plan = msgspec.structs.replace(plan, apart=True)
         plan = copy_slices(plan, folder.objects(plan))
@@ -128,11 +132,11 @@ def _plan(entry: Entry, old: Plan | None, seconds: float) -> Plan:
     return plan
 
 
-def _inflate(entry: Entry, plan: Plan, source: Input, seconds: float) -> Plan:
+def _inflate(entry: Entry, plan: Plan, source: Input, limits: Limits) -> Plan:
     """The plan with its text written out; without slices if a container has to do that."""
-    if source.source.size_bytes > _INFLATED_HERE_BYTES:
+    if source.source.size_bytes > limits.archive_bytes:
         return plan
-    with _time_limit(seconds) as stopped:
+    with _time_limit(limits.seconds) as stopped:
         watch = Watch(source.source.size_bytes, None, stopped)
         try:
             return plan_text(plan, entry.folder, source.blocks(), watch.advance)
