@@ -1,0 +1,284 @@
+"""The program of the process that is AWS: MiniStack, mended where the cloud path needs it.
+
+    python emulator_process.py FILE_DESCRIPTOR
+
+It serves a listening socket that it inherits, and ends with its standard input. It runs on a Python
+that has nothing but MiniStack and boto3, for that Python also runs the functions: a package that a
+zip lacks is missing here as it is in Lambda.
+
+Mended, since MiniStack 1.5.33 does otherwise than AWS:
+- Batch: the calls go to the double at BATCH_DOUBLE. MiniStack's own says SUCCEEDED at once.
+- Batch's IAM: SubmitJob is checked on the queue and the definition, TerminateJob and CancelJob on
+  the job. MiniStack checks them on "*".
+- CloudWatch Logs' IAM: calls that name a stream are checked on it. MiniStack checks on the group.
+- S3: who reads a key that isn't there and may not list it gets 403. MiniStack says 404 to all. The
+  key counts as s3:prefix, as in AWS.
+- API Gateway: a caller whom IAM denies gets the ACCESS_DENIED gateway response; a function that
+  fails, or answers in another form than a proxy's, is status 502, or DEFAULT_5XX (500 without a
+  status of its own, where AWS keeps 502). MiniStack tells the error, and takes any answer.
+- EventBridge: events of aws.* sources are taken from whoever may call PutEvents.
+- EventBridge to Lambda is an asynchronous invocation, with its retries and its on-failure
+  destination. MiniStack calls the function once.
+- Schedules: SCHEDULE_SPEED makes them run that many times faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app as gateway  # type: ignore[import-untyped]
+from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-untyped]
+from ministack.core.responses import get_region  # type: ignore[import-untyped]
+from ministack.core.router import extract_access_key_id  # type: ignore[import-untyped]
+from ministack.services import apigateway_v1, batch, eventbridge, lambda_svc, s3  # type: ignore[import-untyped]
+
+Answer: TypeAlias = tuple[int, dict[str, str], bytes]
+
+_OWN_VARIABLES = (
+    "AUTH",
+    "BATCH_DOUBLE",
+    "LAMBDA_ASYNC_RETRY_BASE_SECONDS",
+    "LOG_LEVEL",
+    "SCHEDULE_SPEED",
+    "SERVICES",
+)
+_ANSWER_HEADERS = ("content-type", "x-amzn-errortype")
+_SCHEDULER_TICK_SECONDS = 0.2
+_INTERNAL_ERROR = "Internal server error"
+
+
+def main() -> None:
+    _forward_batch(os.environ["BATCH_DOUBLE"])
+    _check_named_resources()
+    _admit_aws_events()
+    _invoke_targets_asynchronously()
+    _hasten_schedules(float(os.environ.get("SCHEDULE_SPEED", "1")))
+    _hide_what_is_not_there()
+    _word_denials_as_the_gateway()
+    _word_failures_as_the_gateway()
+    for name in _OWN_VARIABLES:
+        # Functions inherit the environment; what has been read by now is none of theirs.
+        os.environ.pop(name, None)
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{sys.argv[1]}"]
+    config.keep_alive_timeout = 75
+    asyncio.run(serve(gateway.app, config))
+
+
+def _end_with_standard_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _forward_batch(double_url: str) -> None:
+    def forward(method: str, path: str, body: bytes) -> Answer:
+        request = urllib.request.Request(double_url + path, data=body or None, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                return response.status, dict(response.headers), response.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+    async def handle_request(
+        method: str,
+        path: str,
+        _headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> Answer:
+        if query:
+            path += "?" + "&".join(f"{name}={value}" for name in query for value in query[name])
+        status, headers, answer = await asyncio.to_thread(forward, method, path, body)
+        kept = {name: value for name, value in headers.items() if name.lower() in _ANSWER_HEADERS}
+        return status, kept, answer
+
+    batch.handle_request = handle_request
+
+
+def _check_named_resources() -> None:
+    """Name the resources of calls to Batch and Logs; of several, joined by spaces, check each."""
+    extract: Callable[..., str] = iam_actions.extract_resource_arn
+    enforce: Callable[..., Any] = iam_evaluator.enforce
+
+    def extract_with_batch(  # noqa: PLR0917 - as MiniStack calls it
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, Any],
+        region: str,
+        account: str,
+    ) -> str:
+        if service == "batch":
+            return _batch_resources(path, body, f"arn:aws:batch:{region}:{account}")
+        arn = extract(service, method, path, headers, body, query, region, account)
+        if service == "logs" and (stream := _fields(body).get("logStreamName")):
+            return f"{arn}:log-stream:{stream}"
+        return arn
+
+    def enforce_each(
+        key: str, action: str, service: str, region: str, resource_arn: str = "*", **context: Any
+    ) -> Any:
+        if service != "batch":
+            return enforce(key, action, service, region, resource_arn=resource_arn, **context)
+        for arn in resource_arn.split(" "):
+            denied = enforce(key, action, service, region, resource_arn=arn, **context)
+            if denied:
+                return denied
+        return None
+
+    iam_actions.extract_resource_arn = extract_with_batch
+    iam_evaluator.enforce = enforce_each
+
+
+def _batch_resources(path: str, body: bytes, stem: str) -> str:
+    asked = _fields(body)
+    match path.rstrip("/").rpartition("/")[2]:
+        case "submitjob":
+            named = {
+                "job-queue": str(asked.get("jobQueue", "")),
+                "job-definition": str(asked.get("jobDefinition", "")),
+            }
+        case "terminatejob" | "canceljob":
+            named = {"job": str(asked.get("jobId", ""))}
+        case _:
+            return "*"
+    return " ".join(
+        name if name.startswith("arn:") else f"{stem}:{kind}/{name}" for kind, name in named.items()
+    )
+
+
+def _hide_what_is_not_there() -> None:
+    read = gateway.SERVICE_HANDLERS["s3"]
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> Answer:
+        answer: Answer = await read(method, path, headers, body, query)
+        bucket, _, key = path.lstrip("/").partition("/")
+        if answer[0] != 404 or method not in {"GET", "HEAD"} or not key:
+            return answer
+        if s3._buckets.get(bucket) is None:  # noqa: SLF001
+            return answer
+        denied = iam_evaluator.enforce(
+            extract_access_key_id(headers, query),
+            "s3:ListBucket",
+            "s3",
+            get_region(),
+            resource_arn=f"arn:aws:s3:::{bucket}",
+            service_context={"s3:prefix": key},
+        )
+        if not denied:
+            return answer
+        text = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        content = b"" if method == "HEAD" else text.encode()
+        return 403, {"Content-Type": "application/xml"}, content
+
+    gateway.SERVICE_HANDLERS["s3"] = handle
+
+
+def _word_denials_as_the_gateway() -> None:
+    enforce: Callable[..., Answer | None] = gateway._enforce_execute_api  # noqa: SLF001
+    apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS["AccessDenied"] = (  # noqa: SLF001
+        "ACCESS_DENIED",
+        "AccessDeniedException",
+    )
+
+    def enforce_and_word(  # noqa: PLR0917 - as MiniStack calls it
+        api: str,
+        stage: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        query: dict[str, list[str]],
+        **action: str,
+    ) -> Answer | None:
+        refused = enforce(api, stage, method, path, headers, query, **action)
+        if refused is None or refused[1].get("x-amzn-errortype") != "AccessDeniedException":
+            return refused
+        message = _fields(refused[2]).get("message", "")
+        worded: Answer | None = apigateway_v1.authentication_error_response(
+            api, stage, iam_evaluator.AuthError("AccessDenied", message), headers, query
+        )
+        return worded or refused
+
+    gateway._enforce_execute_api = enforce_and_word  # noqa: SLF001
+
+
+def _word_failures_as_the_gateway() -> None:
+    shape: Callable[..., tuple[Any, str | None]] = apigateway_v1._lambda_proxy_response  # noqa: SLF001
+    invoke: Callable[..., Awaitable[Any]] = apigateway_v1._invoke_lambda_proxy_v1  # noqa: SLF001
+
+    def shape_or_fail(result: dict[str, Any]) -> tuple[Any, str | None]:
+        answer = result.get("body")
+        is_proxys = isinstance(answer, dict) and isinstance(answer.get("statusCode"), int)
+        if result.get("throttle") or (is_proxys and not result.get("error")):
+            return shape(result)
+        return None, _INTERNAL_ERROR
+
+    async def invoke_and_word(integration: object, api: str, *rest: Any, **options: Any) -> Any:
+        answer = await invoke(integration, api, *rest, **options)
+        failed = isinstance(answer, tuple) and answer[0] == 502
+        if not failed or _fields(answer[2]) != {"message": _INTERNAL_ERROR}:
+            return answer
+        if "DEFAULT_5XX" in apigateway_v1._gateway_responses.get(api, {}):  # noqa: SLF001
+            return apigateway_v1._gw_error("DEFAULT_5XX", _INTERNAL_ERROR)  # noqa: SLF001
+        return answer
+
+    apigateway_v1._lambda_proxy_response = shape_or_fail  # noqa: SLF001
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_and_word  # noqa: SLF001
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _admit_aws_events() -> None:
+    eventbridge._put_events.__defaults__ = (True,)  # noqa: SLF001
+
+
+def _invoke_targets_asynchronously() -> None:
+    def dispatch(arn: str, payload: str) -> None:
+        function, config, name = lambda_svc._get_func_record_for_ref(arn)  # noqa: SLF001
+        if not function or not config:
+            print(f"EventBridge: there is no function {name}", file=sys.stderr)  # noqa: T201
+            return
+        record = lambda_svc._execution_record_for_config(function, config)  # noqa: SLF001
+        # A context of its own: an event doesn't count as a function's call of another.
+        contextvars.Context().run(lambda_svc.invoke_async_with_retry, record, json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
+
+
+def _hasten_schedules(speed: float) -> None:
+    if speed == 1:
+        return
+    seconds_of: Callable[[str], float | None] = eventbridge._parse_rate_seconds  # noqa: SLF001
+
+    def hastened(expression: str) -> float | None:
+        seconds = seconds_of(expression)
+        return None if seconds is None else seconds / speed
+
+    eventbridge._parse_rate_seconds = hastened  # noqa: SLF001
+    eventbridge._SCHEDULER_TICK_INTERVAL = _SCHEDULER_TICK_SECONDS  # noqa: SLF001
+
+
+if __name__ == "__main__":
+    main()
