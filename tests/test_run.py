@@ -563,16 +563,13 @@ def test_the_default_folder_is_named_after_the_input_and_in_the_working_folder(
 
 
 def test_version_and_help() -> None:
+    local = ["run", "plan", "task", "inflate", "fold"]
+    verbs = [*local, "submit", "status", "jobs", "logs", "cancel"]
     assert succeed("--version").stdout == f"fanfold {fanfold.__version__}\n"
     for arguments in (["--help"], ["-h"]):
         shown = succeed(*arguments).stdout
-        assert re.findall(r"^  (fold|plan|run|task) ", shown, re.MULTILINE) == [
-            "fold",
-            "plan",
-            "run",
-            "task",
-        ]
-    for verb in ("run", "plan", "task", "fold"):
+        assert re.findall(r"^  ([a-z]+)  ", shown, re.MULTILINE) == verbs
+    for verb in verbs:
         assert succeed(verb, "--help").stdout.startswith(f"Usage: fanfold {verb} ")
 
 

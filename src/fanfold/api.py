@@ -70,10 +70,15 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """Where a job's results will be: URLs of objects."""
+    """Where a job's results will be.
+
+    Attributes:
+        master: the URL of `master.json`.
+        report: the URL of the page for people; None where none is written.
+    """
 
     master: str
-    report: str
+    report: str | None
 
 
 class Estimate(msgspec.Struct, frozen=True):

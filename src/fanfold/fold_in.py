@@ -100,6 +100,7 @@ def fold_in(
     *,
     checksum: Callable[[], StoredChecksum],
     memory_bytes: int | None,
+    is_same_job: bool = False,
 ) -> Report:
     """Fold the results, and write everything that a reader looks for, `master.json` last.
 
@@ -110,6 +111,8 @@ def fold_in(
         scanned: what is true of this run alone.
         checksum: tells what the store keeps.
         memory_bytes: the most memory that it may take.
+        is_same_job: whether a report that may be there is certainly the same, and can stay while
+            this one is written.
 
     Raises:
         MissingSlicesError: results are missing or damaged; names every one.
@@ -125,7 +128,7 @@ def fold_in(
     _check_checksum(plan, folded, stored)
     master = make_report(plan, folded)
     place = folder.place
-    if not folder.is_complete():
+    if not is_same_job:
         place.remove([MASTER])
     for name, write in _tables(plan, folded):
         with place.writing(name) as file:

@@ -180,8 +180,8 @@ def test_every_exit_code_is_documented() -> None:
     shown = command("--help").stdout
     documented = {int(code) for code in re.findall(r"^ +(\d+)  +\S", shown, re.MULTILINE)}
 
-    some_of_many_failed = 9
-    assert documented == {0, some_of_many_failed} | {
+    some_of_many_failed, stopped_by_sigterm = 9, 143
+    assert documented == {0, some_of_many_failed, stopped_by_sigterm} | {
         error.exit_code for error in tree_of(FanfoldError)
     }
 
@@ -267,10 +267,11 @@ PROVOKE: dict[type[FanfoldError], Callable[[Path], list[str | Path]]] = {
 def test_every_error_that_a_command_can_end_with_is_provoked() -> None:
     """`Cancelled` is for programs; see test_kill.py for it, and for Ctrl-C.
 
-    `ChecksumError` takes a store that keeps checksums; see tests/stores.
+    `ChecksumError` takes a store that keeps checksums; see tests/stores. `CloudError` takes an API;
+    see test_cli_cloud.py.
     """
     never_raised_itself = {FanfoldError, errors.InputError}
-    elsewhere = {errors.Cancelled, errors.ChecksumError}
+    elsewhere = {errors.Cancelled, errors.ChecksumError, errors.CloudError}
 
     assert PROVOKE.keys() == set(tree_of(FanfoldError)) - never_raised_itself - elsewhere
 

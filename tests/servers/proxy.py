@@ -184,6 +184,8 @@ class Exchange:
     fault: Fault | None
     status: int | None = None
     """What the client was sent; None: nothing (yet)."""
+    served: int | None = None
+    """What the server answered; None: nothing (yet)."""
     received_bytes: int = 0
     """Of the request's body, from the client."""
     sent_bytes: int = 0
@@ -307,7 +309,13 @@ class FaultProxy(LoopbackServer):
             return number, fault
 
     def progress(
-        self, number: int, *, status: int | None = None, received: int = 0, sent: int = 0
+        self,
+        number: int,
+        *,
+        status: int | None = None,
+        served: int | None = None,
+        received: int = 0,
+        sent: int = 0,
     ) -> None:
         """Add to what the log says of a request, unless it was cleared."""
         with self._rules_lock:
@@ -315,6 +323,7 @@ class FaultProxy(LoopbackServer):
                 self._log[number] = replace(
                     exchange,
                     status=exchange.status if status is None else status,
+                    served=exchange.served if served is None else served,
                     received_bytes=exchange.received_bytes + received,
                     sent_bytes=exchange.sent_bytes + sent,
                 )
@@ -365,6 +374,7 @@ class _Connection(LoopbackConnection):
             self.close_connection = True
             self._answer(Answer(502, f"The server behind the proxy: {error!r}".encode()))
             return
+        self.proxy.progress(self.number, served=response.status)
         match fault:
             case Answer():
                 response.read()

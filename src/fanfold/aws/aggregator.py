@@ -55,6 +55,8 @@ _FINAL = (
 """Errors that are the same when the aggregator is run again."""
 
 _LAST_LINES = 20
+_LOGS_AT_MOST = 20
+"""Of so many containers the last words are looked up."""
 
 _log = logging.getLogger("fanfold")
 
@@ -136,6 +138,7 @@ class Aggregator:
                 Scanned("aws-batch", None, time.monotonic()),
                 checksum=lambda: stored_checksum(plan.source),
                 memory_bytes=None,
+                is_same_job=True,
             )
         except MissingSlicesError as error:
             self._lacks(entry, error)
@@ -154,7 +157,7 @@ class Aggregator:
             if plan is not None and not missing:
                 self._fold(entry)
                 return
-            reasons = self._reasons(batch_job, detail)
+            reasons = self._reasons(batch_job)
             error = problem(
                 "slices",
                 "Slices without a result",
@@ -177,11 +180,12 @@ class Aggregator:
             )
         fail(self._ledger, entry, error)
 
-    def _reasons(self, batch_job: BatchJob, detail: dict[str, Any]) -> dict[int, str]:
-        """Why slices failed, with the last words of the containers that had some."""
-        reasons = self._batch.failures(batch_job.id, batch_job.size)
-        if batch_job.size is None:
-            return {0: self._last_line(detail) or why_failed(detail)}
+    def _reasons(self, batch_job: BatchJob) -> dict[int, str]:
+        """Why slices failed, by index, in the containers' own last words where they had some."""
+        reasons: dict[int, str] = {}
+        for index, job in self._batch.failed(batch_job.id, batch_job.size).items():
+            said = self._last_line(job) if len(reasons) < _LOGS_AT_MOST else None
+            reasons[index] = f"{said} ({why_failed(job)})" if said else why_failed(job)
         return reasons
 
     def _lacks(self, entry: Entry, error: MissingSlicesError) -> None:

@@ -15,7 +15,7 @@ from fanfold.aws.ledger import Ended, Name
 from fanfold.aws.sizes import Size, billed_seconds
 
 _DESCRIBED_AT_ONCE = 100
-_REASONS_AT_MOST = 300
+_FAILED_AT_MOST = 300
 _SAID_AT_MOST = 200
 
 _ENDED = ("SUCCEEDED", "FAILED")
@@ -98,10 +98,9 @@ class Batch:
         """Have a job end, whether it waits or runs; its children with it."""
         self._client.terminate_job(jobId=batch_id, reason=reason)
 
-    def failures(self, batch_id: str, size: int | None) -> dict[int, str]:
-        """Why the slices of a job have failed, by index: of some, when many have."""
-        described = self._described(batch_id, size, "FAILED", _REASONS_AT_MOST)
-        return {index: why_failed(job) for index, job in described}
+    def failed(self, batch_id: str, size: int | None) -> dict[int, dict[str, Any]]:
+        """The failed children of an array, or the job itself, by index: some, when many have."""
+        return dict(self._described(batch_id, size, "FAILED", _FAILED_AT_MOST))
 
     def billed(self, batch_id: str, size: int | None) -> Billed:
         """What a job's containers took, as far as Batch tells."""

@@ -23,10 +23,8 @@ from fanfold.errors import (
 )
 from fanfold.folder import MASTER
 from fanfold.inflate import HEAD_BYTES, detect_compression
-from fanfold.objects import Source, read_head, stat_source
+from fanfold.objects import Source, is_listed, read_head, stat_source
 from fanfold.params import check_params, check_positive
-
-_REPORT = "report.html"
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -72,12 +70,11 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
         elif entry is not None and entry.batch_job("task") is not None:
             state = "RUNNING"
         _wake_chunker(deployed, job, attempt)
-    results = f"{ledger.results_url}/{job}"
     return ChunkAnswer(
         job=job,
         state=state,
         status_url=gateway.url_of(event, f"/jobs/{job}"),
-        results=Results(f"{results}/{MASTER}", f"{results}/{_REPORT}"),
+        results=Results(f"{ledger.results_url}/{job}/{MASTER}", None),
         estimate=request.estimate,
     )
 
@@ -108,9 +105,7 @@ def _source(asked: ChunkRequest, deployed: Deployment) -> Source:
     except ParameterError as error:
         raise ApiError(400, "bad-request", "A field that can't be", str(error)) from error
     except SourceMissingError as error:
-        raise ApiError(
-            404, "no-such-object", "No such object", f"{url}: there is no such object"
-        ) from error
+        raise _missing(url) from error
     except SourceElsewhereError as error:
         raise ApiError(
             422,
@@ -120,6 +115,9 @@ def _source(asked: ChunkRequest, deployed: Deployment) -> Source:
             " there",
         ) from error
     except SourceError as error:
+        if not is_listed(url):
+            # S3 says 403 where listing is allowed below a prefix alone.
+            raise _missing(url) from error
         raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
     if source.size_bytes > deployed.max_object_bytes:
         raise ApiError(
@@ -130,6 +128,10 @@ def _source(asked: ChunkRequest, deployed: Deployment) -> Source:
             f" {deployed.max_object_bytes}; raise max_object_bytes",
         )
     return source
+
+
+def _missing(url: str) -> ApiError:
+    return ApiError(404, "no-such-object", "No such object", f"{url}: there is no such object")
 
 
 def _head(source: Source) -> bytes:

@@ -37,6 +37,7 @@ __all__ = [
     "check_name",
     "check_unchanged",
     "copy_range",
+    "is_listed",
     "is_remote",
     "name_of",
     "open_place",
@@ -64,6 +65,16 @@ def stat_source(location: str | os.PathLike[str]) -> Source:
     from fanfold.objects import remote
 
     return remote.stat_source(location)
+
+
+def is_listed(location: str) -> bool:
+    """Whether a bucket of S3 lists an object: for one that can't be read, and may not be there.
+
+    Where that isn't told, it counts as listed.
+    """
+    from fanfold.objects import s3
+
+    return s3.is_listed(location)
 
 
 def read_blocks(

@@ -96,6 +96,19 @@ def stored_checksum(source: Source) -> StoredChecksum:
         raise SourceError(f"{source.url}: its checksum {stored!r} is none") from error
 
 
+def is_listed(url: str) -> bool:
+    """Whether a bucket lists an object; true where that isn't told."""
+    import botocore.exceptions
+
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    try:
+        # A key sorts before all others that begin with it.
+        listed = _client(current()).list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+        return True
+    return any(each["Key"] == key for each in listed.get("Contents", ()))
+
+
 def copy_range(source: Source, start_byte: int, end_byte: int, target: str) -> None:
     """Copy the bytes [start_byte, end_byte) of an object into another; S3 does it.
 

@@ -1,0 +1,76 @@
+"""The command line.
+
+`local` has the commands that run on this machine, and the tasks of an array; `cloud` those that
+speak with the API of a deployment. A module of commands is imported when one of them is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from fanfold._kernel import VERSION
+from fanfold.cli.ending import EXIT_CODES, end_on_signals, ended, leave
+
+_SECTIONS = {
+    "On this machine, and in an array of tasks": ("run", "plan", "task", "inflate", "fold"),
+    "In the cloud": ("submit", "status", "jobs", "logs", "cancel"),
+}
+
+_MODULES = {
+    name: f"fanfold.cli.{module}"
+    for module, names in zip(("local", "cloud"), _SECTIONS.values(), strict=True)
+    for name in names
+}
+
+
+class _Commands(click.Group):
+    """Commands in sections, in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        command: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, _MODULES))
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                commands = ((name, self.get_command(ctx, name)) for name in names)
+                formatter.write_dl(
+                    [(name, each.get_short_help_str(width)) for name, each in commands if each]
+                )
+
+
+@click.group(
+    cls=_Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(VERSION, prog_name="fanfold", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def cli(*, debug: bool) -> None:
+    """Exact composition, assembly and k-mer statistics of genomes of any size.
+
+    Cuts a FASTA object into slices (fan out), scans them in parallel, and folds the results into
+    one report, master.json (fan in): the same bytes however it was cut.
+    """
+
+
+def main() -> None:
+    """Run the command line; every foreseen error is told in a line or two."""
+    end_on_signals()
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    status = ended(
+        lambda: cli.main(arguments, prog_name="fanfold", standalone_mode=False), debug=debug
+    )
+    if status:
+        leave(status)
+    sys.exit(status)

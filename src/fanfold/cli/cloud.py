@@ -1,0 +1,286 @@
+"""The commands that speak with the API of a deployment: submit, status, jobs, logs, cancel."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+import click
+import msgspec
+
+from fanfold.api import ChunkAnswer, ChunkRequest, Chunks, Job, Phase
+from fanfold.cli.config import find_api_url
+from fanfold.cli.fetching import fetch_report
+from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
+from fanfold.cli.progress import job_progress
+from fanfold.cli.telling import in_rows, tell
+from fanfold.cli.waiting import wait_for
+from fanfold.client import Client, check_job
+from fanfold.errors import ParameterError
+from fanfold.objects import name_of, open_place
+from fanfold.objects.urls import parse_object
+from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, check_params, check_positive
+
+_PAGE = 100
+"""The most jobs that one answer lists."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+_JOB = click.argument("job", metavar="JOB")
+
+
+@click.command()
+@click.argument("genome")
+@CLOUD_QUESTION
+@click.option(
+    "--chunks",
+    type=click.Choice(["ranges", "files"]),
+    default="ranges",
+    help="Slices are ranges of the object, or files: copies, chunks/<job>/<name>.chunk0000 and so"
+    " on.  [default: ranges]",
+)
+@click.option("--wait", is_flag=True, help="Wait until it is done, then fetch the report.")
+@click.option(
+    "--out",
+    metavar="DIR|URL",
+    help="Where a report that is fetched goes.  [default: ./<name>.fanfold]",
+)
+@API
+@QUIET
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the API's answer, not the job's id; with --wait the report, not its path.",
+)
+def submit(
+    *,
+    genome: str,
+    k: tuple[int, ...],
+    canonical: bool,
+    slice_size: int | None,
+    chunks: Chunks,
+    wait: bool,
+    out: str | None,
+    api: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Have GENOME, an object in S3, analysed in the cloud.
+
+    GENOME is s3://bucket/key, in the deployment's own bucket or another that it may read. The
+    job's id goes to stdout, what it will take to stderr. The same question about the same object
+    is the same job: one that is done already costs nothing, one that failed is taken up.
+
+    With --wait, it shows how far the job is, fetches the report, and ends as `fanfold run` does:
+    its path goes to stdout. Ctrl-C stops the wait, not the job.
+    """
+    asked = _asked(genome, k, canonical=canonical, slice_size=slice_size, chunks=chunks)
+    if out is not None and not wait:
+        raise click.UsageError("--out is where --wait fetches the report to: give both")
+    name = name_of(genome)
+    out = out or f"{name}.fanfold"
+    open_place(out)  # it has to be possible before anything is asked for
+    started = time.monotonic()
+    client = Client(find_api_url(api))
+    answer = client.submit(asked)
+    if not quiet:
+        click.echo(_estimate(answer), err=True)
+    if not wait:
+        click.echo(_json(answer) if as_json else answer.job)
+        return
+    if answer.state != "SUCCEEDED":
+        with job_progress(name, quiet=quiet) as progress:
+            wait_for(client, answer.job, progress)
+    # The report is where the API is, whatever region this machine works with otherwise.
+    os.environ["AWS_REGION"] = client.region
+    report = fetch_report(answer.results.master, name, out, started=started)
+    tell(report, quiet=quiet, as_json=as_json)
+
+
+@click.command()
+@_JOB
+@click.option("--wait", is_flag=True, help="Wait until it has ended; fails if the job does.")
+@API
+@QUIET
+@JSON_ANSWER
+def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool) -> None:
+    """Tell how far JOB is, and why it failed if it did."""
+    client = _client_for(job, api)
+    if wait:
+        with job_progress(check_job(job), quiet=quiet) as progress:
+            found = wait_for(client, check_job(job), progress)
+    else:
+        found = client.job(job)
+    click.echo(_json(found) if as_json else _told(found))
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, metavar="N", help="So many.  [default: 20]"
+)
+@API
+@JSON_ANSWER
+def jobs(*, limit: int, api: str | None, as_json: bool) -> None:
+    """List the newest jobs, whoever submitted them."""
+    found = list(islice(_newest(Client(find_api_url(api)), limit), limit))
+    if as_json:
+        click.echo(_json(found))
+        return
+    rows = [("job", "state", "slices", "created", "genome")]
+    rows += [
+        (each.job, each.state, _slices(each), _time(each.created), _genome(each)) for each in found
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@click.command()
+@_JOB
+@click.option(
+    "--slice",
+    "slice_index",
+    type=click.IntRange(min=0),
+    metavar="I",
+    help="Of which slice, from 0; needed for a job of several.",
+)
+@click.option(
+    "--phase",
+    type=click.Choice(["task", "inflate", "fold"]),
+    default="task",
+    help="Of the tasks, or of the containers that inflate or fold for a large job."
+    "  [default: task]",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="The last so many lines of it."
+)
+@API
+def logs(
+    *, job: str, slice_index: int | None, phase: Phase, limit: int | None, api: str | None
+) -> None:
+    """Print the last lines that a container of JOB wrote."""
+    client = _client_for(job, api)
+    found = client.logs(job, slice_index=slice_index, phase=phase, limit=limit)
+    if found.stream is None:
+        click.echo(f"no container has run for that yet: phase {phase}", err=True)
+    for line in found.lines:
+        click.echo(f"{_time(line.time)}  {_plain(line.text.rstrip())}")
+
+
+@click.command()
+@_JOB
+@API
+@JSON_ANSWER
+def cancel(*, job: str, api: str | None, as_json: bool) -> None:
+    """Cancel JOB; what it finished is kept.
+
+    Its containers are stopped. Submitted again, it takes up what is finished.
+    """
+    found = _client_for(job, api).cancel(job)
+    click.echo(_json(found) if as_json else found.state)
+
+
+def _asked(
+    genome: str, k: tuple[int, ...], *, canonical: bool, slice_size: int | None, chunks: Chunks
+) -> ChunkRequest:
+    """The request, as far as it can be checked here.
+
+    Raises:
+        ParameterError: it can't be one.
+    """
+    if not genome.startswith("s3://"):
+        raise ParameterError(
+            f"{genome}: not in S3; copy it there first: aws s3 cp {genome} s3://BUCKET/input/"
+        )
+    url = parse_object(genome)
+    check_positive("the size of a slice", slice_size)
+    parameters = check_params(k or DEFAULT_K, canonical=canonical)
+    return ChunkRequest(
+        bucket=url.root.removeprefix("s3://"),
+        key=url.key,
+        k=parameters.k,
+        canonical=canonical,
+        slice_bytes=DEFAULT_SLICE_BYTES if slice_size is None else slice_size,
+        chunks=chunks,
+    )
+
+
+def _client_for(job: str, api: str | None) -> Client:
+    check_job(job)  # before anything is asked for
+    return Client(find_api_url(api))
+
+
+def _newest(client: Client, limit: int) -> Iterator[Job]:
+    after = None
+    while limit > 0:
+        page = client.jobs(limit=min(limit, _PAGE), after=after)
+        yield from page.jobs
+        limit -= len(page.jobs)
+        after = page.next
+        if after is None:
+            return
+
+
+def _estimate(answer: ChunkAnswer) -> str:
+    estimate = answer.estimate
+    return in_rows(
+        [
+            ("job", answer.job),
+            ("state", answer.state),
+            ("slices", f"about {estimate.slices:,}"),
+            ("estimate", f"{estimate.vcpu_seconds:,} vCPU seconds, {_dollars(estimate.usd)}"),
+        ]
+    )
+
+
+def _dollars(usd: float) -> str:
+    return "less than 0.01 USD" if usd < 0.01 else f"about {usd:.2f} USD"
+
+
+def _told(job: Job) -> str:
+    rows = [
+        ("job", job.job),
+        ("genome", _genome(job)),
+        ("bytes", f"{job.bytes:,}"),
+        ("k", ", ".join(map(str, job.k)) or "none"),
+        ("state", job.state),
+        ("slices", _slices(job)),
+        ("attempt", str(job.attempt)),
+        ("created", _time(job.created)),
+    ]
+    if job.finished is not None:
+        rows.append(("finished", _time(job.finished)))
+    if job.error is not None:
+        rows.append(("error", _plain(job.error.detail)))
+    return in_rows(rows)
+
+
+def _slices(job: Job) -> str:
+    slices = job.slices
+    if slices.total is None:
+        return "not cut yet"
+    failed = f", {slices.failed:,} failed" if slices.failed else ""
+    return f"{slices.done:,} of {slices.total:,}{failed}"
+
+
+def _genome(job: Job) -> str:
+    return _plain(f"s3://{job.bucket}/{job.key}")
+
+
+def _time(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _plain(text: str) -> str:
+    """A text without what would steer a terminal."""
+    return _CONTROL.sub(" ", text)
+
+
+def _json(answer: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(answer), indent=1).decode()

@@ -1,0 +1,255 @@
+"""The commands that run on this machine, and those of an array of tasks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+import fanfold
+from fanfold import verbs
+from fanfold.cli.options import (
+    INDEX_VARIABLES,
+    JSON,
+    MEMORY,
+    NAME,
+    QUESTION,
+    QUIET,
+    STORAGE,
+    check_address,
+)
+from fanfold.cli.progress import progress_bar
+from fanfold.cli.telling import tell, tell_many
+from fanfold.errors import EngineError, ParameterError
+from fanfold.folder import PLAN
+from fanfold.objects import STDIN, name_of, open_place
+from fanfold.params import DEFAULT_K
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+@click.command()
+@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@click.option(
+    "--out",
+    metavar="DIR|URL",
+    help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
+    " ./<name>.fanfold for one genome]",
+)
+@QUESTION
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]"
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    callback=check_address,
+    help="Run on the Dask cluster whose scheduler is there, such as tcp://host:8786.",
+)
+@MEMORY
+@NAME
+@STORAGE
+@QUIET
+@JSON
+def run(
+    *,
+    genomes: tuple[str, ...],
+    out: str | None,
+    k: tuple[int, ...],
+    canonical: bool,
+    slice_size: int | None,
+    fresh: bool,
+    workers: int | None,
+    dask: str | None,
+    memory: int | None,
+    name: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Analyse each GENOME: FASTA, plain or gzip, BGZF, zstd, bzip2, xz.
+
+    A GENOME is a path, a URL (s3://, gs://, az://, https://), or - for standard input. A run that
+    was stopped is taken up where it was. The path of the report goes to stdout, progress and a
+    short summary to stderr.
+
+    Several GENOMEs share the workers, and one that fails doesn't stop the others: each has its
+    results in DIR/<name>/, and DIR/summary.tsv tells of all.
+    """
+    if len(genomes) > 1 and out is None:
+        raise click.UsageError("several genomes need --out: each has its folder in there")
+    if len(genomes) > 1 and (as_json or name):
+        raise click.UsageError("--json and --name are for one genome")
+    with _executor(dask, quiet=quiet, debug="--debug" in sys.argv) as executor:
+        if len(genomes) == 1:
+            with progress_bar(_label(genomes[0], name), quiet=quiet) as progress:
+                report = fanfold.run(
+                    genomes[0],
+                    k or DEFAULT_K,
+                    canonical=canonical,
+                    out=out,
+                    executor=executor,
+                    slice_bytes=slice_size,
+                    workers=workers,
+                    memory_bytes=memory,
+                    fresh=fresh,
+                    name=name,
+                    progress=progress,
+                )
+            tell(report, quiet=quiet, as_json=as_json)
+            return
+        with progress_bar(f"{len(genomes)} genomes", quiet=quiet, of_bytes=False) as progress:
+            outcomes = fanfold.run_many(
+                genomes,
+                k or DEFAULT_K,
+                canonical=canonical,
+                out=out or "",
+                executor=executor,
+                slice_bytes=slice_size,
+                workers=workers,
+                memory_bytes=memory,
+                fresh=fresh,
+                progress=progress,
+            )
+    tell_many(outcomes, out or "", quiet=quiet)
+
+
+@click.command()
+@click.argument("genome")
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR|URL",
+    help="Where the plan and the results go: a folder, or s3://bucket/prefix and its like.",
+)
+@QUESTION
+@NAME
+@STORAGE
+@QUIET
+def plan(
+    *,
+    genome: str,
+    out: str,
+    k: tuple[int, ...],
+    canonical: bool,
+    slice_size: int | None,
+    fresh: bool,
+    name: str | None,
+    quiet: bool,
+) -> None:
+    """Plan an array of tasks over GENOME, at most 10,000.
+
+    Writes plan.json into DIR, and prints its path and the number of tasks.
+    """
+    with progress_bar(_label(genome, name), quiet=quiet) as progress:
+        made = fanfold.plan(
+            genome,
+            k or DEFAULT_K,
+            out=out,
+            canonical=canonical,
+            slice_bytes=slice_size,
+            fresh=fresh,
+            name=name,
+            progress=progress,
+        )
+    where = open_place(out).where(PLAN)
+    click.echo(where)
+    if not quiet:
+        _tell_tasks(where, made)
+
+
+@click.command()
+@click.argument("plan_json", metavar="PLAN")
+@click.option(
+    "--index",
+    type=click.IntRange(min=0),
+    envvar=INDEX_VARIABLES,
+    required=True,
+    metavar="I",
+    help="The slice, from 0.  [default: $" + ", $".join(INDEX_VARIABLES) + "]",
+)
+@STORAGE
+@QUIET
+def task(*, plan_json: str, index: int, quiet: bool) -> None:
+    """Scan one slice of PLAN, unless its result is there already.
+
+    PLAN is the path or URL of a plan.json.
+    """
+    started = time.monotonic()
+    read_bytes = fanfold.task(plan_json, index)
+    if not quiet:
+        seconds = time.monotonic() - started
+        click.echo(f"slice {index}: {read_bytes:,} bytes read, {seconds:.2f} s", err=True)
+
+
+@click.command()
+@click.argument("plan_json", metavar="PLAN")
+@STORAGE
+@QUIET
+def inflate(*, plan_json: str, quiet: bool) -> None:
+    """Write out the text of PLAN's input, in slices for the tasks.
+
+    For an array whose input can't be cut (gzip, zstd, bzip2, xz) and whose plan was made without
+    its text, as those in the cloud are. `fanfold plan` writes the text itself. What can be cut has
+    nothing to write. PLAN is the path or URL of a plan.json.
+    """
+    made, _ = verbs.open_plan(plan_json)
+    if made.cut == "text":
+        verbs.inflate(plan_json)
+        made, _ = verbs.open_plan(plan_json)
+    if not quiet:
+        _tell_tasks(plan_json, made)
+
+
+@click.command()
+@click.argument("plan_json", metavar="PLAN")
+@MEMORY
+@STORAGE
+@QUIET
+@JSON
+def fold(*, plan_json: str, memory: int | None, quiet: bool, as_json: bool) -> None:
+    """Fold the results of PLAN's tasks into the report.
+
+    Names every slice without a result, and refuses then. Can be run again. PLAN is the path or URL
+    of a plan.json.
+    """
+    tell(fanfold.fold(plan_json, memory_bytes=memory), quiet=quiet, as_json=as_json)
+
+
+def _tell_tasks(where: str, made: fanfold.Plan) -> None:
+    last = len(made.known_slices()) - 1
+    click.echo(f"tasks 0 to {last}: fanfold task {where} --index I", err=True)
+
+
+@contextmanager
+def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Executor | None]:
+    """The executor of a Dask cluster, or None for threads."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ParameterError("--dask takes Dask: pip install 'fanfold[dask]'") from error
+    try:
+        client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{address}: no Dask scheduler answers there ({error}); check the address"
+        ) from None
+    if not debug:
+        # A scheduler that dies is told of in a line.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with client:
+        if not client.scheduler_info()["workers"] and not quiet:
+            click.echo(f"{address} has no workers yet: waiting for one", err=True)
+        yield client.get_executor()  # type: ignore[no-untyped-call]
+
+
+def _label(genome: str, name: str | None) -> str:
+    return name or "stdin" if genome == STDIN else name_of(genome)

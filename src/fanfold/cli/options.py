@@ -1,0 +1,159 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from fanfold.errors import ParameterError
+from fanfold.params import DEFAULT_K, MAX_K, parse_size
+
+INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_ANONYMOUS = ("AWS_SKIP_SIGNATURE", "GOOGLE_SKIP_SIGNATURE", "AZURE_SKIP_SIGNATURE")
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+class _Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else parse_size(value)
+        except ParameterError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _set_variable(
+    name: str, *, instead_of: tuple[str, ...] = ()
+) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    def set_it(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ[name] = value
+            for other in instead_of:
+                os.environ.pop(other, None)
+
+    return set_it
+
+
+def _set_anonymous(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ.update(dict.fromkeys(_ANONYMOUS, "true"))
+
+
+def check_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """The address of a Dask scheduler, as an option's callback."""
+    if value is not None and not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^/]+:\d+/?", value):
+        raise click.BadParameter(f"{value!r} is no scheduler's address; write tcp://host:8786")
+    return value
+
+
+def _slice_size(default: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--slice-size",
+        type=_Size(),
+        metavar="SIZE",
+        help=f"The size of a slice, such as 100MiB, from 1 byte.  [default: {default}]",
+    )
+
+
+_KMERS = _options(
+    click.option(
+        "-k",
+        "k",
+        type=click.IntRange(min=0),
+        multiple=True,
+        metavar="N",
+        help=f"Count k-mers of this length, 1 to {MAX_K}; may be given several times, all in one"
+        f" pass. 0 counts none.  [default: {DEFAULT_K[0]}]",
+    ),
+    click.option(
+        "--canonical", is_flag=True, help="Count a k-mer and its reverse complement as one."
+    ),
+)
+
+QUESTION = _options(
+    _KMERS,
+    _slice_size("100MiB, or less where that gives every worker work"),
+    click.option("--fresh", is_flag=True, help="Start over, even if results are there."),
+)
+
+CLOUD_QUESTION = _options(_KMERS, _slice_size("100MiB"))
+
+_PROFILE = click.option(
+    "--profile",
+    metavar="NAME",
+    expose_value=False,
+    callback=_set_variable("AWS_PROFILE", instead_of=_KEYS),
+    help="Credentials from the AWS configuration files; as AWS_PROFILE.",
+)
+
+STORAGE = _options(
+    click.option(
+        "--endpoint-url",
+        metavar="URL",
+        expose_value=False,
+        callback=_set_variable("AWS_ENDPOINT_URL_S3"),
+        help="Where S3 is, when it isn't Amazon's; as AWS_ENDPOINT_URL.",
+    ),
+    click.option(
+        "--region",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_variable("AWS_REGION"),
+        help="The bucket's region; as AWS_REGION.",
+    ),
+    _PROFILE,
+    click.option(
+        "--no-sign-request",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_anonymous,
+        help="No credentials: for public buckets.",
+    ),
+)
+
+API = _options(
+    click.option(
+        "--api",
+        metavar="URL",
+        help="The API of the deployment: what deploy.sh prints as api_url; as FANFOLD_API_URL, or"
+        " api_url in ~/.config/fanfold/config.toml.",
+    ),
+    click.option(
+        "--region",
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_variable("AWS_REGION"),
+        help="The API's region, where its URL doesn't tell; as AWS_REGION.",
+    ),
+    _PROFILE,
+)
+
+NAME = click.option("--name", metavar="NAME", help="What to call standard input.  [default: stdin]")
+QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, not its path.")
+JSON_ANSWER = click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
+MEMORY = click.option(
+    "--memory",
+    type=_Size(),
+    metavar="SIZE",
+    help="The most memory to use, such as 400MiB; what needs more is refused.",
+)

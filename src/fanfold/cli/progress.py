@@ -1,0 +1,93 @@
+"""Progress bars on stderr, if that is a terminal. rich is imported for one alone."""
+
+# ruff: noqa: PLC0415
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
+    from fanfold.api import Job
+
+
+@contextmanager
+def progress_bar(
+    name: str, *, quiet: bool, of_bytes: bool = True
+) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar that is told how much is done, and of how much; None where nobody would see it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import (
+        DownloadColumn,
+        MofNCompleteColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    amount = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
+    with _bar(*amount, TimeRemainingColumn()) as bar:
+        shown = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(shown, completed=done, total=total)
+
+
+@contextmanager
+def job_progress(name: str, *, quiet: bool) -> Iterator[Callable[[Job], None]]:
+    """Is told of a job as it comes along: shows a bar, or a line for every state."""
+    if quiet:
+        yield lambda _job: None
+        return
+    if not sys.stderr.isatty():
+        yield _StateLines()
+        return
+    from rich.progress import MofNCompleteColumn, TimeElapsedColumn
+
+    with _bar(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        shown = bar.add_task(name, total=None)
+
+        def show(job: Job) -> None:
+            description = f"{name} {job.state}"
+            if job.slices.failed:
+                description += f", {job.slices.failed:,} failed"
+            bar.update(
+                shown,
+                description=description,
+                completed=job.slices.done,
+                total=job.slices.total,
+                refresh=True,
+            )
+
+        yield show
+
+
+class _StateLines:
+    """A line for every state that a job comes to."""
+
+    def __init__(self) -> None:
+        self._told: tuple[str, int | None] | None = None
+
+    def __call__(self, job: Job) -> None:
+        now = job.state, job.slices.total
+        if now != self._told:
+            self._told = now
+            count = "" if job.slices.total is None else f": {job.slices.total:,} slices"
+            click.echo(f"  {job.state}{count}", err=True)
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+    )

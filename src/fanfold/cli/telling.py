@@ -1,0 +1,67 @@
+"""What a command says of the reports it made: a short summary to stderr, the path to stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from fanfold.cli.ending import SOME_FAILED
+from fanfold.many import SUMMARY, describe
+from fanfold.objects import open_place
+
+if TYPE_CHECKING:
+    import fanfold
+
+
+def tell(report: fanfold.Report, *, quiet: bool, as_json: bool) -> None:
+    """Tell of a report: print its path, or what it says."""
+    if not quiet:
+        click.echo(_summary(report), err=True)
+    if as_json:
+        click.echo(report.read_master(), nl=False)
+    else:
+        click.echo(report.master_url)
+
+
+def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None:
+    """Tell what came of many inputs; the exit code is another if one failed."""
+    failed = [each for each in outcomes if each.error is not None]
+    if not quiet:
+        click.echo(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done", err=True)
+    for each in failed:
+        click.echo(f"fanfold: {describe(each.error)}", err=True)
+    click.echo(open_place(out).where(SUMMARY))
+    if failed:
+        raise click.exceptions.Exit(SOME_FAILED)
+
+
+def _summary(report: fanfold.Report) -> str:
+    master = report.master
+    sequences = master["sequences"]
+
+    def number(value: int | None) -> str:
+        return "none" if value is None else f"{value:,}"
+
+    rows = [
+        ("sequences", number(sequences["count"])),
+        ("length", number(sequences["length"])),
+        ("N50", number(sequences["N50"])),
+        ("GC %", "none" if master["gc_percent"] is None else f"{master['gc_percent']:.3f}"),
+        ("N", number(master["composition"]["N"])),
+    ]
+    for kmers in master["kmers"]:
+        kind = "canonical " if kmers["canonical"] else ""
+        counts = f"{kmers['distinct']:,} distinct of {kmers['possible']:,}"
+        rows.append((f"{kind}{kmers['k']}-mers", f"{counts}, {kmers['total']:,} in all"))
+    note = " (it was complete already)" if report.resumed else ""
+    rows.append(("seconds", f"{report.seconds:.2f}{note}"))
+    rows.append(("files", f"{report.url}/"))
+    return in_rows(rows)
+
+
+def in_rows(rows: Sequence[tuple[str, str]]) -> str:
+    """Labels, and what belongs to each, in two columns."""
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"  {label:<{width}}  {value}" for label, value in rows)

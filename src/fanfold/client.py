@@ -1,0 +1,389 @@
+"""The API's client: requests signed with the caller's own credentials, answers by their types.
+
+    with Client("https://abc.execute-api.eu-central-1.amazonaws.com/prod") as client:
+        job = client.submit(ChunkRequest("bucket", "input/genome.fa")).job
+        print(client.job(job).state)
+
+It takes botocore, which comes with the extra ``aws``.
+"""
+
+# ruff: noqa: PLC0415 - botocore and urllib3 are imported where they are needed, if installed
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import time
+import urllib.request
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from fanfold._kernel import VERSION
+from fanfold.api import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
+from fanfold.errors import CloudError, ParameterError
+from fanfold.objects.settings import read_timeout, retry_timeout
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from botocore.session import Session
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+_SERVICE = "execute-api"
+_REGION = re.compile(
+    r"\.execute-api\.([a-z0-9-]+)\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)"
+)
+_JOB = re.compile(r"[0-9a-f]{32}")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_CONNECT_SECONDS = 10.0
+
+_PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Before each further try of a request; a third more or less, so that callers don't meet again."""
+_LONGEST_PAUSE_SECONDS = 20.0
+"""The longest that a server may ask for (Retry-After)."""
+
+_PASSING = frozenset({429, 502, 503, 504})
+"""Statuses of answers that may be others in a moment."""
+
+_WHERE = "is that the API's URL? deploy.sh prints it as api_url, it ends in /prod"
+
+_REPEATED = re.compile(r"\s*(?:The Canonical String|[^.]*(?:Credential|Authorization|Signature)=)")
+
+_Answer = TypeVar("_Answer")
+
+
+class Client:
+    """Speaks with the API of one deployment.
+
+    Every request may be sent twice: the same submission is the same job, and one that is cancelled
+    stays so. So what fails for a moment is tried again. Connections are closed at the end of a
+    ``with`` block.
+
+    Args:
+        api_url: its URL, ending in the stage (``…/prod``), or that of the starter
+            (``…/prod/chunk``).
+        profile: the profile of the AWS configuration files; what AWS_PROFILE says when None.
+
+    Attributes:
+        api_url: its URL, without a slash at the end.
+        region: where it is.
+
+    Raises:
+        ParameterError: the URL can't be one, botocore is missing, or there are no credentials.
+    """
+
+    def __init__(self, api_url: str, *, profile: str | None = None) -> None:
+        self.api_url = check_api_url(api_url)
+        self._session, self._credentials = _sign_in(profile)
+        self.region = self._find_region()
+        self._pool = _pool(self.api_url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._pool.clear()
+
+    def submit(self, asked: ChunkRequest) -> ChunkAnswer:
+        """Ask for a genome to be analysed.
+
+        Raises:
+            CloudError: the API refuses, can't be reached, or isn't fanfold's; so for all methods.
+        """
+        return self._ask("POST", "/chunk", ChunkAnswer, body=msgspec.json.encode(asked))
+
+    def job(self, job: str) -> Job:
+        """Where a job is.
+
+        Raises:
+            ParameterError: the job's name can't be one; so for all methods that take one.
+        """
+        return self._ask("GET", f"/jobs/{check_job(job)}", Job)
+
+    def jobs(self, *, limit: int | None = None, after: str | None = None) -> Jobs:
+        """The newest jobs, or those that follow: `after` is what the answer before calls next."""
+        return self._ask("GET", "/jobs", Jobs, {"limit": limit, "next": after})
+
+    def logs(
+        self,
+        job: str,
+        *,
+        slice_index: int | None = None,
+        phase: Phase = "task",
+        limit: int | None = None,
+    ) -> Logs:
+        """The last lines of one container of a job."""
+        query = {"phase": phase, "slice": slice_index, "limit": limit}
+        return self._ask("GET", f"/jobs/{check_job(job)}/logs", Logs, query)
+
+    def cancel(self, job: str) -> Job:
+        """Cancel a job that hasn't ended."""
+        return self._ask("DELETE", f"/jobs/{check_job(job)}", Job)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[_Answer],
+        query: Mapping[str, str | int | None] | None = None,
+        *,
+        body: bytes = b"",
+    ) -> _Answer:
+        """The answer to a request; one that fails for a moment is sent again."""
+        told = {name: value for name, value in (query or {}).items() if value is not None}
+        url = self.api_url + path + (f"?{urlencode(told, quote_via=quote)}" if told else "")
+        answer = self._send(method, url, body)
+        if answer.status != 200:
+            raise self._refusal(answer)
+        try:
+            return msgspec.json.decode(answer.data, type=kind)
+        except msgspec.ValidationError as error:
+            raise CloudError(
+                f"{self.api_url}: the answer is not one that fanfold {VERSION} knows ({error}); use"
+                " the version that is deployed there",
+                answer.status,
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CloudError(
+                f"{self.api_url}: answered with {_kind(answer)} instead of JSON; {_WHERE}",
+                answer.status,
+            ) from error
+
+    def _send(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
+        """The answer to a request; what fails for a moment is tried again, for a while."""
+        from urllib3.exceptions import HTTPError
+
+        end = time.monotonic() + retry_timeout().total_seconds()
+        pauses = iter(_PAUSES_SECONDS)
+        while True:
+            answer, failure = None, None
+            try:
+                answer = self._try(method, url, body)
+                if answer.status not in _PASSING:
+                    return answer
+            except HTTPError as error:
+                failure = error
+            pause_seconds = _pause(answer, next(pauses, math.inf))
+            if time.monotonic() + pause_seconds > end:
+                if answer is None:
+                    raise CloudError(f"{self.api_url}: {_unreachable(failure)}") from failure
+                return answer
+            time.sleep(pause_seconds)
+
+    def _try(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
+        return self._pool.request(
+            method,
+            url,
+            body=body or None,
+            headers=self._signed_headers(method, url, body),
+            retries=False,
+            redirect=False,
+        )
+
+    def _signed_headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError
+
+        headers = {"Accept": "application/json", "User-Agent": f"fanfold/{VERSION}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        request = AWSRequest(method=method, url=url, data=body, headers=headers)
+        try:
+            keys = self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise ParameterError(_no_credentials(str(error))) from error
+        SigV4Auth(keys, _SERVICE, self.region).add_auth(request)
+        return dict(request.headers.items())
+
+    def _refusal(self, answer: BaseHTTPResponse) -> CloudError:
+        """The error that an answer which is none stands for."""
+        status, told = answer.status, _problem(answer)
+        if told is not None and told.type:
+            detail, kind = told.detail, told.type
+        else:
+            said = told.detail if told is not None else _kind(answer)
+            detail, kind = f"{self.api_url}: answered {status} with {said}", None
+        if status == 403:
+            return CloudError(detail + self._how_to_be_let_in(answer, kind), status, kind)
+        if status in _PASSING:
+            return CloudError(f"{detail.rstrip('.')}; try again later", status, kind)
+        return CloudError(detail if kind else f"{detail}; {_WHERE}", status, kind)
+
+    def _how_to_be_let_in(self, answer: BaseHTTPResponse, problem: str | None) -> str:
+        """What to do about a 403: nothing to add to one that a function explains."""
+        kind = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
+        if problem is not None and not kind:
+            return ""
+        if kind in {"MissingAuthenticationTokenException", "ForbiddenException"}:
+            return f"; a signed request meets that where there is no such path; {_WHERE}"
+        if kind == "ExpiredTokenException":
+            return "; the credentials have expired: log in again"
+        if kind in {"InvalidSignatureException", "IncompleteSignatureException"}:
+            return (
+                f"; check the secret key and this machine's clock; it was signed for {self.region}"
+            )
+        if kind == "UnrecognizedClientException":
+            return "; the access key is not known: check AWS_PROFILE or AWS_ACCESS_KEY_ID"
+        return "; the caller's AWS credentials need execute-api:Invoke on this API: see docs/aws.md"
+
+    def _find_region(self) -> str:
+        host = urlsplit(self.api_url).hostname or ""
+        found = _REGION.search(host)
+        region = (
+            found[1]
+            if found
+            else os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
+        )
+        if not region:
+            raise ParameterError(
+                f"{self.api_url}: its host doesn't tell the region; give --region, or AWS_REGION"
+            )
+        return str(region)
+
+
+def check_api_url(api_url: str) -> str:
+    """The URL of an API as requests need it: without a slash, or what only the starter has.
+
+    Raises:
+        ParameterError: it can't be one.
+    """
+    try:
+        parts = urlsplit(api_url.strip())
+        host, _ = parts.hostname, parts.port  # a port that is no number raises
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
+        raise ParameterError(
+            f"{api_url!r} is no API's URL: it is https://….execute-api.REGION.amazonaws.com/prod,"
+            " as deploy.sh prints it"
+        )
+    if parts.username is not None:
+        raise ParameterError("the API's URL has a user in it: leave it out, requests are signed")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ParameterError(f"{api_url}: write https://, or anyone underway could read along")
+    path = parts.path.rstrip("/").removesuffix("/chunk").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def check_job(job: str) -> str:
+    """The name of a job.
+
+    Raises:
+        ParameterError: it can't be one.
+    """
+    name = job.strip().lower()
+    if not _JOB.fullmatch(name):
+        raise ParameterError(
+            f"{job!r} is no job: 32 hexadecimal digits, as `fanfold submit` and `fanfold jobs`"
+            " print them"
+        )
+    return name
+
+
+def is_passing(error: CloudError) -> bool:
+    """Whether an error may be gone in a while: nobody answered, or only to say so."""
+    return error.status is None or error.status in _PASSING or error.status >= 500
+
+
+def _sign_in(profile: str | None) -> tuple[Session, Credentials]:
+    """The session of botocore, and the credentials that it finds where boto3 would."""
+    try:
+        import botocore.exceptions
+        import botocore.session
+    except ImportError as error:
+        raise ParameterError(
+            "requests to the API are signed by botocore: pip install 'fanfold[aws]'"
+        ) from error
+    try:
+        session = botocore.session.Session(profile=profile)
+        credentials = session.get_credentials()
+    except botocore.exceptions.BotoCoreError as error:
+        raise ParameterError(_no_credentials(str(error))) from error
+    if credentials is None:
+        raise ParameterError(_no_credentials("none were found"))
+    return session, credentials
+
+
+def _no_credentials(reason: str) -> str:
+    return (
+        f"no AWS credentials to sign with: {reason.rstrip('.')}; set AWS_PROFILE (--profile), or"
+        " AWS_ACCESS_KEY_ID and its secret, or log in: aws sso login"
+    )
+
+
+def _pool(api_url: str) -> PoolManager:
+    """What sends: through the environment's proxy, trusting what the AWS command line trusts."""
+    import urllib3
+    from botocore.httpsession import get_cert_path
+
+    certificates = os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True)
+    timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=read_timeout().total_seconds())
+    parts = urlsplit(api_url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy, timeout=timeout, ca_certs=certificates)
+    return urllib3.PoolManager(timeout=timeout, ca_certs=certificates)
+
+
+def _pause(answer: BaseHTTPResponse | None, seconds: float) -> float:
+    """How long to wait before the next try: what the server asks for, if that is longer."""
+    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
+    wanted = float(asked) if asked.isascii() and asked.isdigit() else 0.0
+    seconds *= random.uniform(2 / 3, 4 / 3)  # noqa: S311 - no secret
+    return max(seconds, min(wanted, _LONGEST_PAUSE_SECONDS))
+
+
+def _problem(answer: BaseHTTPResponse) -> Problem | None:
+    """The problem document of an answer; one without a type if it is only a message."""
+    try:
+        told = msgspec.json.decode(answer.data, type=Problem)
+        return msgspec.structs.replace(told, detail=_without_secrets(told.detail))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        said = msgspec.json.decode(answer.data, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    # What the gateway itself says has one or the other.
+    message = said.get("message") or said.get("Message")
+    if not isinstance(message, str):
+        return None
+    return Problem("", "", f'"{_without_secrets(message) or "refused"}"')
+
+
+def _without_secrets(detail: str) -> str:
+    """What was said, without what a gateway may repeat of the request: token and signature."""
+    return _REPEATED.split(detail, maxsplit=1)[0].strip()
+
+
+def _kind(answer: BaseHTTPResponse) -> str:
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+    if not answer.data:
+        return "nothing"
+    return kind if kind and "json" not in kind else "what is no JSON of fanfold's"
+
+
+def _unreachable(error: Exception | None) -> str:
+    """Why no answer came, in plain words."""
+    from urllib3 import exceptions
+
+    seconds = read_timeout().total_seconds()
+    reasons: dict[type[Exception], str] = {
+        exceptions.NameResolutionError: "there is no such host; check --api, and the network",
+        exceptions.NewConnectionError: "no connection; check --api, and the network",
+        exceptions.ConnectTimeoutError: f"no connection within {_CONNECT_SECONDS:g} seconds; check"
+        " --api, and the network",
+        exceptions.ReadTimeoutError: f"no answer within {seconds:g} seconds; try again later",
+        exceptions.ProxyError: "the proxy doesn't let it through; check HTTPS_PROXY and NO_PROXY",
+        exceptions.SSLError: f"no secure connection ({error}); check --api, and AWS_CA_BUNDLE if a"
+        " proxy has a certificate of its own",
+    }
+    for kind, reason in reasons.items():
+        if isinstance(error, kind):
+            return reason
+    return "the connection broke off; try again"

@@ -1,0 +1,291 @@
+"""Commands that SIGTERM stops, as schedulers and Spot interruptions do: at once, and in words.
+
+Nothing half-written stays behind, and the next run takes up what is finished.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from archives import bgzf
+from servers.proxy import FaultProxy, Stall
+from servers.s3 import s3_server
+
+import fanfold
+
+FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
+OPTIONS = ("-k", "7", "--slice-size", "256KiB")
+TOLD = "fanfold: stopped by SIGTERM; run again to take it up where it is\n"
+MOST_SECONDS_TO_STOP = 2.0
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": lambda text: gzip.compress(text, 1),
+    "bgzf": lambda text: bgzf(text, level=1),
+}
+
+
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    """A genome that keeps a run busy for half a second or so."""
+    chance = random.Random(7)
+    bases = chance.randbytes(12_000_000).translate(bytes(b"ACGT"[byte % 4] for byte in range(256)))
+    records = (bases[start : start + 2_000_000] for start in range(0, len(bases), 2_000_000))
+    return b"".join(b">chr\n%b\n" % record for record in records)
+
+
+@pytest.fixture(scope="module")
+def genome(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The genome's file, in one form or another."""
+    folder = tmp_path_factory.mktemp("genomes")
+
+    def path_of(compression: str) -> Path:
+        path = folder / compression / "genome.fa"
+        if not path.exists():
+            path.parent.mkdir()
+            path.write_bytes(COMPRESS[compression](text))
+        return path
+
+    return path_of
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@contextmanager
+def running(*words: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """The command at work. It is killed if it is still there at the end."""
+    with subprocess.Popen(
+        [FANFOLD, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | variables,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def succeed(*words: str | Path) -> str:
+    return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=True).stdout
+
+
+def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    while not reached():
+        assert process.poll() is None, "it was done before it came to that"
+        time.sleep(0.002)
+
+
+def assert_stops(
+    process: subprocess.Popen[str], within_seconds: float = MOST_SECONDS_TO_STOP, times: int = 1
+) -> None:
+    """SIGTERM ends it in time, with a line about it and the code that says so."""
+    started = time.monotonic()
+    for _ in range(times):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - started < within_seconds
+    assert (process.returncode, stdout, stderr) == (143, "", TOLD)
+
+
+def finished(out: Path) -> list[Path]:
+    """The results of slices that are there."""
+    return sorted((out / "chunks").glob("[!.]*.json"))
+
+
+def leftovers(out: Path) -> list[Path]:
+    """Files that were being written."""
+    return list(out.rglob(".*"))
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in out.iterdir()
+        if path.is_file() and path.name not in {"plan.json", "run.json"}
+    }
+
+
+# --- run --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compression", ["plain", "gzip", "bgzf"])
+@pytest.mark.parametrize("slices", [0, 3, 7])
+def test_a_run_ends_at_once_and_can_be_taken_up(
+    slices: int, compression: str, genome: Callable[[str], Path], out: Path
+) -> None:
+    words = ("run", genome(compression), "--out", out, *OPTIONS, "--quiet")
+    with running(*words) as process:
+        wait_for(process, lambda: (out / "plan.json").exists() and len(finished(out)) >= slices)
+        assert_stops(process)
+    assert not (out / "master.json").exists()
+    assert leftovers(out) == []
+    before = {path: path.stat().st_mtime_ns for path in finished(out)}
+
+    succeed(*words)
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert fanfold.run(genome(compression), 7, out=out).resumed
+
+
+def test_twice_is_as_good_as_once(genome: Callable[[str], Path], out: Path) -> None:
+    with running("run", genome("plain"), "--out", out, *OPTIONS, "--quiet") as process:
+        wait_for(process, lambda: len(finished(out)) >= 5)
+        assert_stops(process, times=5)
+    assert leftovers(out) == []
+
+
+def test_many_genomes_end_at_once(genome: Callable[[str], Path], tmp_path: Path) -> None:
+    copies = [tmp_path / f"{name}.fa" for name in "abc"]
+    for copy in copies:
+        copy.symlink_to(genome("plain"))
+    out = tmp_path / "out"
+    with running("run", *copies, "--out", out, *OPTIONS, "--quiet") as process:
+        wait_for(process, lambda: any(finished(out / copy.name) for copy in copies))
+        assert_stops(process, within_seconds=3)
+    assert not (out / "summary.tsv").exists()
+
+
+def test_a_terminal_s_cursor_is_shown_again(genome: Callable[[str], Path], out: Path) -> None:
+    controller, terminal = os.openpty()
+    with subprocess.Popen(
+        [FANFOLD, "run", genome("plain"), "--out", out, *OPTIONS],
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        text=True,
+        env=os.environ | {"TERM": "xterm"},
+    ) as process:
+        os.close(terminal)
+        wait_for(process, lambda: len(finished(out)) >= 5)
+        process.send_signal(signal.SIGTERM)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the terminal was closed
+            while piece := os.read(controller, 4096):
+                shown += piece
+        os.close(controller)
+
+    assert process.returncode == 143
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+    assert shown.endswith(TOLD.replace("\n", "\r\n").encode())
+
+
+# --- the verbs of an array --------------------------------------------------------------------
+
+
+def test_a_task_ends_at_once_without_a_result(tmp_path: Path, out: Path) -> None:
+    """A text of zeros is bad FASTA, but it takes as long to read, and next to no disk."""
+    path = tmp_path / "zeros.fa"
+    path.write_bytes(b">zeros\n")
+    os.truncate(path, 2**36)
+    succeed("plan", path, "--out", out, "--slice-size", "64GiB", "--quiet")
+
+    with running("task", out / "plan.json", "--index", "0") as process:
+        time.sleep(0.5)
+        assert_stops(process)
+
+    assert finished(out) == leftovers(out) == []
+
+
+def test_an_inflation_ends_at_once_and_can_be_made_again(
+    genome: Callable[[str], Path], out: Path, tmp_path: Path
+) -> None:
+    """Of a plan without its text, as one that was stopped is."""
+    texts = (out / "chunks").glob
+
+    with running("plan", genome("gzip"), "--out", out, *OPTIONS) as process:
+        wait_for(process, lambda: len(list(texts("*.fa"))) >= 3)
+        assert_stops(process)
+    for path in texts("*.fa"):
+        path.unlink()
+    with running("inflate", out / "plan.json") as process:
+        wait_for(process, lambda: len(list(texts("*.fa"))) >= 3)
+        assert_stops(process)
+    assert leftovers(out) == []
+
+    done = subprocess.run(
+        [FANFOLD, "inflate", out / "plan.json"], capture_output=True, text=True, check=True
+    )
+    last = len(list(texts("*.fa"))) - 1
+    assert done.stderr == f"tasks 0 to {last}: fanfold task {out}/plan.json --index I\n"
+    for index in range(last + 1):
+        fanfold.task(out / "plan.json", index)
+    succeed("fold", out / "plan.json", "--quiet")
+    fanfold.run(genome("gzip"), 7, out=tmp_path / "run")
+    assert results(out) == results(tmp_path / "run")
+
+
+@pytest.mark.parametrize("compression", ["plain", "bgzf"])
+def test_what_can_be_cut_is_not_inflated(
+    compression: str, genome: Callable[[str], Path], out: Path
+) -> None:
+    succeed("plan", genome(compression), "--out", out, *OPTIONS, "--quiet")
+    before = (out / "plan.json").read_bytes()
+
+    succeed("inflate", out / "plan.json")
+
+    assert (out / "plan.json").read_bytes() == before
+    assert list((out / "chunks").iterdir()) == []
+
+
+def test_a_fold_ends_at_once_though_a_disk_does_not_answer(
+    genome: Callable[[str], Path], out: Path
+) -> None:
+    """A pipe that nobody writes to stands for a file on such a disk."""
+    for each in fanfold.plan(genome("plain"), 7, out=out, slice_bytes=2**21).known_slices():
+        fanfold.task(out / "plan.json", each.index)
+    path = finished(out)[2]
+    kept = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+
+    with running("fold", out / "plan.json") as process:
+        time.sleep(0.5)
+        assert_stops(process)
+    assert not (out / "master.json").exists()
+    assert leftovers(out) == []
+    path.unlink()
+    path.write_bytes(kept)
+    succeed("fold", out / "plan.json")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("path", ["*/plan.json", "*/genome.fa", "*chunk0000.json"])
+def test_a_store_that_does_not_answer_holds_nothing_up_for_long(
+    path: str, stop: signal.Signals, text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads from it can't be interrupted; Fargate waits 30 seconds before it kills."""
+    with s3_server(tmp_path / "s3") as s3, FaultProxy(s3.endpoint_url) as proxy:
+        s3.create_bucket("bucket")
+        s3.put("bucket", "genome.fa", text[:100_000])
+        for name, value in s3.environment().items():
+            monkeypatch.setenv(name, value)
+        fanfold.plan("s3://bucket/genome.fa", out="s3://bucket/out")
+        before = s3.keys("bucket")
+        proxy.inject(Stall(None), path=path)
+        words = ("task", "s3://bucket/out/plan.json", "--index", "0")
+        with running(*words, AWS_ENDPOINT_URL=proxy.url) as process:
+            time.sleep(1)
+            started = time.monotonic()
+            process.send_signal(stop)
+            stdout, stderr = process.communicate(timeout=30)
+
+        assert time.monotonic() - started < 8
+        assert (process.returncode, stdout) == (128 + stop, "")
+        assert len(stderr.strip().splitlines()) == 1
+        assert "stopped" in stderr
+        assert s3.keys("bucket") == before
