@@ -19,6 +19,8 @@ Mended, since MiniStack 1.5.33 does otherwise than AWS:
 - EventBridge: events of aws.* sources are taken from whoever may call PutEvents.
 - EventBridge to Lambda is an asynchronous invocation, with its retries and its on-failure
   destination. MiniStack calls the function once.
+- Policies: aws:SecureTransport is true, though on loopback there is no TLS, and aws:SourceAccount
+  is the account, for tests assume roles as its services do.
 - Schedules: SCHEDULE_SPEED makes them run that many times faster.
 """
 
@@ -39,7 +41,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as gateway  # type: ignore[import-untyped]
 from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-untyped]
-from ministack.core.responses import get_region  # type: ignore[import-untyped]
+from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
 from ministack.core.router import extract_access_key_id  # type: ignore[import-untyped]
 from ministack.services import apigateway_v1, batch, eventbridge, lambda_svc, s3  # type: ignore[import-untyped]
 
@@ -65,6 +67,7 @@ def main() -> None:
     _invoke_targets_asynchronously()
     _hasten_schedules(float(os.environ.get("SCHEDULE_SPEED", "1")))
     _hide_what_is_not_there()
+    _know_the_conditions()
     _word_denials_as_the_gateway()
     _word_failures_as_the_gateway()
     for name in _OWN_VARIABLES:
@@ -188,6 +191,20 @@ def _hide_what_is_not_there() -> None:
         return 403, {"Content-Type": "application/xml"}, content
 
     gateway.SERVICE_HANDLERS["s3"] = handle
+
+
+def _know_the_conditions() -> None:
+    resolve: Callable[[str, Any], Any] = iam_evaluator._resolve_condition_key  # noqa: SLF001
+
+    def resolved(key: str, context: Any) -> Any:
+        match key.lower():
+            case "aws:securetransport":
+                return "true"
+            case "aws:sourceaccount":
+                return get_account_id()
+        return resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolved  # noqa: SLF001
 
 
 def _word_denials_as_the_gateway() -> None:

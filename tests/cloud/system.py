@@ -1,0 +1,175 @@
+"""The deployed system, as its users and its operators see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+import fanfold
+from cloud.emulator.cloud import Cloud
+
+WAIT_SECONDS = 60
+ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
+OF_ONE_RUN = {"plan.json", "run.json", "request.json"}
+
+Json = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What the API answered."""
+
+    status: int
+    kind: str
+    document: Json
+
+
+@dataclass(frozen=True)
+class System:
+    """What Terraform made of an account, and a user who may call its API."""
+
+    cloud: Cloud
+    outputs: Mapping[str, Any]
+    user: Mapping[str, str]
+    name: str
+
+    @property
+    def bucket(self) -> str:
+        return str(self.outputs["bucket"])
+
+    @property
+    def api_url(self) -> str:
+        return str(self.outputs["api_url"])
+
+    # --- as a user ---------------------------------------------------------------------------
+
+    def put(self, key: str, data: bytes) -> None:
+        self.cloud.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def call(
+        self, method: str, path: str, body: bytes | None = None, *, signed: bool = True
+    ) -> Answer:
+        """Call the API, as the user or without a signature."""
+        url = f"{self.api_url}{path}"
+        headers = {"Content-Type": "application/json"}
+        if signed:
+            request = AWSRequest(method, url, data=body, headers=headers)
+            keys = Credentials(self.user["AccessKeyId"], self.user["SecretAccessKey"])
+            SigV4Auth(keys, "execute-api", self.cloud.region).add_auth(request)
+            headers = dict(request.headers)
+        parts = urlsplit(url)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        try:
+            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        kind = response.headers.get("Content-Type", "")
+        return Answer(response.status, kind, json.loads(content or b"{}"))
+
+    def post(self, key: str, **fields: object) -> Answer:
+        """Post a genome of the project's own bucket, or what the fields say instead."""
+        body = {"bucket": self.bucket, "key": key} | fields
+        return self.call("POST", "/chunk", json.dumps(body).encode())
+
+    def start(self, key: str, data: bytes | None = None, **fields: object) -> str:
+        """Put a genome and post it; the job."""
+        if data is not None:
+            self.put(key, data)
+        answer = self.post(key, **fields)
+        assert answer.status == 200, answer
+        return str(answer.document["job"])
+
+    def job(self, job: str) -> Json:
+        """What the API says of a job."""
+        answer = self.call("GET", f"/jobs/{job}")
+        assert answer.status == 200, answer
+        return answer.document
+
+    def wait(self, job: str, seconds: float = WAIT_SECONDS, state: str | None = None) -> Json:
+        """What the API says of a job once it has ended, or has come to a state."""
+        deadline = time.monotonic() + seconds
+        while (told := self.job(job))["state"] not in ({state} if state else ENDED):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+        return told
+
+    def succeed(self, job: str) -> dict[str, bytes]:
+        """The results of a job that must succeed."""
+        told = self.wait(job)
+        assert told["state"] == "SUCCEEDED", told
+        assert told["slices"]["done"] == told["slices"]["total"]
+        return self.results(job)
+
+    def fail(self, job: str, word: str) -> Json:
+        """The error of a job that must fail, and say so with a word."""
+        told = self.wait(job)
+        assert told["state"] == "FAILED", told
+        assert word in json.dumps(told["error"]), told
+        assert "master.json" not in self.results(job)
+        error: Json = told["error"]
+        return error
+
+    def results(self, job: str) -> dict[str, bytes]:
+        """The files of a job's results that must not depend on how it ran."""
+        prefix = f"results/{job}/"
+        names = [key.removeprefix(prefix) for key in self.keys(prefix)]
+        return {
+            name: self.get(prefix + name)
+            for name in names
+            if "/" not in name and name not in OF_ONE_RUN
+        }
+
+    # --- as an operator ----------------------------------------------------------------------
+
+    def get(self, key: str) -> bytes:
+        body = self.cloud.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"]
+        return bytes(body.read())
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.cloud.client("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.bucket, Prefix=prefix)
+        return [each["Key"] for page in found for each in page.get("Contents", [])]
+
+    def function(self, role: str) -> str:
+        """The name of a function."""
+        return f"{self.name}-{role}"
+
+    def invoke(self, role: str, payload: Json) -> Json:
+        """Run a function, and wait for it; its answer."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.function(role), Payload=json.dumps(payload).encode()
+        )
+        told: Json = json.loads(answer["Payload"].read() or b"null")
+        assert "FunctionError" not in answer, told
+        return told
+
+    def sweep(self) -> None:
+        """Let the sweep look, as if what it finds were old."""
+        self.invoke("sweep", {"grace_seconds": 0})
+
+    def batch_jobs(self, job: str, phase: str = "*") -> list[Json]:
+        """Batch's jobs for a job, the oldest first."""
+        return self.cloud.batch.jobs(f"{job}-{phase}-*")
+
+
+def local_results(folder: Path, name: str, data: bytes, k: tuple[int, ...]) -> dict[str, bytes]:
+    """What a run on this machine makes of the same bytes."""
+    (folder / name).write_bytes(data)
+    out = fanfold.run(folder / name, k, out=folder / f"{name}.out").out
+    return {
+        path.name: path.read_bytes()
+        for path in out.iterdir()
+        if path.is_file() and path.name not in OF_ONE_RUN
+    }

@@ -1,0 +1,198 @@
+"""The functions are killed between every two of their steps, and the job ends right all the same.
+
+A step is a request that changes something. Each function runs here as a process of its own, with
+its own role and settings, behind a proxy that lets the n-th step be done and its answer never come;
+then the process is killed. What takes the job up is what would: the same request again, Lambda's
+retry, Batch's event once more, or the sweep.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.proxy import FaultProxy, Request, Stall
+
+from cloud.system import Json, System, local_results
+from cloud.test_jobs import ended, events_lost, eventually, varied
+
+RUN = """
+import json, sys
+from importlib import import_module
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 600_000
+event = json.loads(sys.argv[2])
+print(json.dumps(import_module(f"fanfold.aws.{sys.argv[1]}").handler(event, Context())))
+"""
+
+STEPS_AT_MOST = 30
+SLICE_BYTES = 2500
+ASKING = ("/v1/describejobs", "/v1/listjobs")
+"""Requests by POST that change nothing."""
+
+
+class Killed(Exception):  # noqa: N818 - what was to happen
+    """The process was killed after a step."""
+
+
+@pytest.fixture(scope="module")
+def proxy(deployed: System) -> Iterator[FaultProxy]:
+    with FaultProxy(deployed.cloud.endpoint_url) as started:
+        yield started
+
+
+def is_step(request: Request) -> bool:
+    if request.method == "POST":
+        is_logs = "x-amz-target" in request.headers
+        return not is_logs and request.path not in ASKING
+    return request.method in {"PUT", "DELETE"}
+
+
+def run(system: System, proxy: FaultProxy, role: str, event: Json, kill_after: int = 0) -> Json:
+    """Run a function, to its end or until so many steps are done.
+
+    Raises:
+        Killed: it was killed.
+    """
+    proxy.clear()
+    if kill_after:
+        proxy.inject(Stall(None), when=is_step, skip=kill_after - 1, times=None)
+    function = system.cloud.client("lambda").get_function_configuration(
+        FunctionName=system.function(role)
+    )
+    keys = system.cloud.client("sts").assume_role(
+        RoleArn=function["Role"], RoleSessionName="crash"
+    )["Credentials"]
+    environment = {
+        **function["Environment"]["Variables"],
+        **system.cloud.environment(keys),
+        "AWS_ENDPOINT_URL": proxy.url,
+        "PATH": os.environ["PATH"],
+    }
+    command = [sys.executable, "-c", RUN, role, json.dumps(event)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while process.poll() is None:
+                done = [each for each in proxy.log() if is_step(each.request) and each.served]
+                if kill_after and len(done) >= kill_after:
+                    raise Killed
+                time.sleep(0.01)
+        finally:
+            process.kill()
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    answer: Json = json.loads(out)
+    return answer
+
+
+def killed_after_each_step(
+    system: System, proxy: FaultProxy, role: str, event: Json, step: int
+) -> bool:
+    """Run a function until a step is done; false if it has no such step."""
+    try:
+        run(system, proxy, role, event, step)
+    except Killed:
+        return True
+    return False
+
+
+def genome(seed: int, kind: str) -> tuple[str, bytes]:
+    data = varied(seed)
+    return (f"{kind}{seed}.fa", data) if kind == "plain" else (f"{kind}{seed}.gz", zipped(data))
+
+
+def zipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def posted(system: System, name: str) -> Json:
+    """What API Gateway sends for a POST."""
+    asked = {"bucket": system.bucket, "key": f"input/{name}", "slice_bytes": SLICE_BYTES}
+    return {"httpMethod": "POST", "resource": "/chunk", "body": json.dumps(asked)}
+
+
+def test_the_starter_is_killed_between_its_steps(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    for step in range(1, STEPS_AT_MOST):
+        name, data = genome(100 + step, "plain")
+        system.put(f"input/{name}", data)
+        if not killed_after_each_step(system, proxy, "starter", posted(system, name), step):
+            break
+        job = system.post(f"input/{name}", slice_bytes=SLICE_BYTES).document["job"]
+        assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+        assert system.job(job)["attempt"] == 1
+        assert len(system.call("GET", "/jobs?limit=1").document["jobs"]) == 1
+    assert step == 5
+
+
+def test_a_starter_that_nobody_asks_again_is_mended_by_the_sweep(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    name, data = genome(150, "plain")
+    system.put(f"input/{name}", data)
+    request_is_there = 2
+    assert killed_after_each_step(system, proxy, "starter", posted(system, name), request_is_there)
+    (job,) = [key.rpartition("/")[2] for key in system.keys("jobs/open/") if "open" in key]
+
+    system.sweep()
+
+    assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip"])
+def test_the_chunker_is_killed_between_its_steps(
+    system: System, proxy: FaultProxy, tmp_path: Path, kind: str
+) -> None:
+    for step in range(1, STEPS_AT_MOST):
+        name, data = genome(200 + step, kind)
+        job = created(system, proxy, name, data)
+        event = {"job": job, "attempt": 1}
+        if not killed_after_each_step(system, proxy, "chunker", event, step):
+            break
+        if step % 2:
+            run(system, proxy, "chunker", event)
+        else:
+            system.sweep()
+        assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+        assert len(system.batch_jobs(job)) == 1
+    assert 3 < step < STEPS_AT_MOST - 1
+
+
+def test_the_aggregator_is_killed_between_its_steps(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    for step in range(1, STEPS_AT_MOST):
+        name, data = genome(300 + step, "plain")
+        with events_lost(system):
+            job = system.start(f"input/{name}", data, slice_bytes=SLICE_BYTES)
+            eventually(lambda job=job: ended(system, job))  # type: ignore[misc]
+        event = {"detail": system.batch_jobs(job)[0]}
+        if not killed_after_each_step(system, proxy, "aggregator", event, step):
+            break
+        if step % 2:
+            run(system, proxy, "aggregator", event)
+        else:
+            system.sweep()
+        assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+        eventually(lambda job=job: not system.keys(f"jobs/open/{job}"))  # type: ignore[misc]
+    assert 8 < step < STEPS_AT_MOST - 1
+
+
+def created(system: System, proxy: FaultProxy, name: str, data: bytes) -> str:
+    """A job whose chunker was not woken: its starter was killed before that."""
+    system.put(f"input/{name}", data)
+    index_is_there = 3
+    assert killed_after_each_step(system, proxy, "starter", posted(system, name), index_is_there)
+    newest: str = system.call("GET", "/jobs?limit=1").document["jobs"][0]["job"]
+    return newest

@@ -1,0 +1,410 @@
+"""From a POST to a report, and what may come between."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from archives import bgzf
+
+from cloud.emulator.batch_runner import Interruption
+from cloud.system import System, local_results
+
+DATA = Path(__file__).parents[1] / "data"
+PHIX = (DATA / "phiX174.fa").read_bytes()
+LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
+ECOLI = gzip.decompress((DATA / "ecoli_K12_GCF_000005845.2.fna.gz").read_bytes())
+
+FORMS = {
+    "ecoli.fa": ECOLI,
+    "ecoli.fa.gz": gzip.compress(ECOLI, 1, mtime=0),
+    "ecoli.fa.bgz": bgzf(ECOLI, level=1),
+}
+K = (5, 8)
+
+
+def varied(seed: int) -> bytes:
+    """A genome that no other test has asked for."""
+    bases = random.Random(seed).choices("ACGT", k=6000)
+    return b">chr1\n" + "".join(bases).encode() + b"\n>chr2\n" + b"ACGTN" * 100 + b"\n"
+
+
+@pytest.mark.parametrize("chunks", ["ranges", "files"])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_post_ends_in_the_report_of_a_local_run(
+    system: System, name: str, chunks: str, tmp_path: Path
+) -> None:
+    slice_bytes = len(FORMS[name]) // 3
+    job = system.start(f"input/{name}", FORMS[name], k=K, slice_bytes=slice_bytes, chunks=chunks)
+
+    results = system.succeed(job)
+
+    assert results == local_results(tmp_path, name, FORMS[name], K)
+    eventually(lambda: not system.keys(f"jobs/open/{job}"))
+    assert system.get("results/master.json") == results["master.json"]
+    assert not system.keys(f"chunks/{job}/")
+    run = json.loads(system.get(f"results/{job}/run.json"))
+    containers = run["slices"]["count"]
+    assert run["cloud"]["billed_seconds"]["task"] == containers * 60
+    assert run["estimated_cost_usd"] > 0
+
+
+def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
+    system.put("input/phiX.fa", PHIX)
+
+    answer = system.post("input/phiX.fa", slice_bytes=1000)
+
+    job = answer.document["job"]
+    assert answer.document == {
+        "job": job,
+        "state": "SUBMITTED",
+        "status_url": answer.document["status_url"],
+        "results": {
+            "master": f"s3://{system.bucket}/results/{job}/master.json",
+            "report": None,
+        },
+        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012},
+    }
+    assert answer.document["status_url"].endswith(f"/jobs/{job}")
+    told = system.wait(job)
+    assert told["slices"] == {"total": 6, "done": 6, "failed": 0}
+    assert told["bytes"] == len(PHIX)
+    assert told["created"] < told["finished"]
+    assert (told["bucket"], told["key"], told["k"]) == (system.bucket, "input/phiX.fa", [5])
+
+
+def test_one_slice_is_a_plain_job(system: System, tmp_path: Path) -> None:
+    data = varied(1)
+    job = system.start("input/one.fa", data)
+
+    assert system.succeed(job) == local_results(tmp_path, "one.fa", data, (5,))
+    (batch_job,) = system.batch_jobs(job)
+    assert "arrayProperties" not in batch_job
+
+
+def test_the_same_request_is_the_same_job(system: System) -> None:
+    job = system.start("input/same.fa", varied(2), slice_bytes=3000)
+    system.succeed(job)
+
+    again = system.post("input/same.fa", slice_bytes=3000)
+
+    assert (again.document["job"], again.document["state"]) == (job, "SUCCEEDED")
+    assert len(system.batch_jobs(job)) == 1
+    assert system.start("input/same.fa", slice_bytes=3001) != job
+    assert system.start("input/same.fa", slice_bytes=3000, k=[6]) != job
+
+
+def test_the_same_request_at_the_same_moment_is_one_job(system: System) -> None:
+    system.put("input/at-once.fa", varied(3))
+    with ThreadPoolExecutor(4) as pool:
+        posted = list(
+            pool.map(lambda _: system.post("input/at-once.fa", slice_bytes=2000), range(4))
+        )
+
+    (job,) = {each.document["job"] for each in posted}
+    system.succeed(job)
+    # A second array may have been submitted; then it was stopped, or found its work done.
+    assert system.job(job)["attempt"] == 1
+
+
+def test_two_jobs_at_once_stay_apart(system: System, tmp_path: Path) -> None:
+    names = [f"pair{number}.fa" for number in (1, 2)]
+    genomes = {name: varied(10 + index) for index, name in enumerate(names)}
+    jobs = {
+        name: system.start(f"input/{name}", data, slice_bytes=1500)
+        for name, data in genomes.items()
+    }
+
+    for name, job in jobs.items():
+        assert system.succeed(job) == local_results(tmp_path, name, genomes[name], (5,))
+
+
+def test_events_that_come_twice_and_out_of_order_change_nothing(
+    system: System, tmp_path: Path
+) -> None:
+    system.cloud.batch.events.copies = 3
+    system.cloud.batch.events.shuffle = random.Random(7)
+    data = varied(4)
+    job = system.start("input/shuffled.fa", data, slice_bytes=1500)
+
+    assert system.succeed(job) == local_results(tmp_path, "shuffled.fa", data, (5,))
+    system.cloud.batch.wait_idle()
+    assert system.job(job)["state"] == "SUCCEEDED"
+    assert system.keys(f"results/{job}/error.json") == []
+
+
+def test_a_child_that_spot_takes_is_run_again(system: System, tmp_path: Path) -> None:
+    data = varied(5)
+    system.put("input/spot.fa", data)
+    system.cloud.batch.interrupt(Interruption(index=1))
+    job = system.start("input/spot.fa", slice_bytes=1500)
+
+    assert system.succeed(job) == local_results(tmp_path, "spot.fa", data, (5,))
+    (array,) = system.batch_jobs(job)
+    assert len(system.cloud.batch.children(array["jobId"])[1]["attempts"]) == 2
+
+
+def test_a_child_that_always_fails_is_named_and_a_new_attempt_scans_it_alone(
+    system: System, tmp_path: Path
+) -> None:
+    data = varied(6)
+    system.put("input/failing.fa", data)
+    system.cloud.batch.interrupt(Interruption(index=2, attempt=None))
+    job = system.start("input/failing.fa", slice_bytes=1500)
+
+    error = system.fail(job, "slices have no result")
+    assert [each["index"] for each in error["slices"]] == [2]
+    assert "interrupted" in error["slices"][0]["reason"]
+    assert system.job(job)["slices"]["failed"] == 1
+    kept = system.keys(f"results/{job}/chunks/")
+
+    system.cloud.batch.calm()
+    again = system.post("input/failing.fa", slice_bytes=1500).document
+    assert (again["job"], again["state"]) == (job, "SUBMITTED")
+    assert system.succeed(job) == local_results(tmp_path, "failing.fa", data, (5,))
+    assert system.job(job)["attempt"] == 2
+    assert set(kept) < set(system.keys(f"results/{job}/chunks/"))
+    assert len(system.batch_jobs(job)) == 2
+
+
+def test_a_job_is_cancelled_and_can_be_asked_for_again(system: System, tmp_path: Path) -> None:
+    data = varied(7)
+    system.cloud.batch.hold()
+    job = system.start("input/cancelled.fa", data, slice_bytes=1500)
+    eventually(lambda: system.batch_jobs(job))
+
+    cancelled = system.call("DELETE", f"/jobs/{job}")
+    assert (cancelled.status, cancelled.document["state"]) == (200, "CANCELLED")
+    system.cloud.batch.release()
+    system.cloud.batch.wait_idle()
+    assert system.job(job)["state"] == "CANCELLED"
+    assert [each["status"] for each in system.batch_jobs(job)] == ["FAILED"]
+
+    system.post("input/cancelled.fa", slice_bytes=1500)
+    assert system.succeed(job) == local_results(tmp_path, "cancelled.fa", data, (5,))
+    assert system.call("DELETE", f"/jobs/{job}").status == 409
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_result_that_is_lost_is_named_and_scanned_again(
+    system: System, damage: str, tmp_path: Path
+) -> None:
+    data = varied(8)
+    name = f"{damage}.fa"
+    with events_lost(system):
+        job = system.start(f"input/{name}", data, slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    key = f"results/{job}/chunks/{name}.chunk0001.json"
+    if damage == "missing":
+        system.cloud.client("s3").delete_object(Bucket=system.bucket, Key=key)
+    else:
+        damaged = bytearray(system.get(key))
+        damaged[len(damaged) // 2] ^= 1
+        system.put(key, bytes(damaged))
+    system.sweep()
+
+    error = system.fail(job, "missing or damaged")
+    assert [each["index"] for each in error["slices"]] == [1]
+    system.post(f"input/{name}", slice_bytes=1500)
+    assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+
+
+def test_lost_events_are_mended_by_the_sweep(system: System, tmp_path: Path) -> None:
+    data = varied(9)
+    with events_lost(system):
+        job = system.start("input/lost.fa", data, slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    time.sleep(0.3)
+    assert system.job(job)["state"] == "RUNNING"
+
+    system.sweep()
+
+    assert system.succeed(job) == local_results(tmp_path, "lost.fa", data, (5,))
+
+
+def test_a_source_that_is_overwritten_in_between_is_an_error(system: System) -> None:
+    system.cloud.batch.hold()
+    job = system.start("input/changing.fa", varied(20), slice_bytes=1500)
+    eventually(lambda: system.batch_jobs(job))
+    system.put("input/changing.fa", varied(21))
+    system.cloud.batch.release()
+
+    error = system.fail(job, "slices have no result")
+    assert "changed while it was being read" in error["slices"][0]["reason"]
+    assert system.start("input/changing.fa", slice_bytes=1500) != job
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "word"),
+    [
+        ("empty.fa", b"", "empty"),
+        ("reads.fq", b"@read\nACGT\n+\nIIII\n" * 5000, "FASTQ"),
+        ("text.fa", b"once upon a time\n" * 5000, "before the first header"),
+        ("late.fa", b">a\nACGT\n" * 20_000 + b"\x07\n", "byte"),
+        ("cut.fa.gz", gzip.compress(LAMBDA)[:-50], "truncated"),
+        ("cut.fa.bgz", bgzf(LAMBDA * 20, end=False), "truncated"),
+    ],
+)
+def test_an_input_that_is_bad_fails_and_says_why(
+    system: System, name: str, data: bytes, word: str
+) -> None:
+    job = system.start(f"input/{name}", data, slice_bytes=20_000)
+
+    error = system.fail(job, word)
+
+    assert error["type"] == "urn:fanfold:problem:input"
+    assert name in error["detail"]
+
+
+def test_an_archive_beyond_the_limit_is_inflated_in_a_container(
+    system: System, tmp_path: Path
+) -> None:
+    data = gzip.compress(varied(30), mtime=0)
+    with setting(system, "chunker", FANFOLD_INFLATED_HERE_BYTES="100"):
+        job = system.start("input/large.fa.gz", data, slice_bytes=1500)
+        results = system.succeed(job)
+
+    assert results == local_results(tmp_path, "large.fa.gz", data, (5,))
+    assert [each["status"] for each in system.batch_jobs(job, "inflate")] == ["SUCCEEDED"]
+    eventually(lambda: not system.keys(f"jobs/open/{job}"))
+    assert not system.keys(f"chunks/{job}/")
+
+
+def test_a_damaged_archive_beyond_the_limit_says_so(system: System) -> None:
+    data = gzip.compress(varied(31), mtime=0)[:-20]
+    with setting(system, "chunker", FANFOLD_INFLATED_HERE_BYTES="100"):
+        job = system.start("input/large-cut.fa.gz", data, slice_bytes=1500)
+        error = system.fail(job, "truncated")
+
+    assert error["type"] == "urn:fanfold:problem:input"
+    (batch_job,) = system.batch_jobs(job)
+    assert len(batch_job["attempts"]) == 1
+
+
+def test_a_fold_beyond_the_limit_is_done_in_a_container(system: System, tmp_path: Path) -> None:
+    data = varied(32)
+    with setting(system, "aggregator", FANFOLD_FOLDED_HERE_BYTES="-1"):
+        job = system.start("input/folded.fa", data, slice_bytes=1500)
+        results = system.succeed(job)
+
+    assert results == local_results(tmp_path, "folded.fa", data, (5,))
+    system.cloud.batch.wait_idle()
+    assert [each["status"] for each in system.batch_jobs(job, "fold")] == ["SUCCEEDED"]
+    eventually(lambda: not system.keys(f"jobs/open/{job}"))
+    run = json.loads(system.get(f"results/{job}/run.json"))
+    assert set(run["cloud"]["billed_seconds"]) == {"task", "fold"}
+
+
+def test_a_source_bucket_that_was_given_is_read(system: System, tmp_path: Path) -> None:
+    data = varied(33)
+    system.cloud.client("s3").put_object(
+        Bucket="another-bucket", Key="allowed/genome.fa", Body=data
+    )
+    job = system.start("allowed/genome.fa", bucket="another-bucket", slice_bytes=3000)
+
+    assert system.succeed(job) == local_results(tmp_path, "genome.fa", data, (5,))
+
+
+def test_jobs_are_listed_the_newest_first(system: System) -> None:
+    first = system.start("input/listed.fa", varied(34))
+    second = system.start("input/listed.fa", k=[4])
+
+    listed = system.call("GET", "/jobs?limit=1").document
+    assert [each["job"] for each in listed["jobs"]] == [second]
+    more = system.call("GET", f"/jobs?limit=1&next={listed['next']}").document
+    assert [each["job"] for each in more["jobs"]] == [first]
+
+
+def test_the_log_of_a_slice_is_told(system: System) -> None:
+    system.put("input/logged.fa", varied(35))
+    job = system.start("input/logged.fa", slice_bytes=3000)
+    system.succeed(job)
+
+    logs = system.call("GET", f"/jobs/{job}/logs?slice=1").document
+
+    assert "slice 1" in "".join(line["text"] for line in logs["lines"])
+    assert system.call("GET", f"/jobs/{job}/logs").status == 400
+    assert system.call("GET", f"/jobs/{job}/logs?slice=99").status == 404
+
+
+def test_a_permission_that_is_missing_ends_in_an_error_not_in_silence(system: System) -> None:
+    with permission_removed(system, "chunker", "batch:SubmitJob"):
+        job = system.start("input/denied.fa", varied(36), slice_bytes=1500)
+        error = system.fail(job, "could not do its work")
+
+    assert "SubmitJob" in error["detail"]
+    system.post("input/denied.fa", slice_bytes=1500)
+    system.succeed(job)
+
+
+def test_what_batch_has_forgotten_is_told(system: System) -> None:
+    with events_lost(system):
+        job = system.start("input/forgotten.fa", varied(37), slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    system.cloud.batch.forget(f"{job}-*")
+
+    system.sweep()
+
+    system.fail(job, "forgotten")
+
+
+def ended(system: System, job: str) -> bool:
+    """Whether Batch is done with a job."""
+    jobs = system.batch_jobs(job)
+    return bool(jobs) and all(each["status"] in {"SUCCEEDED", "FAILED"} for each in jobs)
+
+
+def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it didn't come to pass"
+        time.sleep(0.05)
+
+
+@contextmanager
+def events_lost(system: System) -> Iterator[None]:
+    """No event of Batch reaches anybody."""
+    events = system.cloud.batch.events
+    events.drops = lambda _detail: True
+    yield
+    system.cloud.batch.wait_idle()
+    events.in_order()
+
+
+@contextmanager
+def setting(system: System, role: str, **variables: str) -> Iterator[None]:
+    """Settings of a function that are others meanwhile."""
+    client = system.cloud.client("lambda")
+    name = system.function(role)
+    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": before | variables}
+    )
+    yield
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+@contextmanager
+def permission_removed(system: System, role: str, action: str) -> Iterator[None]:
+    """A function's role without a permission."""
+    iam = system.cloud.client("iam")
+    function = system.cloud.client("lambda").get_function_configuration(
+        FunctionName=system.function(role)
+    )
+    name = function["Role"].rpartition("/")[2]
+    policies = {
+        policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+    }
+    policy, document = next(each for each in policies.items() if action in json.dumps(each[1]))
+    fewer = json.loads(json.dumps(document).replace(f'"{action}"', '"batch:Nothing"'))
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(fewer))
+    yield
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
