@@ -10,7 +10,7 @@ KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python sanitize lint format bench bench-stores wheel clean
+.PHONY: help demo test test-rust test-python sanitize lint format bench bench-stores bench-cloud wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
@@ -20,6 +20,7 @@ help:
 	@echo "make format  ruff format, cargo fmt"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
+	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
 	@echo "make wheel   build the wheel into dist/"
 	@echo "make clean   remove what was built"
 
@@ -85,6 +86,9 @@ format: $(BUILT)
 
 bench-stores: $(BUILT)
 	PYTHONPATH=tests $(BIN)/python benchmarks/object_store.py
+
+bench-cloud: $(BUILT) $(LAMBDA)/.built
+	PYTHONPATH=tests $(BIN)/python benchmarks/cloud_functions.py
 
 bench: $(BUILT)
 	@scripts/install-oracles

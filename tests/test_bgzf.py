@@ -52,7 +52,7 @@ def plain(text: bytes) -> bytes:
 
 
 def noise(count: int) -> bytes:
-    return random.Random(count).randbytes(count)  # noqa: S311 - noise, not keys
+    return random.Random(count).randbytes(count)
 
 
 class Folded(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from servers.process import ServerUnavailableError
+from servers.proxy import FaultProxy
 
 from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
@@ -64,6 +65,13 @@ def _deployed(cloud: Cloud, zips: Path, folder: Path) -> Iterator[System]:
         outputs = workspace.apply(variables)
         invoke = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
         yield System(cloud, outputs, cloud.user("caller", invoke), NAME)
+
+
+@pytest.fixture(scope="session")
+def proxy(deployed: System) -> Iterator[FaultProxy]:
+    """A proxy before the account, for functions that run as processes of their own."""
+    with FaultProxy(deployed.cloud.endpoint_url) as started:
+        yield started
 
 
 @pytest.fixture

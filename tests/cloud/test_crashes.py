@@ -10,89 +10,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers.proxy import FaultProxy, Request, Stall
+from servers.proxy import FaultProxy
 
+from cloud.functions import Killed, run
 from cloud.system import Json, System, local_results
 from cloud.test_jobs import ended, events_lost, eventually, varied
 
-RUN = """
-import json, sys
-from importlib import import_module
-class Context:
-    def get_remaining_time_in_millis(self):
-        return 600_000
-event = json.loads(sys.argv[2])
-print(json.dumps(import_module(f"fanfold.aws.{sys.argv[1]}").handler(event, Context())))
-"""
-
 STEPS_AT_MOST = 30
 SLICE_BYTES = 2500
-ASKING = ("/v1/describejobs", "/v1/listjobs")
-"""Requests by POST that change nothing."""
-
-
-class Killed(Exception):  # noqa: N818 - what was to happen
-    """The process was killed after a step."""
-
-
-@pytest.fixture(scope="module")
-def proxy(deployed: System) -> Iterator[FaultProxy]:
-    with FaultProxy(deployed.cloud.endpoint_url) as started:
-        yield started
-
-
-def is_step(request: Request) -> bool:
-    if request.method == "POST":
-        is_logs = "x-amz-target" in request.headers
-        return not is_logs and request.path not in ASKING
-    return request.method in {"PUT", "DELETE"}
-
-
-def run(system: System, proxy: FaultProxy, role: str, event: Json, kill_after: int = 0) -> Json:
-    """Run a function, to its end or until so many steps are done.
-
-    Raises:
-        Killed: it was killed.
-    """
-    proxy.clear()
-    if kill_after:
-        proxy.inject(Stall(None), when=is_step, skip=kill_after - 1, times=None)
-    function = system.cloud.client("lambda").get_function_configuration(
-        FunctionName=system.function(role)
-    )
-    keys = system.cloud.client("sts").assume_role(
-        RoleArn=function["Role"], RoleSessionName="crash"
-    )["Credentials"]
-    environment = {
-        **function["Environment"]["Variables"],
-        **system.cloud.environment(keys),
-        "AWS_ENDPOINT_URL": proxy.url,
-        "PATH": os.environ["PATH"],
-    }
-    command = [sys.executable, "-c", RUN, role, json.dumps(event)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            while process.poll() is None:
-                done = [each for each in proxy.log() if is_step(each.request) and each.served]
-                if kill_after and len(done) >= kill_after:
-                    raise Killed
-                time.sleep(0.01)
-        finally:
-            process.kill()
-        out, err = process.communicate()
-    assert process.returncode == 0, err
-    answer: Json = json.loads(out)
-    return answer
 
 
 def killed_after_each_step(
@@ -161,6 +89,7 @@ def test_the_chunker_is_killed_between_its_steps(
         if not killed_after_each_step(system, proxy, "chunker", event, step):
             break
         if step % 2:
+            proxy.clear()
             run(system, proxy, "chunker", event)
         else:
             system.sweep()
@@ -181,6 +110,7 @@ def test_the_aggregator_is_killed_between_its_steps(
         if not killed_after_each_step(system, proxy, "aggregator", event, step):
             break
         if step % 2:
+            proxy.clear()
             run(system, proxy, "aggregator", event)
         else:
             system.sweep()

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from servers.proxy import Answer as ProxyAnswer
+from servers.proxy import FaultProxy
 
+from cloud.functions import run
 from cloud.system import Answer, System
 
 PROBLEM = "application/problem+json"
+
+ELSEWHERE = ProxyAnswer(301, headers={"x-amz-bucket-region": "us-west-2"})
+"""What S3 answers to a HEAD for a bucket of another region."""
 
 
 def refused(answer: Answer, status: int, word: str) -> str:
@@ -73,6 +79,18 @@ def test_an_input_beyond_the_limit_is_refused(system: System) -> None:
     system.put("input/too-large.fa", b"A" * 50_000_001)
 
     refused(system.post("input/too-large.fa"), 413, "max_object_bytes")
+
+
+def test_a_bucket_of_another_region_is_refused(system: System, proxy: FaultProxy) -> None:
+    proxy.clear()
+    proxy.inject(ELSEWHERE, method="HEAD", times=None)
+    asked = {"bucket": "another-bucket", "key": "allowed/far.fa"}
+    event = {"httpMethod": "POST", "resource": "/chunk", "body": json.dumps(asked)}
+
+    answer = run(system, proxy, "starter", event)
+
+    assert answer["statusCode"] == 422
+    assert "another region" in json.loads(answer["body"])["detail"]
 
 
 def test_a_call_without_a_signature_is_refused_and_told_how_to_sign(system: System) -> None:

@@ -216,8 +216,13 @@ def provoke_archive_error(folder: Path) -> list[str | Path]:
     return ["run", written(folder, "x.fa", gzip.compress(PHIX)[:-9])]
 
 
-def provoke_source_error(folder: Path) -> list[str | Path]:
+def provoke_source_missing_error(folder: Path) -> list[str | Path]:
     return ["run", folder / "missing.fa"]
+
+
+def provoke_source_error(folder: Path) -> list[str | Path]:
+    (folder / "folder.fa").mkdir()
+    return ["run", folder / "folder.fa", "--out", folder / "out"]
 
 
 def provoke_source_changed_error(folder: Path) -> list[str | Path]:
@@ -255,6 +260,7 @@ PROVOKE: dict[type[FanfoldError], Callable[[Path], list[str | Path]]] = {
     errors.FastaError: provoke_fasta_error,
     errors.ArchiveError: provoke_archive_error,
     errors.SourceError: provoke_source_error,
+    errors.SourceMissingError: provoke_source_missing_error,
     errors.SourceChangedError: provoke_source_changed_error,
     errors.OutputError: provoke_output_error,
     errors.EngineError: provoke_engine_error,
@@ -267,11 +273,16 @@ PROVOKE: dict[type[FanfoldError], Callable[[Path], list[str | Path]]] = {
 def test_every_error_that_a_command_can_end_with_is_provoked() -> None:
     """`Cancelled` is for programs; see test_kill.py for it, and for Ctrl-C.
 
-    `ChecksumError` takes a store that keeps checksums; see tests/stores. `CloudError` takes an API;
-    see test_cli_cloud.py.
+    `ChecksumError` takes a store that keeps checksums, `SourceElsewhereError` one that points to
+    another region; see tests/stores. `CloudError` takes an API; see test_cli_cloud.py.
     """
     never_raised_itself = {FanfoldError, errors.InputError}
-    elsewhere = {errors.Cancelled, errors.ChecksumError, errors.CloudError}
+    elsewhere = {
+        errors.Cancelled,
+        errors.ChecksumError,
+        errors.CloudError,
+        errors.SourceElsewhereError,
+    }
 
     assert PROVOKE.keys() == set(tree_of(FanfoldError)) - never_raised_itself - elsewhere
 
@@ -793,7 +804,7 @@ def test_an_input_that_changed_between_two_runs_is_done_anew(
 @pytest.fixture(scope="module")
 def big() -> bytes:
     """Twelve million bases, enough to keep a run busy while something happens."""
-    bases = random.Random(7).randbytes(12_000_000)  # noqa: S311 - no secret
+    bases = random.Random(7).randbytes(12_000_000)
     return b">big\n" + bases.translate(bytes(b"ACGT"[byte % 4] for byte in range(256))) + b"\n"
 
 

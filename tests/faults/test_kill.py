@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 def genome() -> bytes:
     """Chromosomes with gaps and soft-masked stretches, in lines of 60."""
-    chance = random.Random(42)  # noqa: S311 - no secret: the same genome every time
+    chance = random.Random(42)
     parts: list[bytes] = []
     while sum(map(len, parts)) < GENOME_BYTES:
         bases = bytearray(chance.randbytes(chance.randrange(200_000, 5_000_000)))
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_report(
     compression: str, seed: int, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
-    chance = random.Random(seed)  # noqa: S311 - no secret: the same moments every time
+    chance = random.Random(seed)
     kills = 6
     in_the_midst = 0
     for attempt in range(kills):
@@ -229,7 +229,7 @@ def test_a_run_that_is_killed_while_it_folds_gives_the_same_report(
     compression: str, jobs: Callable[[str], Job], out: Path
 ) -> None:
     job = jobs(compression)
-    chance = random.Random(6)  # noqa: S311 - no secret: the same moments every time
+    chance = random.Random(6)
     killed = 0
     for _ in range(3):
         with running("run", job.path, "--out", out, *OPTIONS) as process:

@@ -485,7 +485,7 @@ def pending(store: Store) -> list[str]:
 @pytest.fixture(scope="module")
 def long_text() -> bytes:
     """A text whose slices of 5.5 MiB go up in parts."""
-    line = bytes(random.Random(1).choices(b"ACGT", k=60)) + b"\n"  # noqa: S311 - no secret
+    line = bytes(random.Random(1).choices(b"ACGT", k=60)) + b"\n"
     return b">long\n" + line * 95_000
 
 

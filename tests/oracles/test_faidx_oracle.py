@@ -69,7 +69,7 @@ def rows(text: bytes) -> bytes | None:
 @cache
 def what_samtools_writes(seed: int) -> tuple[tuple[bytes, bytes | None], ...]:
     """Each text with its index, or None where samtools faidx refuses it."""
-    chance = random.Random(seed)  # noqa: S311 - no secret: the same texts every time
+    chance = random.Random(seed)
     texts = [odd_text(chance) for _ in range(TEXTS_A_SEED)]
     with TemporaryDirectory() as name:
         folder = Path(name)

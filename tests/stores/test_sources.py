@@ -136,7 +136,7 @@ def asked_ranges(proxy: FaultProxy, path: str) -> list[tuple[int, int]]:
 def test_a_large_slice_is_read_in_ranges_several_at_once(
     s3: S3Server, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    bases = random.Random(1).randbytes(26_000_000)  # noqa: S311 - the same genome every time
+    bases = random.Random(1).randbytes(26_000_000)
     large = b">1\n" + bases.translate(bytes(b"ACGT"[byte % 4] for byte in range(256)))
     path = tmp_path / "large.fa"
     path.write_bytes(large)

@@ -1,0 +1,78 @@
+"""A function as a process of its own, with its own role and settings, behind a proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from servers.proxy import FaultProxy, Request, Stall
+
+from cloud.system import Json, System
+
+RUN = """
+import json, sys
+from importlib import import_module
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 600_000
+event = json.loads(sys.argv[2])
+print(json.dumps(import_module(f"fanfold.aws.{sys.argv[1]}").handler(event, Context())))
+"""
+
+ASKING = ("/v1/describejobs", "/v1/listjobs")
+"""Requests by POST that change nothing."""
+
+
+class Killed(Exception):  # noqa: N818 - what was to happen
+    """The process was killed after a step."""
+
+
+def is_step(request: Request) -> bool:
+    if request.method == "POST":
+        is_logs = "x-amz-target" in request.headers
+        return not is_logs and request.path not in ASKING
+    return request.method in {"PUT", "DELETE"}
+
+
+def run(system: System, proxy: FaultProxy, role: str, event: Json, kill_after: int = 0) -> Json:
+    """Run a function, to its end or until so many steps are done. The proxy has its rules.
+
+    A step is a request that changes something.
+
+    Raises:
+        Killed: it was killed.
+    """
+    if kill_after:
+        proxy.clear()
+        proxy.inject(Stall(None), when=is_step, skip=kill_after - 1, times=None)
+    function = system.cloud.client("lambda").get_function_configuration(
+        FunctionName=system.function(role)
+    )
+    keys = system.cloud.client("sts").assume_role(
+        RoleArn=function["Role"], RoleSessionName="crash"
+    )["Credentials"]
+    environment = {
+        **function["Environment"]["Variables"],
+        **system.cloud.environment(keys),
+        "AWS_ENDPOINT_URL": proxy.url,
+        "PATH": os.environ["PATH"],
+    }
+    command = [sys.executable, "-c", RUN, role, json.dumps(event)]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while process.poll() is None:
+                done = [each for each in proxy.log() if is_step(each.request) and each.served]
+                if kill_after and len(done) >= kill_after:
+                    raise Killed
+                time.sleep(0.01)
+        finally:
+            process.kill()
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    answer: Json = json.loads(out)
+    return answer
