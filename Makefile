@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
 WORKFLOWS := .venv-workflows
 LAMBDA := .venv-lambda
+DEPLOY := .venv-deploy
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -59,7 +60,14 @@ $(LAMBDA)/.built: pyproject.toml
 	    && $(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --group lambda \
 	    && touch $@ || echo "*** LEFT OUT: the cloud path, end to end" >&2
 
-test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built
+$(DEPLOY)/.built: pyproject.toml
+	@echo "setting up $(DEPLOY): checkov, a minute"
+	@test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
+	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --group deploy \
+	    && touch $@ || echo "*** LEFT OUT: checkov could not be installed" >&2
+
+test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -98,4 +106,4 @@ wheel: $(BUILT)
 	$(BIN)/maturin build --release --locked --out dist
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) dist kernel/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) dist kernel/target demo.fanfold

@@ -1,0 +1,120 @@
+# One direction: each module uses what stands above it.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.region
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  name              = var.name
+  partition         = local.partition
+  region            = local.region
+  bucket_name       = coalesce(var.bucket_name, "${var.name}-${local.account}-${local.region}")
+  kms_key_arn       = var.kms_key_arn
+  source_buckets    = var.source_buckets
+  versioning        = var.versioning
+  chunk_expiry_days = var.chunk_expiry_days
+  delete_data       = var.delete_data
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name               = var.name
+  partition          = local.partition
+  region             = local.region
+  mode               = var.network
+  vpc_cidr           = var.vpc_cidr
+  subnet_ids         = var.subnet_ids
+  security_group_ids = var.security_group_ids
+  bucket             = module.storage.bucket
+  sources            = module.storage.sources
+}
+
+module "batch" {
+  source = "./modules/batch"
+
+  name               = var.name
+  partition          = local.partition
+  account            = local.account
+  region             = local.region
+  image              = var.image
+  architecture       = var.architecture
+  repository_arn     = module.storage.repository_arn
+  bucket             = module.storage.bucket
+  read_genomes       = module.storage.read_genomes
+  use_key            = module.storage.use_key
+  subnet_ids         = module.network.subnet_ids
+  security_group_ids = module.network.security_group_ids
+  assign_public_ip   = module.network.assign_public_ip
+  spot               = var.spot
+  max_vcpus          = var.max_vcpus
+  log_retention_days = var.log_retention_days
+}
+
+module "functions" {
+  source = "./modules/functions"
+
+  name               = var.name
+  partition          = local.partition
+  account            = local.account
+  region             = local.region
+  folder             = var.functions_dir
+  architecture       = var.architecture
+  image              = var.image
+  bucket             = module.storage.bucket
+  sources            = module.storage.sources
+  read_genomes       = module.storage.read_genomes
+  use_key            = module.storage.use_key
+  queue_arn          = module.batch.queue_arn
+  definitions        = module.batch.definitions
+  batch_log_group    = module.batch.log_group
+  max_object_bytes   = var.max_object_bytes
+  prices             = var.prices
+  log_retention_days = var.log_retention_days
+}
+
+module "api" {
+  source = "./modules/api"
+
+  name               = var.name
+  partition          = local.partition
+  region             = local.region
+  starter            = module.functions.functions["starter"]
+  status             = module.functions.functions["status"]
+  rate               = var.api_rate
+  burst              = var.api_burst
+  log_role           = var.api_log_role
+  log_retention_days = var.log_retention_days
+}
+
+module "events" {
+  source = "./modules/events"
+
+  name        = var.name
+  queue_arn   = module.batch.queue_arn
+  definitions = module.batch.definitions
+  functions   = module.functions.functions
+}
+
+module "observability" {
+  source = "./modules/observability"
+
+  name               = var.name
+  region             = local.region
+  functions          = { for name, function in module.functions.functions : name => function.name }
+  api                = module.api.name
+  stage              = module.api.stage
+  dead_letters_queue = module.events.dead_letters_queue
+  failed_rule        = module.events.failed_rule
+  alarm_topic_arn    = var.alarm_topic_arn
+}

@@ -1,0 +1,251 @@
+# The API: every method is signed (IAM), checked and throttled before a function is woken.
+
+locals {
+  routes = {
+    "POST /chunk" = {
+      resource = aws_api_gateway_resource.chunk
+      function = var.starter
+      query    = []
+      models   = { "application/json" = aws_api_gateway_model.request.name }
+    }
+    "GET /jobs" = {
+      resource = aws_api_gateway_resource.jobs
+      function = var.status
+      query    = ["limit", "next"]
+      models   = {}
+    }
+    "GET /jobs/{job}" = {
+      resource = aws_api_gateway_resource.job
+      function = var.status
+      query    = []
+      models   = {}
+    }
+    "DELETE /jobs/{job}" = {
+      resource = aws_api_gateway_resource.job
+      function = var.status
+      query    = []
+      models   = {}
+    }
+    "GET /jobs/{job}/logs" = {
+      resource = aws_api_gateway_resource.logs
+      function = var.status
+      query    = ["limit", "phase", "slice"]
+      models   = {}
+    }
+  }
+}
+
+resource "aws_api_gateway_rest_api" "this" {
+  name        = var.name
+  description = "Genomes in, reports out."
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_resource" "chunk" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "chunk"
+}
+
+resource "aws_api_gateway_resource" "jobs" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_rest_api.this.root_resource_id
+  path_part   = "jobs"
+}
+
+resource "aws_api_gateway_resource" "job" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.jobs.id
+  path_part   = "{job}"
+}
+
+resource "aws_api_gateway_resource" "logs" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  parent_id   = aws_api_gateway_resource.job.id
+  path_part   = "logs"
+}
+
+resource "aws_api_gateway_request_validator" "this" {
+  rest_api_id                 = aws_api_gateway_rest_api.this.id
+  name                        = "body-and-parameters"
+  validate_request_body       = true
+  validate_request_parameters = true
+}
+
+# The shape alone: what the values mean is checked by the starter, which can say what is wrong.
+resource "aws_api_gateway_model" "request" {
+  rest_api_id  = aws_api_gateway_rest_api.this.id
+  name         = "Request"
+  description  = "What POST /chunk takes"
+  content_type = "application/json"
+
+  schema = jsonencode({
+    "$schema"            = "http://json-schema.org/draft-04/schema#"
+    title                = "Request"
+    type                 = "object"
+    required             = ["bucket", "key"]
+    additionalProperties = false
+    properties = {
+      bucket      = { type = "string", minLength = 1 }
+      key         = { type = "string", minLength = 1 }
+      k           = { type = "array", items = { type = "integer" } }
+      canonical   = { type = "boolean" }
+      slice_bytes = { type = "integer", minimum = 1 }
+      chunks      = { type = "string", enum = ["ranges", "files"] }
+    }
+  })
+}
+
+resource "aws_api_gateway_method" "route" {
+  for_each             = local.routes
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  resource_id          = each.value.resource.id
+  http_method          = split(" ", each.key)[0]
+  authorization        = "AWS_IAM"
+  request_validator_id = aws_api_gateway_request_validator.this.id
+  request_models       = each.value.models
+
+  request_parameters = merge(
+    { for parameter in each.value.query : "method.request.querystring.${parameter}" => false },
+    { for parameter in regexall("{(\\w+)}", each.key) : "method.request.path.${parameter[0]}" => true },
+  )
+}
+
+resource "aws_api_gateway_integration" "route" {
+  for_each                = local.routes
+  rest_api_id             = aws_api_gateway_rest_api.this.id
+  resource_id             = each.value.resource.id
+  http_method             = aws_api_gateway_method.route[each.key].http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = each.value.function.invoke_arn
+}
+
+resource "aws_lambda_permission" "route" {
+  for_each      = local.routes
+  function_name = each.value.function.name
+  statement_id  = "api-${replace(lower(replace(each.key, "/[{}]/", "")), "/[^a-z]+/", "-")}"
+  action        = "lambda:InvokeFunction"
+  principal     = "apigateway.amazonaws.com"
+
+  # Of the stage, the method and the path; a parameter stands for one segment.
+  source_arn = join("/", [
+    aws_api_gateway_rest_api.this.execution_arn,
+    local.stage,
+    "${split(" ", each.key)[0]}${replace(split(" ", each.key)[1], "/{\\w+}/", "*")}",
+  ])
+}
+
+# --- The stage ---------------------------------------------------------------------------------
+
+locals {
+  stage = "prod"
+}
+
+# A deployment is a snapshot: a new one whenever what it holds changes.
+resource "aws_api_gateway_deployment" "this" {
+  rest_api_id = aws_api_gateway_rest_api.this.id
+
+  triggers = {
+    content = sha256(jsonencode([
+      local.routes,
+      local.responses,
+      aws_api_gateway_model.request.schema,
+      aws_api_gateway_method.route,
+      aws_api_gateway_integration.route,
+    ]))
+  }
+
+  depends_on = [aws_api_gateway_gateway_response.this]
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_api_gateway_stage" "this" {
+  #checkov:skip=CKV_AWS_120:a job's state is asked for while it changes: a cache would answer what was
+  #checkov:skip=CKV2_AWS_29:whoever is not signed by the account is refused by IAM; a firewall has a price at rest
+  #checkov:skip=CKV2_AWS_51:callers are known by their signatures; a certificate would add nothing
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  deployment_id        = aws_api_gateway_deployment.this.id
+  stage_name           = local.stage
+  xray_tracing_enabled = true
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format = jsonencode({
+      time        = "$context.requestTime"
+      request     = "$context.requestId"
+      caller      = "$context.identity.userArn"
+      source      = "$context.identity.sourceIp"
+      method      = "$context.httpMethod"
+      path        = "$context.path"
+      status      = "$context.status"
+      error       = "$context.error.responseType"
+      bytes       = "$context.responseLength"
+      duration_ms = "$context.responseLatency"
+      function_ms = "$context.integrationLatency"
+    })
+  }
+
+  depends_on = [aws_api_gateway_account.this]
+}
+
+resource "aws_api_gateway_method_settings" "all" {
+  #checkov:skip=CKV_AWS_225:a job's state is asked for while it changes: a cache would answer what was
+  rest_api_id = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  method_path = "*/*"
+
+  settings {
+    metrics_enabled        = true
+    logging_level          = "ERROR"
+    data_trace_enabled     = false # bodies name genomes
+    throttling_rate_limit  = var.rate
+    throttling_burst_limit = var.burst
+  }
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  #checkov:skip=CKV_AWS_158:no genome is in the logs; CloudWatch encrypts them with a key of its own
+  #checkov:skip=CKV_AWS_338:results are kept apart; logs serve to find a fault; see variable log_retention_days
+  name              = "/aws/apigateway/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+# --- The account's setting, by which API Gateway writes logs -----------------------------------
+
+resource "aws_iam_role" "logs" {
+  count = var.log_role ? 1 : 0
+  name  = "${var.name}-api-logs-${var.region}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "apigateway.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+# AWS's own policy, which API Gateway demands: it writes log groups for every API of the account.
+resource "aws_iam_role_policy_attachment" "logs" {
+  count      = var.log_role ? 1 : 0
+  role       = aws_iam_role.logs[0].name
+  policy_arn = "arn:${var.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+}
+
+resource "aws_api_gateway_account" "this" {
+  count               = var.log_role ? 1 : 0
+  cloudwatch_role_arn = aws_iam_role.logs[0].arn
+  depends_on          = [aws_iam_role_policy_attachment.logs]
+}

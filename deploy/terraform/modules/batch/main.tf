@@ -1,0 +1,128 @@
+# Where slices are computed: a queue over Fargate, and a job definition for each phase.
+
+locals {
+  # Sizes are what a job gets that asks for none: the functions choose by the slice.
+  phases = {
+    task    = { command = ["task", "Ref::plan"], vcpu = "0.25", memory_mb = "512", timeout_s = 3600 }
+    inflate = { command = ["inflate", "Ref::plan"], vcpu = "2", memory_mb = "4096", timeout_s = 43200 }
+    fold    = { command = ["fold", "Ref::plan", "--quiet"], vcpu = "4", memory_mb = "16384", timeout_s = 14400 }
+  }
+
+  # Wrong use, bad input, a bad plan, results that don't hold: again would end the same.
+  final_exit_codes = ["2", "3", "6", "7"]
+}
+
+resource "aws_cloudwatch_log_group" "containers" {
+  #checkov:skip=CKV_AWS_158:no genome is in the logs; CloudWatch encrypts them with a key of its own
+  #checkov:skip=CKV_AWS_338:results are kept apart; logs serve to find a fault; see variable log_retention_days
+  name              = "/aws/batch/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+# The role that Batch itself acts by is the account's AWSServiceRoleForBatch. A compute environment
+# can't be replaced in place: the queue moves to the new one before the old one goes.
+resource "aws_batch_compute_environment" "this" {
+  name_prefix = "${var.name}-"
+  type        = "MANAGED"
+
+  compute_resources {
+    type               = var.spot ? "FARGATE_SPOT" : "FARGATE"
+    max_vcpus          = var.max_vcpus
+    subnets            = var.subnet_ids
+    security_group_ids = var.security_group_ids
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_batch_job_queue" "this" {
+  name     = var.name
+  state    = "ENABLED"
+  priority = 1
+
+  compute_environment_order {
+    order               = 1
+    compute_environment = aws_batch_compute_environment.this.arn
+  }
+
+  # A job that can never start ends, and is told of, instead of waiting for ever.
+  job_state_time_limit_action {
+    reason           = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"
+    state            = "RUNNABLE"
+    action           = "CANCEL"
+    max_time_seconds = 600
+  }
+
+  job_state_time_limit_action {
+    reason           = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+    state            = "RUNNABLE"
+    action           = "CANCEL"
+    max_time_seconds = 600
+  }
+
+  job_state_time_limit_action {
+    reason           = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
+    state            = "RUNNABLE"
+    action           = "CANCEL"
+    max_time_seconds = 43200
+  }
+}
+
+resource "aws_batch_job_definition" "phase" {
+  for_each              = local.phases
+  name                  = "${var.name}-${each.key}"
+  type                  = "container"
+  platform_capabilities = ["FARGATE"]
+  parameters            = { plan = "none" }
+
+  container_properties = jsonencode({
+    image            = var.image
+    command          = each.value.command
+    environment      = [{ name = "AWS_REGION", value = var.region }]
+    jobRoleArn       = aws_iam_role.containers.arn
+    executionRoleArn = aws_iam_role.execution.arn
+    resourceRequirements = [
+      { type = "VCPU", value = each.value.vcpu },
+      { type = "MEMORY", value = each.value.memory_mb },
+    ]
+    fargatePlatformConfiguration = { platformVersion = "LATEST" }
+    runtimePlatform = {
+      cpuArchitecture       = var.architecture == "arm64" ? "ARM64" : "X86_64"
+      operatingSystemFamily = "LINUX"
+    }
+    networkConfiguration = { assignPublicIp = var.assign_public_ip ? "ENABLED" : "DISABLED" }
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.containers.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = each.key
+      }
+    }
+  })
+
+  # The first condition that holds decides. The last: an interruption, a failed start, a signal,
+  # a store that didn't answer.
+  retry_strategy {
+    attempts = 3
+
+    dynamic "evaluate_on_exit" {
+      for_each = local.final_exit_codes
+      content {
+        on_exit_code = evaluate_on_exit.value
+        action       = "EXIT"
+      }
+    }
+
+    evaluate_on_exit {
+      on_reason = "*"
+      action    = "RETRY"
+    }
+  }
+
+  timeout {
+    attempt_duration_seconds = each.value.timeout_s
+  }
+}

@@ -1,0 +1,37 @@
+output "starter_api_url" {
+  description = "Where a genome is posted; requests are signed with AWS Signature Version 4."
+  value       = "${module.api.url}/chunk"
+}
+
+output "api_url" {
+  description = "The API: POST /chunk, GET /jobs, GET and DELETE /jobs/{job}, GET /jobs/{job}/logs."
+  value       = module.api.url
+}
+
+output "bucket" {
+  description = "The bucket: genomes go to input/, results are in results/."
+  value       = module.storage.bucket
+}
+
+output "queue_arn" {
+  description = "The Batch queue, where the slices' jobs are seen."
+  value       = module.batch.queue_arn
+}
+
+output "log_groups" {
+  description = "The log groups by what writes them: containers, api, and each function."
+  value = merge(
+    { containers = module.batch.log_group.name, api = module.api.log_group },
+    { for name, function in module.functions.functions : name => function.log_group },
+  )
+}
+
+output "repository_url" {
+  description = "The registry of the container's image."
+  value       = module.storage.repository_url
+}
+
+output "region" {
+  description = "Where everything is."
+  value       = local.region
+}

@@ -1,0 +1,74 @@
+# Capacity, processors, retries.
+
+mock_provider "aws" {}
+
+variables {
+  name               = "fanfold"
+  partition          = "aws-xx"
+  account            = "111122223333"
+  region             = "xx-one-1"
+  image              = "registry.example/fanfold@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  architecture       = "x86_64"
+  repository_arn     = "arn:aws-xx:ecr:xx-one-1:111122223333:repository/fanfold"
+  bucket             = "results"
+  read_genomes       = []
+  use_key            = []
+  subnet_ids         = ["subnet-1"]
+  security_group_ids = ["sg-1"]
+  assign_public_ip   = false
+  spot               = false
+  max_vcpus          = 64
+  log_retention_days = 30
+}
+
+run "on_demand_x86" {
+  module {
+    source = "./modules/batch"
+  }
+
+  assert {
+    condition     = aws_batch_compute_environment.this.compute_resources[0].type == "FARGATE"
+    error_message = "Containers run on spare capacity, unasked."
+  }
+
+  assert {
+    condition = alltrue([for definition in aws_batch_job_definition.phase :
+      jsondecode(definition.container_properties).runtimePlatform.cpuArchitecture == "X86_64"
+    ])
+    error_message = "The processor isn't the image's."
+  }
+
+  assert {
+    condition = alltrue([for definition in aws_batch_job_definition.phase : (
+      [for condition in definition.retry_strategy[0].evaluate_on_exit : condition.on_exit_code if lower(condition.action) == "exit"] == ["2", "3", "6", "7"]
+      && length(definition.retry_strategy[0].evaluate_on_exit) <= 5
+      && lower(definition.retry_strategy[0].evaluate_on_exit[4].action) == "retry"
+    )])
+    error_message = "Bad input is tried again, or an interruption isn't."
+  }
+}
+
+run "spot_arm_with_addresses" {
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    architecture     = "arm64"
+    spot             = true
+    assign_public_ip = true
+  }
+
+  assert {
+    condition     = aws_batch_compute_environment.this.compute_resources[0].type == "FARGATE_SPOT"
+    error_message = "Containers don't run on spare capacity."
+  }
+
+  assert {
+    condition = alltrue([for definition in aws_batch_job_definition.phase : (
+      jsondecode(definition.container_properties).runtimePlatform.cpuArchitecture == "ARM64"
+      && jsondecode(definition.container_properties).networkConfiguration.assignPublicIp == "ENABLED"
+    )])
+    error_message = "The processor isn't the image's, or a container has no address."
+  }
+}

@@ -1,0 +1,1 @@
+"""The shipped Terraform configuration, planned and applied without an account."""

@@ -1,0 +1,155 @@
+"""AWS Batch."""
+
+# ruff: noqa: ARG002 - the verbs of all kinds take the same
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cloud.terraform.account import Account
+from cloud.terraform.kinds.kind import Computed, Kind, State, block, camel, given
+
+_SECONDS_MOST = 30
+
+
+class ComputeEnvironment(Kind):
+    """A change from Fargate to Fargate Spot or back replaces it: the harder case for the queue."""
+
+    replaced_by = frozenset({"name_prefix", "type"})
+
+    def replacing(self, before: State, planned: State) -> set[str]:
+        old, new = (block(one["compute_resources"])["type"] for one in (before, planned))
+        anew = {"compute_resources"} if old != new else set()
+        return super().replacing(before, planned) | anew
+
+    def create(self, account: Account, state: State) -> Computed:
+        name = state["name"] or f"{state['name_prefix']}{uuid.uuid4().hex[:26]}"
+        made = account.client("batch").create_compute_environment(
+            computeEnvironmentName=name,
+            type=state["type"],
+            state="ENABLED",
+            computeResources=self._resources(state),
+        )
+        return {"id": name, "name": name, "arn": made["computeEnvironmentArn"]}
+
+    def update(self, account: Account, before: State, state: State) -> Computed:
+        account.client("batch").update_compute_environment(
+            computeEnvironment=state["arn"], computeResources=self._resources(state)
+        )
+        return {}
+
+    def delete(self, account: Account, state: State) -> None:
+        batch = account.client("batch")
+        batch.update_compute_environment(computeEnvironment=state["arn"], state="DISABLED")
+        batch.delete_compute_environment(computeEnvironment=state["arn"])
+        _wait_until_gone(
+            lambda: batch.describe_compute_environments(computeEnvironments=[state["arn"]])[
+                "computeEnvironments"
+            ]
+        )
+
+    @staticmethod
+    def _resources(state: State) -> dict[str, Any]:
+        resources = block(state["compute_resources"])
+        return {
+            "type": resources["type"],
+            "maxvCpus": int(resources["max_vcpus"]),
+            "subnets": resources["subnets"],
+            "securityGroupIds": resources["security_group_ids"],
+        }
+
+
+class JobQueue(Kind):
+    replaced_by = frozenset({"name"})
+
+    def create(self, account: Account, state: State) -> Computed:
+        made = account.client("batch").create_job_queue(
+            jobQueueName=state["name"], **self._settings(state)
+        )
+        return {"id": made["jobQueueArn"], "arn": made["jobQueueArn"]}
+
+    def update(self, account: Account, before: State, state: State) -> Computed:
+        account.client("batch").update_job_queue(jobQueue=state["arn"], **self._settings(state))
+        return {}
+
+    def delete(self, account: Account, state: State) -> None:
+        batch = account.client("batch")
+        batch.update_job_queue(jobQueue=state["arn"], state="DISABLED")
+        batch.delete_job_queue(jobQueue=state["arn"])
+        _wait_until_gone(lambda: batch.describe_job_queues(jobQueues=[state["arn"]])["jobQueues"])
+
+    @staticmethod
+    def _settings(state: State) -> dict[str, Any]:
+        return {
+            "state": state["state"],
+            "priority": int(state["priority"]),
+            "computeEnvironmentOrder": [
+                {"order": int(one["order"]), "computeEnvironment": one["compute_environment"]}
+                for one in state["compute_environment_order"]
+            ],
+            "jobStateTimeLimitActions": [
+                {camel(name): _whole(value) for name, value in action.items()}
+                for action in state["job_state_time_limit_action"]
+            ],
+        }
+
+
+class JobDefinition(Kind):
+    """A change registers a new revision and deregisters the one before, as the provider does."""
+
+    replaced_by = frozenset({"name"})
+    renewed = frozenset({"arn", "id", "revision"})
+
+    def create(self, account: Account, state: State) -> Computed:
+        retry, timeout = block(state["retry_strategy"]), block(state["timeout"])
+        conditions = [
+            given(**{camel(name): value for name, value in condition.items()})
+            for condition in retry["evaluate_on_exit"]
+        ]
+        made = account.client("batch").register_job_definition(
+            jobDefinitionName=state["name"],
+            type=state["type"],
+            platformCapabilities=state["platform_capabilities"],
+            parameters=state["parameters"],
+            containerProperties=json.loads(state["container_properties"]),
+            retryStrategy={"attempts": int(retry["attempts"]), "evaluateOnExit": conditions},
+            timeout={"attemptDurationSeconds": int(timeout["attempt_duration_seconds"])},
+        )
+        arn = made["jobDefinitionArn"]
+        return {
+            "id": arn,
+            "arn": arn,
+            "arn_prefix": arn.rpartition(":")[0],
+            "revision": made["revision"],
+        }
+
+    def update(self, account: Account, before: State, state: State) -> Computed:
+        made = self.create(account, state)
+        self.delete(account, before)
+        return made
+
+    def delete(self, account: Account, state: State) -> None:
+        account.client("batch").deregister_job_definition(jobDefinition=state["arn"])
+
+
+def _wait_until_gone(found: Callable[[], Iterable[State]]) -> None:
+    deadline = time.monotonic() + _SECONDS_MOST
+    while any(one["status"] != "DELETED" for one in found()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still there after {_SECONDS_MOST} s")
+        time.sleep(0.1)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) else value
+
+
+KINDS: dict[str, Kind] = {
+    "aws_batch_compute_environment": ComputeEnvironment(),
+    "aws_batch_job_definition": JobDefinition(),
+    "aws_batch_job_queue": JobQueue(),
+}
