@@ -10,6 +10,12 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.region
+
+  # Of us-east-1, on demand, in USD (AWS Fargate pricing, 2026).
+  on_demand = {
+    x86_64 = { vcpu_hour = 0.04048, gb_hour = 0.004445 }
+    arm64  = { vcpu_hour = 0.03238, gb_hour = 0.00356 }
+  }
 }
 
 module "storage" {
@@ -79,7 +85,7 @@ module "functions" {
   definitions        = module.batch.definitions
   batch_log_group    = module.batch.log_group
   max_object_bytes   = var.max_object_bytes
-  prices             = var.prices
+  prices             = var.prices != null ? var.prices : local.on_demand[var.architecture]
   log_retention_days = var.log_retention_days
 }
 

@@ -202,16 +202,15 @@ variable "max_vcpus" {
 }
 
 variable "prices" {
-  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; the defaults are those of us-east-1, x86, on demand."
+  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; null: those of us-east-1 for the architecture, on demand, which Spot stays below."
   type = object({
     vcpu_hour = number
     gb_hour   = number
   })
-  default  = { vcpu_hour = 0.04048, gb_hour = 0.004445 }
-  nullable = false
+  default = null
 
   validation {
-    condition     = var.prices.vcpu_hour >= 0 && var.prices.gb_hour >= 0
+    condition     = var.prices == null || try(var.prices.vcpu_hour >= 0 && var.prices.gb_hour >= 0, false)
     error_message = "The prices can't be negative."
   }
 }

@@ -93,7 +93,9 @@ def test_a_job_that_fails_is_told_of_and_can_be_looked_into(
     assert "1 of 5 slices have no result" in failed.stderr
     listed = json.loads(fanfold("jobs", "--json", "--limit", "1").stdout)
     job = listed[0]["job"]
-    assert "FAILED" in fanfold("status", job).stdout
+    told = fanfold("status", job).stdout
+    assert "FAILED" in told
+    assert "interrupted" in told
     logged = fanfold("logs", job, "--slice", "0")
     assert "slice 0" in logged.stdout
     system.cloud.batch.calm()

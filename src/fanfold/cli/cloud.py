@@ -28,6 +28,9 @@ from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, check_params, check_p
 _PAGE = 100
 """The most jobs that one answer lists."""
 
+_TOLD_SLICES = 10
+"""Of so many slices that failed, `status` tells why."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 _JOB = click.argument("job", metavar="JOB")
@@ -258,6 +261,10 @@ def _told(job: Job) -> str:
         rows.append(("finished", _time(job.finished)))
     if job.error is not None:
         rows.append(("error", _plain(job.error.detail)))
+        failed = job.error.slices
+        rows += [(f"slice {each.index}", _plain(each.reason)) for each in failed[:_TOLD_SLICES]]
+        if len(failed) > _TOLD_SLICES:
+            rows.append(("", f"and {len(failed) - _TOLD_SLICES} more: --json has them all"))
     return in_rows(rows)
 
 

@@ -46,8 +46,9 @@ def check_succeeded(job: Job) -> None:
     if job.state == "FAILED":
         problem = job.error
         detail = problem.detail if problem is not None else "it doesn't say why"
+        more = f" (`fanfold status {job.job}` says why)" if problem and problem.slices else ""
         raise CloudError(
-            f"job {job.job} failed: {detail}",
+            f"job {job.job} failed: {detail}{more}",
             problem=problem.type if problem is not None else None,
         )
     if job.state == "CANCELLED":
