@@ -17,7 +17,7 @@ import json, sys
 from importlib import import_module
 class Context:
     def get_remaining_time_in_millis(self):
-        return 600_000
+        return int(sys.argv[3])
 event = json.loads(sys.argv[2])
 print(json.dumps(import_module(f"fanfold.aws.{sys.argv[1]}").handler(event, Context())))
 """
@@ -37,10 +37,18 @@ def is_step(request: Request) -> bool:
     return request.method in {"PUT", "DELETE"}
 
 
-def run(system: System, proxy: FaultProxy, role: str, event: Json, kill_after: int = 0) -> Json:
+def run(
+    system: System,
+    proxy: FaultProxy,
+    role: str,
+    event: Json,
+    *,
+    kill_after: int = 0,
+    remaining_ms: int = 600_000,
+) -> Json:
     """Run a function, to its end or until so many steps are done. The proxy has its rules.
 
-    A step is a request that changes something.
+    A step is a request that changes something. So much of its time is left as it starts.
 
     Raises:
         Killed: it was killed.
@@ -60,7 +68,7 @@ def run(system: System, proxy: FaultProxy, role: str, event: Json, kill_after: i
         "AWS_ENDPOINT_URL": proxy.url,
         "PATH": os.environ["PATH"],
     }
-    command = [sys.executable, "-c", RUN, role, json.dumps(event)]
+    command = [sys.executable, "-c", RUN, role, json.dumps(event), str(remaining_ms)]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

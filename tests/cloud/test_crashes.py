@@ -28,7 +28,7 @@ def killed_after_each_step(
 ) -> bool:
     """Run a function until a step is done; false if it has no such step."""
     try:
-        run(system, proxy, role, event, step)
+        run(system, proxy, role, event, kill_after=step)
     except Killed:
         return True
     return False
@@ -117,6 +117,18 @@ def test_the_aggregator_is_killed_between_its_steps(
         assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
         eventually(lambda job=job: not system.keys(f"jobs/open/{job}"))  # type: ignore[misc]
     assert 8 < step < STEPS_AT_MOST - 1
+
+
+def test_an_archive_that_takes_too_long_is_handed_to_a_container(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    name, data = genome(290, "gzip")
+    job = created(system, proxy, name, data)
+    proxy.clear()
+    run(system, proxy, "chunker", {"job": job, "attempt": 1}, remaining_ms=1000)
+
+    assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+    assert len(system.batch_jobs(job, "inflate")) == 1
 
 
 def created(system: System, proxy: FaultProxy, name: str, data: bytes) -> str:

@@ -18,6 +18,7 @@ from cloud.emulator.batch_runner import Interruption
 from cloud.system import System, local_results
 
 DATA = Path(__file__).parents[1] / "data"
+GENOMES = Path(__file__).resolve().parents[3] / "shared" / "genomes"
 PHIX = (DATA / "phiX174.fa").read_bytes()
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
 ECOLI = gzip.decompress((DATA / "ecoli_K12_GCF_000005845.2.fna.gz").read_bytes())
@@ -342,6 +343,37 @@ def test_a_permission_that_is_missing_ends_in_an_error_not_in_silence(system: Sy
     assert "SubmitJob" in error["detail"]
     system.post("input/denied.fa", slice_bytes=1500)
     system.succeed(job)
+
+
+def test_an_event_that_reached_no_function_is_sent_again(system: System, tmp_path: Path) -> None:
+    data = varied(39)
+    with events_lost(system):
+        job = system.start("input/dead.fa", data, slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    event = {"id": "0", "detail-type": "Batch Job State Change"}
+    dead = event | {"detail": system.batch_jobs(job)[0]}
+
+    system.invoke("failures", {"Records": [{"body": json.dumps(dead)}]})
+
+    assert system.succeed(job) == local_results(tmp_path, "dead.fa", data, (5,))
+
+
+@pytest.mark.skipif(not GENOMES.is_dir(), reason=f"{GENOMES} is not there")
+@pytest.mark.parametrize(
+    ("name", "chunks"),
+    [
+        ("hs37_chr20.fa.gz", "ranges"),
+        ("hs37_chr20.fa.gz", "files"),
+        ("S_cerevisiae_16chr.fa", "files"),
+    ],
+)
+def test_a_chromosome_ends_in_the_report_of_a_local_run(
+    system: System, name: str, chunks: str, tmp_path: Path
+) -> None:
+    data = (GENOMES / name).read_bytes()
+    job = system.start(f"input/{name}", data, k=K, slice_bytes=4 * 2**20, chunks=chunks)
+
+    assert system.succeed(job) == local_results(tmp_path, name, data, K)
 
 
 def test_what_batch_has_forgotten_is_told(system: System) -> None:

@@ -149,6 +149,8 @@ def _inflate(entry: Entry, plan: Plan, source: Input, limits: Limits) -> Plan:
 def _time_limit(seconds: float) -> Iterator[threading.Event]:
     """An event that is set when the time is over."""
     over = threading.Event()
+    if seconds <= 0:
+        over.set()
     timer = threading.Timer(max(0.0, seconds), over.set)
     timer.daemon = True
     timer.start()
