@@ -1,0 +1,65 @@
+"""Builds what AWS runs, on any machine with Python and Rust, without a container engine.
+
+    python deploy/build.py functions --architecture arm64 --out DIR
+    python deploy/build.py image --out DIR
+    python3.13 deploy/build.py lock
+
+Wheels are kept in ``deploy/.build``, or in the folder that FANFOLD_BUILD_CACHE names, by a hash of
+what they are made of. Progress goes to standard error; the sizes to standard output, as JSON.
+maturin and zig are of ``requirements-build.txt``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from building.lock import refresh
+from building.pack import make_context, make_functions
+from building.wheels import ARCHITECTURES, PYTHON, BuildError, cache
+
+
+def main() -> int:
+    """Runs what was asked for; the exit status."""
+    arguments = _parser().parse_args()
+    try:
+        with cache():
+            _make(arguments)
+    except (BuildError, OSError) as error:
+        sys.stderr.write(f"build.py: {error}\n")
+        return 1
+    return 0
+
+
+def _make(arguments: argparse.Namespace) -> None:
+    match arguments.what:
+        case "functions":
+            architecture = ARCHITECTURES[arguments.architecture]
+            _print(make_functions(architecture, arguments.out))
+        case "image":
+            _print(make_context(arguments.out))
+        case "lock":
+            refresh()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Builds what AWS runs; prints its sizes as JSON.")
+    verbs = parser.add_subparsers(dest="what", required=True)
+    functions = verbs.add_parser("functions", help="a zip for each Lambda function")
+    functions.add_argument("--architecture", required=True, choices=sorted(ARCHITECTURES))
+    functions.add_argument("--python", choices=[PYTHON], default=PYTHON, help="Lambda's Python")
+    functions.add_argument("--out", required=True, type=Path, metavar="DIR")
+    image = verbs.add_parser("image", help="the image's build context, for both architectures")
+    image.add_argument("--out", required=True, type=Path, metavar="DIR")
+    verbs.add_parser("lock", help="resolve deploy/requirements.txt anew")
+    return parser
+
+
+def _print(sizes: object) -> None:
+    sys.stdout.write(json.dumps(sizes, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is deployed, and how: the functions' zips, the image's context, deploy.sh."""

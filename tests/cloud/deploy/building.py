@@ -1,0 +1,49 @@
+"""``deploy/build.py``, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = ROOT / "deploy/build.py"
+CACHE = ROOT / "deploy/.build"
+ARCHITECTURES = ("x86_64", "arm64")
+FUNCTIONS = ("starter", "chunker", "aggregator", "status", "failures", "sweep")
+
+
+class Zips(NamedTuple):
+    """The zips of an architecture, and what build.py told of each."""
+
+    architecture: str
+    folder: Path
+    told: dict[str, dict[str, Any]]
+
+
+class Context(NamedTuple):
+    """The folder that the image is made of, and what build.py told of it."""
+
+    folder: Path
+    told: dict[str, Any]
+
+
+def build_functions(architecture: str, out: Path) -> Zips:
+    told = _build("functions", "--architecture", architecture, "--out", str(out))
+    return Zips(architecture, out, told)
+
+
+def build_context(out: Path, cache: Path = CACHE) -> Context:
+    return Context(out, _build("image", "--out", str(out), cache=cache))
+
+
+def _build(*arguments: str, cache: Path = CACHE) -> dict[str, Any]:
+    command = [sys.executable, str(BUILD), *arguments]
+    environment = os.environ | {"FANFOLD_BUILD_CACHE": str(cache)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told

@@ -1,0 +1,182 @@
+"""deploy.sh with the real Terraform and the files that ship, on an emulated account.
+
+docker and aws are stubs here too: what aws answers of images, data and jobs is set by the test.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from servers.process import ServerUnavailableError
+
+from cloud.deploy.building import Context, build_functions
+from cloud.deploy.checkout import Answer, Checkout
+from cloud.emulator.cloud import Cloud
+from cloud.terraform.provider import ProviderDouble
+
+DIGEST = "sha256:" + "5e" * 32
+PUSH = "docker buildx build"
+APPLY = "terraform .*apply .*image=[^ ]*@sha256:5e"
+NO_DATA = Answer("list-object-versions", "None\n")
+
+
+class Deployer(NamedTuple):
+    """A checkout, whose deploy.sh reaches an emulated account."""
+
+    checkout: Checkout
+    cloud: Cloud
+
+    def answer(self, *first: Answer) -> None:
+        terraform = shutil.which("terraform")
+        assert terraform is not None
+        account = self.cloud.account
+        self.checkout.answer(
+            [
+                *first,
+                Answer("^terraform", instead=terraform),
+                Answer("aws sts .*--query Account", f"{account}\n"),
+                Answer("aws sts"),
+                Answer("aws service-quotas", "4000.0\n"),
+                Answer("aws ecr get-login-password", "pa55word\n"),
+                Answer("aws ecr describe-images", f"{DIGEST}\n", after=PUSH),
+                Answer("aws ecr describe-images", status=254, stderr="ImageNotFoundException\n"),
+                Answer("aws batch list-jobs", "None\n"),
+                Answer("aws batch"),
+                Answer("^docker|^sleep"),
+            ]
+        )
+
+    def state(self) -> list[str]:
+        """The addresses of what Terraform made."""
+        path = self.checkout.deploy / "terraform/terraform.tfstate"
+        if not path.exists():
+            return []
+        return [
+            ".".join(filter(None, [made.get("module"), made["type"], made["name"]]))
+            for made in json.loads(path.read_text())["resources"]
+            if made["mode"] == "managed"
+        ]
+
+
+@pytest.fixture
+def deployer(context: Context, tmp_path: Path) -> Iterator[Deployer]:
+    """An account of its own: what these tests make they take down."""
+    assert context.folder.is_dir()
+    build_functions("x86_64", tmp_path / "zips")
+    if shutil.which("terraform") is None:
+        pytest.skip("DEPLOY.SH IS NOT TESTED WITH TERRAFORM: it isn't installed")
+    try:
+        with (
+            Cloud(tmp_path / "account") as cloud,
+            tempfile.TemporaryDirectory() as short,
+            ProviderDouble(Path(short), cloud.endpoint_url, cloud.region) as provider,
+        ):
+            checkout = Checkout(tmp_path)
+            checkout.environment |= provider.environment
+            made = Deployer(checkout, cloud)
+            made.answer()
+            yield made
+    except ServerUnavailableError as error:
+        pytest.skip(f"DEPLOY.SH IS NOT TESTED WITH TERRAFORM: {error}")
+
+
+def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer) -> None:
+    checkout, cloud = deployer.checkout, deployer.cloud
+    s3 = cloud.client("s3")
+
+    planned = checkout.run("--plan", "-var=max_vcpus=8")
+    assert planned.returncode == 0, planned.stderr
+    assert "module.functions.aws_lambda_function.this" in planned.stdout
+    assert not deployer.state()
+
+    first = checkout.run("-var=max_vcpus=8")
+    assert first.returncode == 0, first.stderr
+    calls = checkout.calls()
+    order = [
+        next(index for index, call in enumerate(calls) if re.search(pattern, call))
+        for pattern in ("apply .*-target=module.storage.aws_ecr_repository", PUSH, APPLY)
+    ]
+    assert order == sorted(order)
+    bucket = f"fanfold-{cloud.account}-{cloud.region}"
+    told = dict(line.split() for line in first.stdout.splitlines()[:3])
+    assert told["bucket"] == bucket
+    assert told["starter_api_url"] == f"{told['api_url']}/chunk"
+    assert s3.head_bucket(Bucket=bucket)
+    (registry,) = cloud.client("ecr").describe_repositories()["repositories"]
+    image = f"{registry['repositoryUri']}@{DIGEST}"
+    starter = cloud.client("lambda").get_function_configuration(FunctionName="fanfold-starter")
+    assert starter["Environment"]["Variables"]["FANFOLD_IMAGE"] == image
+
+    deployer.answer(Answer("aws ecr describe-images", f"{DIGEST}\n"))
+    second = checkout.run("-var=max_vcpus=8")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == first.stdout
+    assert "0 added, 0 changed, 0 destroyed" in second.stderr
+    assert not [call for call in checkout.calls() if PUSH in call]
+
+    s3.put_object(Bucket=bucket, Key="input/genome.fa", Body=b">one\nACGT\n")
+    there = [
+        Answer("list-object-versions .*--delimiter", "input/\n"),
+        Answer("list-object-versions .*--prefix input/", "1\n"),
+    ]
+    deployer.answer(*there)
+    refused = checkout.run("destroy")
+    assert refused.returncode == 1
+    assert f"There is data in s3://{bucket}: 1 object in input/" in refused.stderr
+    assert len(deployer.state()) > 40
+
+    destroyed = checkout.run("destroy", "--delete-data")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert not deployer.state()
+    assert not s3.list_buckets()["Buckets"]
+    assert not cloud.client("lambda").list_functions()["Functions"]
+    assert not cloud.client("ecr").describe_repositories()["repositories"]
+
+    again = checkout.run("destroy")
+    assert again.returncode == 0, again.stderr
+    assert "Nothing is deployed" in again.stderr
+
+
+def test_a_push_that_fails_leaves_the_registry_and_the_next_run_goes_on(
+    deployer: Deployer,
+) -> None:
+    checkout = deployer.checkout
+    deployer.answer(Answer(PUSH, status=1, stderr="no space left on device\n"))
+    failed = checkout.run()
+    assert failed.returncode != 0
+    assert "failed at: pushing the image" in failed.stderr
+    assert deployer.state() == ["module.storage.aws_ecr_repository.this"]
+    checkout.calls()
+
+    deployer.answer()
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+    assert not [call for call in checkout.calls() if "apply -target" in call]
+
+    deployer.answer(NO_DATA)
+    gone = checkout.run("destroy")
+    assert gone.returncode == 0, gone.stderr
+    assert not deployer.state()
+
+
+def test_a_registry_alone_is_taken_down_too(deployer: Deployer) -> None:
+    deployer.answer(Answer(PUSH, status=1))
+    assert deployer.checkout.run().returncode != 0
+    assert deployer.state() == ["module.storage.aws_ecr_repository.this"]
+    done = deployer.checkout.run("destroy")
+    assert done.returncode == 0, done.stderr
+    assert not deployer.state()
+
+
+def test_a_wrong_variable_is_told_before_anything_is_built(deployer: Deployer) -> None:
+    done = deployer.checkout.run("-var=architecture=mips")
+    assert done.returncode != 0
+    assert 'The architecture "mips" isn\'t one of x86_64, arm64.' in done.stderr
+    assert "building" not in done.stderr

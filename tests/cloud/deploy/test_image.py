@@ -1,0 +1,191 @@
+"""The image: rules that its Dockerfile keeps, and its packages put together without an engine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cloud.deploy.building import CACHE, ROOT, Context, build_context
+from cloud.deploy.dockerfile import Dockerfile, read_dockerfile
+
+INSTALLED = "/opt/fanfold"
+PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+@pytest.fixture(scope="module")
+def dockerfile(context: Context) -> Dockerfile:
+    return read_dockerfile(context.folder / "Dockerfile")
+
+
+def test_every_base_is_the_same_python_pinned_by_digest(dockerfile: Dockerfile) -> None:
+    pinned = r"public\.ecr\.aws/docker/library/python:3\.13\.\d+-slim-\w+@sha256:[0-9a-f]{64}"
+    assert len({stage.base for stage in dockerfile.stages}) == 1
+    assert re.fullmatch(pinned, dockerfile.stages[0].base)
+
+
+def test_fanfold_runs_as_another_user_than_root_and_is_the_entry_point(
+    dockerfile: Dockerfile,
+) -> None:
+    final = dockerfile.stages[-1]
+    assert [user.arguments for user in final.all("USER")] == ["65532:65532"]
+    assert final.last("ENTRYPOINT").listed == ["fanfold"]
+    assert final.environment["PYTHONUNBUFFERED"] == "1"
+
+
+def test_no_command_runs_on_the_platform_of_the_image(dockerfile: Dockerfile) -> None:
+    packages, final = dockerfile.stages
+    assert packages.platform == "$BUILDPLATFORM"
+    assert final.platform is None
+    assert not final.all("RUN")
+
+
+def test_nothing_is_fetched(dockerfile: Dockerfile) -> None:
+    for stage in dockerfile.stages:
+        assert not stage.all("ADD")
+        for command in stage.all("RUN"):
+            assert not re.search(r"\b(curl|wget|apt-get|apk|git)\b|https?:", command.arguments)
+            assert "pip install" not in command.arguments or "--no-index" in command.arguments
+            assert "pip install" not in command.arguments or "--require-hashes" in command.arguments
+
+
+def test_the_context_has_all_that_the_dockerfile_copies(
+    context: Context, dockerfile: Dockerfile
+) -> None:
+    sources = [copy.arguments.split()[:-1] for copy in dockerfile.stages[0].all("COPY")]
+    admitted = (context.folder / ".dockerignore").read_text().split()
+    for platform in PLATFORMS:
+        for source in [name for names in sources for name in names]:
+            name = source.replace("${TARGETARCH}", platform)
+            assert (context.folder / name).exists()
+            assert f"!{name}" in admitted
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_wheel_of_the_context_is_pinned_and_of_its_platform(
+    context: Context, platform: str
+) -> None:
+    requirements = (context.folder / "requirements.txt").read_text()
+    wheels = sorted((context.folder / platform).glob("*.whl"))
+    assert len(wheels) == len(re.findall(r"^\S+==", requirements, re.MULTILINE))
+    for wheel in wheels:
+        assert f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" in requirements
+        machine = PLATFORMS[platform]
+        assert all(
+            tag == "any" or tag.endswith(f"_{machine}")
+            for tag in wheel.stem.split("-")[-1].split(".")
+        )
+
+
+def test_the_context_built_anew_is_the_same(context: Context, tmp_path: Path) -> None:
+    for downloaded in CACHE.glob("locked-*"):
+        shutil.copytree(downloaded, tmp_path / "cache" / downloaded.name)
+    again = build_context(tmp_path / "context", tmp_path / "cache")
+    assert again.told["sha256"] == context.told["sha256"]
+    files = sorted(path for path in context.folder.rglob("*") if path.is_file())
+    for path in files:
+        same = again.folder / path.relative_to(context.folder)
+        assert same.read_bytes() == path.read_bytes()
+
+
+def test_the_lock_names_what_the_project_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["aws"]]
+    locked = re.findall(r"^(\S+)==", (ROOT / "deploy/requirements.txt").read_text(), re.MULTILINE)
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in needed}
+    assert {name.replace(".", "-").lower() for name in names} <= set(locked)
+
+
+def assemble(
+    context: Context, dockerfile: Dockerfile, platform: str, python: Path, folder: Path
+) -> Path:
+    """Runs the commands of the first stage in `folder`; where the packages are.
+
+    They run on this machine's Python 3.13 and may differ from the image's in its pip alone.
+    """
+    work, installed = folder / "context", folder / "installed"
+    shutil.copytree(context.folder / platform, work)
+    shutil.copyfile(context.folder / "requirements.txt", work / "requirements.txt")
+    for command in dockerfile.stages[0].all("RUN"):
+        subprocess.run(
+            ["sh", "-euc", command.arguments.replace(INSTALLED, str(installed))],
+            cwd=work,
+            env={"PATH": f"{python.parent}:{os.defpath}", "HOME": str(folder)},
+            check=True,
+        )
+    return installed
+
+
+@pytest.fixture(scope="module")
+def image_python(python313: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run([python313, "-m", "venv", folder], check=True)
+    return folder / "bin/python"
+
+
+def test_the_entry_point_runs_with_the_packages_of_the_image(
+    context: Context, dockerfile: Dockerfile, image_python: Path, tmp_path: Path
+) -> None:
+    own = {machine: platform for platform, machine in PLATFORMS.items()}.get(os.uname().machine)
+    if own is None or sys.platform != "linux":
+        pytest.skip("THE IMAGE'S PACKAGES ARE NOT RUN: this isn't Linux on x86-64 or arm64")
+    installed = assemble(context, dockerfile, own, image_python, tmp_path)
+    final = dockerfile.stages[-1]
+    environment = {
+        name: value.replace(INSTALLED, str(installed)).replace(
+            "$PATH", f"{image_python.parent}:{os.defpath}"
+        )
+        for name, value in final.environment.items()
+    }
+    genome = tmp_path / "genome.fa"
+    genome.write_text(">one\nACGT\n")
+
+    def fanfold(*arguments: str) -> str:
+        command = [*final.last("ENTRYPOINT").listed, *arguments]
+        found = shutil.which(command[0], path=environment["PATH"])
+        assert found == str(installed / "bin/fanfold")
+        return subprocess.run(
+            [found, *command[1:]],
+            cwd=tmp_path,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    assert re.search(r"\d+\.\d+\.\d+", fanfold("--version"))
+    fanfold("run", str(genome), "--out", "report", "--quiet")
+    assert (tmp_path / "report/master.json").exists()
+    program = "import boto3; boto3.client('s3'); boto3.client('sts'); print(boto3.__file__)"
+    told = subprocess.run(
+        [image_python, "-c", program],
+        env={**environment, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told.startswith(str(installed))
+    assert list(installed.glob("fanfold/__pycache__/run.cpython-313.pyc"))
+
+
+def test_the_packages_of_both_platforms_can_be_put_together_on_this_one(
+    context: Context, dockerfile: Dockerfile, image_python: Path, tmp_path: Path
+) -> None:
+    for platform, machine in PLATFORMS.items():
+        folder = tmp_path / platform
+        folder.mkdir()
+        installed = assemble(context, dockerfile, platform, image_python, folder)
+        described = subprocess.run(
+            ["readelf", "--file-header", installed / "fanfold/_kernel.abi3.so"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert {"x86_64": "X86-64", "aarch64": "AArch64"}[machine] in described
