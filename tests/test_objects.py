@@ -6,7 +6,7 @@ import inspect
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -208,16 +208,25 @@ def ahead_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("fanfold-ahead")]
 
 
-def assert_no_threads_are_left() -> None:
-    end = time.monotonic() + 10
-    while ahead_threads():
-        assert time.monotonic() < end
-        time.sleep(0.001)
+@pytest.fixture
+def assert_no_threads_are_left() -> Callable[[], None]:
+    """Checks that, a moment later, no thread is there that wasn't there before."""
+    others = ahead_threads()
+
+    def check() -> None:
+        end = time.monotonic() + 10
+        while not set(ahead_threads()) <= set(others):
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+    return check
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
-def test_results_come_in_the_order_of_their_items(count: int, ahead: int) -> None:
+def test_results_come_in_the_order_of_their_items(
+    count: int, ahead: int, assert_no_threads_are_left: Callable[[], None]
+) -> None:
     def slow_if_even(item: int) -> int:
         time.sleep(0.002 * (item % 2 == 0))
         return item * item
@@ -251,7 +260,9 @@ def test_items_are_worked_on_at_once() -> None:
     assert len(list(map_ahead(lambda _: together.wait(), range(6), 3))) == 6
 
 
-def test_what_is_raised_comes_in_its_place_and_ends_it() -> None:
+def test_what_is_raised_comes_in_its_place_and_ends_it(
+    assert_no_threads_are_left: Callable[[], None],
+) -> None:
     def fail_at_three(item: int) -> int:
         if item == 3:
             raise ParameterError("three")
@@ -265,7 +276,9 @@ def test_what_is_raised_comes_in_its_place_and_ends_it() -> None:
     assert_no_threads_are_left()
 
 
-def test_items_that_fail_end_it() -> None:
+def test_items_that_fail_end_it(
+    assert_no_threads_are_left: Callable[[], None],
+) -> None:
     def items() -> Iterator[int]:
         yield 1
         raise ParameterError("no item")
@@ -275,7 +288,9 @@ def test_items_that_fail_end_it() -> None:
     assert_no_threads_are_left()
 
 
-def test_no_thread_is_left_when_it_is_closed() -> None:
+def test_no_thread_is_left_when_it_is_closed(
+    assert_no_threads_are_left: Callable[[], None],
+) -> None:
     begun = []
 
     def work(item: int) -> int:

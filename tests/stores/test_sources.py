@@ -14,7 +14,13 @@ from servers.s3 import S3Server
 from servers.web import Manners, WebServer
 
 import fanfold
-from fanfold.errors import FanfoldError, ParameterError, SourceChangedError, SourceError
+from fanfold.errors import (
+    FanfoldError,
+    ParameterError,
+    SourceChangedError,
+    SourceError,
+    SourceMissingError,
+)
 from stores.driving import (
     ASKED,
     BUCKET,
@@ -297,14 +303,19 @@ def test_a_password_in_a_url_is_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(404, "there is no such object"), (403, "refuses"), (401, "refuses")]
+    ("status", "error", "words"),
+    [
+        (404, SourceMissingError, "there is no such object"),
+        (403, SourceError, "refuses"),
+        (401, SourceError, "refuses"),
+    ],
 )
 def test_what_a_web_server_refuses_is_told(
-    folder: Path, tmp_path: Path, status: int, words: str
+    folder: Path, tmp_path: Path, status: int, error: type[FanfoldError], words: str
 ) -> None:
     with WebServer(folder) as web, FaultProxy(web.url) as proxy:
         proxy.inject(Answer(status), times=None)
-        told(SourceError, f"{proxy.url}/genome.fa", tmp_path / "out", words)
+        told(error, f"{proxy.url}/genome.fa", tmp_path / "out", words)
         proxy.clear()
         proxy.inject(Answer(status), times=None, skip=4)
         with pytest.raises(SourceError):
@@ -397,4 +408,4 @@ def test_a_place_that_cannot_be_is_refused(location: str, words: str, folder: Pa
 
 def test_what_is_not_there_is_told(bucket: Bucket, tmp_path: Path) -> None:
     for location in (f"{bucket.url}/gone.fa", f"{bucket.url}-gone/genome.fa"):
-        told(SourceError, location, tmp_path / "out", location, "no such object (or bucket)")
+        told(SourceMissingError, location, tmp_path / "out", location, "no such object (or bucket)")

@@ -26,7 +26,7 @@ def dockerfile(context: Context) -> Dockerfile:
 
 
 def test_every_base_is_the_same_python_pinned_by_digest(dockerfile: Dockerfile) -> None:
-    pinned = r"public\.ecr\.aws/docker/library/python:3\.13\.\d+-slim-\w+@sha256:[0-9a-f]{64}"
+    pinned = r"docker\.io/library/python:3\.13\.\d+-slim-\w+@sha256:[0-9a-f]{64}"
     assert len({stage.base for stage in dockerfile.stages}) == 1
     assert re.fullmatch(pinned, dockerfile.stages[0].base)
 
