@@ -89,3 +89,10 @@ def client(service: Literal["batch", "lambda", "logs"]) -> Any:
         retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30
     )
     return boto3.client(service, region_name=os.environ["AWS_REGION"], config=config)
+
+
+def wake(function: str, payload: dict[str, Any]) -> None:
+    """Invoke a function, without waiting for it."""
+    client("lambda").invoke(
+        FunctionName=function, InvocationType="Event", Payload=msgspec.json.encode(payload)
+    )

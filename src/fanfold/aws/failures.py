@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fanfold.api import problem
-from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, parse_name
 from fanfold.aws.phases import fail
 
@@ -74,8 +74,4 @@ def _send_again(deployed: Deployment, event: dict[str, Any]) -> None:
         _log.warning("an event that concerns no job: %s", event.get("id"))
         return
     is_inflated = name.phase == "inflate" and detail.get("status") == "SUCCEEDED"
-    client("lambda").invoke(
-        FunctionName=deployed.chunker if is_inflated else deployed.aggregator,
-        InvocationType="Event",
-        Payload=msgspec.json.encode(event),
-    )
+    wake(deployed.chunker if is_inflated else deployed.aggregator, event)

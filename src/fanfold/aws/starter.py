@@ -12,7 +12,7 @@ import msgspec
 
 from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
 from fanfold.aws import gateway
-from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, Request, job_name, now
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
@@ -69,7 +69,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             entry.start_attempt(attempt)
         elif entry is not None and entry.batch_job("task") is not None:
             state = "RUNNING"
-        _wake_chunker(deployed, job, attempt)
+        wake(deployed.chunker, {"job": job, "attempt": attempt})
     return ChunkAnswer(
         job=job,
         state=state,
@@ -139,8 +139,3 @@ def _head(source: Source) -> bytes:
         return read_head(source, HEAD_BYTES)
     except SourceError as error:
         raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
-
-
-def _wake_chunker(deployed: Deployment, job: str, attempt: int) -> None:
-    payload = msgspec.json.encode({"job": job, "attempt": attempt})
-    client("lambda").invoke(FunctionName=deployed.chunker, InvocationType="Event", Payload=payload)

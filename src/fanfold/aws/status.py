@@ -12,9 +12,11 @@ from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job
+from fanfold.objects.ahead import map_ahead
 from fanfold.plan import MAX_ARRAY_SLICES
 
 _PAGE, _LARGEST_PAGE = 20, 100
+_LOOKS_AT_ONCE = 16
 _LINES, _MOST_LINES = 200, 10_000
 
 _PHASES: dict[str, Phase] = {"task": "task", "inflate": "inflate", "fold": "fold"}
@@ -116,8 +118,13 @@ class Status:
     def _jobs(self, event: dict[str, Any]) -> Jobs:
         limit = gateway.number_of(event, "limit", _PAGE, _LARGEST_PAGE) or _PAGE
         names, more = self._ledger.newest(limit, gateway.query_of(event, "next") or "")
-        entries = [entry for name in names if (entry := self._ledger.entry(name)) is not None]
-        return Jobs(tuple(self.job(entry) for entry in entries), more)
+
+        def told(name: str) -> Job | None:
+            entry = self._ledger.entry(name)
+            return None if entry is None else self.job(entry)
+
+        jobs = map_ahead(told, names, _LOOKS_AT_ONCE)
+        return Jobs(tuple(job for job in jobs if job is not None), more)
 
     def _cancel(self, entry: Entry) -> Job:
         """Cancel a job: first in the ledger, where whoever submits looks afterwards."""

@@ -9,11 +9,9 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-import msgspec
-
 from fanfold.api import Phase, problem
 from fanfold.aws.batch import Batch, has_ended
-from fanfold.aws.deployment import Deployment, client, deployment
+from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, now
 from fanfold.aws.phases import fail
 
@@ -66,7 +64,7 @@ class Sweep:
         if phase is None or recorded is None:
             if is_old:
                 _log.warning("%s: has no Batch job; waking the chunker", job)
-                self._wake(self._deployed.chunker, {"job": job, "attempt": entry.attempt})
+                wake(self._deployed.chunker, {"job": job, "attempt": entry.attempt})
             return
         self._hold(entry, phase, recorded)
 
@@ -86,7 +84,7 @@ class Sweep:
         elif has_ended(described):
             is_inflated = phase == "inflate" and described["status"] == "SUCCEEDED"
             _log.warning("%s: its %s job has ended; sending that again", entry.job, phase)
-            self._wake(
+            wake(
                 self._deployed.chunker if is_inflated else self._deployed.aggregator,
                 {"detail": described},
             )
@@ -98,8 +96,3 @@ class Sweep:
             if entry.batch_job(phase) is not None:
                 return phase
         return None
-
-    def _wake(self, function: str, payload: dict[str, Any]) -> None:
-        client("lambda").invoke(
-            FunctionName=function, InvocationType="Event", Payload=msgspec.json.encode(payload)
-        )
