@@ -10,7 +10,11 @@ import pytest
 from servers.process import ServerUnavailableError
 
 from cloud.emulator.cloud import Cloud
-from cloud.terraform.workspace import TerraformUnavailableError, TerraformWorkspace
+from cloud.terraform.workspace import (
+    TerraformUnavailableError,
+    TerraformWorkspace,
+    find_terraform,
+)
 
 FUNCTIONS = ("aggregator", "chunker", "failures", "starter", "status", "sweep")
 STAND_IN = """
@@ -70,9 +74,10 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TerraformWorks
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
+        find_terraform()
         with Cloud(tmp_path_factory.mktemp("account")) as cloud:
             yield cloud
-    except ServerUnavailableError as error:
+    except (ServerUnavailableError, TerraformUnavailableError) as error:
         pytest.skip(f"THE TERRAFORM CONFIGURATION IS NOT APPLIED: {error}")
 
 

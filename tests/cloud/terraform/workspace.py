@@ -29,6 +29,18 @@ class TerraformError(Exception):
     """Terraform failed; the message is what it said."""
 
 
+def find_terraform() -> str:
+    """Where Terraform is.
+
+    Raises:
+        TerraformUnavailableError: there is none.
+    """
+    found = shutil.which("terraform")
+    if found is None:
+        raise TerraformUnavailableError(f"terraform 1.11 or newer is needed on the PATH: {_GUIDE}")
+    return found
+
+
 class TerraformWorkspace:
     """Terraform's verbs on the shipped configuration, from `__enter__` to `__exit__`.
 
@@ -56,12 +68,7 @@ class TerraformWorkspace:
         Raises:
             TerraformUnavailableError: there is no terraform.
         """
-        terraform = shutil.which("terraform")
-        if terraform is None:
-            raise TerraformUnavailableError(
-                f"terraform 1.11 or newer is needed on the PATH: {_GUIDE}"
-            )
-        self._terraform = terraform
+        self._terraform = find_terraform()
         self._endpoint_url = endpoint_url
         self._region = region
         self._stack = ExitStack()
