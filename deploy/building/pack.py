@@ -37,7 +37,7 @@ FUNCTIONS = {
 }
 
 # The command line isn't in the functions, and neither is what it needs: click and rich.
-_LEFT_OUT = {"__main__.py", "cli", "cli.py"}
+_LEFT_OUT = {"__main__.py", "cli"}
 _CODE = {".py", ".so"}
 _CONTEXT = {"Dockerfile", "requirements.txt", "amd64", "arm64"}
 _DATA = {".html", ".json", ".svg"}

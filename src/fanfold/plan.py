@@ -39,7 +39,7 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
         start_byte: where it starts.
         end_byte: where it ends.
         object: the object of its own that holds the text, or a copy of the range, if one was
-            made; its name in `Plan.objects_below`.
+            made; named as `Plan.object_name` says.
         crc64nvme: the CRC-64/NVME of its text, in hexadecimal, if that was written out.
     """
 
@@ -119,10 +119,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_plan(
-    source: Source,
-    compression: Compression,
-    parameters: Params,
-    slice_bytes: int,
+    source: Source, compression: Compression, parameters: Params, slice_bytes: int
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
