@@ -23,17 +23,11 @@ from fanfold.aws.batch import (
 )
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, Name, parse_name
-from fanfold.aws.phases import fail, submit
+from fanfold.aws.phases import FINAL, fail, submit
 from fanfold.aws.sizes import fold_size
 from fanfold.errors import (
-    ChecksumError,
-    InputError,
     MissingSlicesError,
-    ParameterError,
     PlanError,
-    ProofError,
-    SourceChangedError,
-    SourceMissingError,
 )
 from fanfold.fold_in import Scanned, fold_in
 from fanfold.folder import RUN
@@ -43,17 +37,6 @@ from fanfold.watch import Watch
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
 """Results of slices that are read in a third of the function's time, at 60 MB/s."""
-
-_FINAL = (
-    ChecksumError,
-    InputError,
-    ParameterError,
-    PlanError,
-    ProofError,
-    SourceChangedError,
-    SourceMissingError,
-)
-"""Errors that are the same when the aggregator is run again."""
 
 _LAST_LINES = 20
 _LOGS_AT_MOST = 20
@@ -110,7 +93,7 @@ class Aggregator:
         entry = entry.again()
         try:
             self._act(entry, name.phase, recorded, detail)
-        except _FINAL as error:
+        except FINAL as error:
             fail(self._ledger, entry, problem_of(error))
 
     def _act(self, entry: Entry, phase: Phase, recorded: BatchJob, detail: dict[str, Any]) -> None:

@@ -18,18 +18,13 @@ from fanfold.api import problem_of
 from fanfold.aws.batch import Batch, ended_of
 from fanfold.aws.deployment import deployment
 from fanfold.aws.ledger import Entry, Ledger, parse_name
-from fanfold.aws.phases import fail, submit
+from fanfold.aws.phases import FINAL, fail, submit
 from fanfold.aws.sizes import inflate_size, task_size
 from fanfold.copies import copy_slices
 from fanfold.errors import (
     Cancelled,
     FanfoldError,
-    InputError,
-    ParameterError,
-    PlanError,
     SourceChangedError,
-    SourceElsewhereError,
-    SourceMissingError,
 )
 from fanfold.inputs import Input
 from fanfold.params import check_params
@@ -39,16 +34,6 @@ from fanfold.watch import Watch
 
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive is handed over that takes too long."""
-
-_FINAL = (
-    InputError,
-    ParameterError,
-    PlanError,
-    SourceChangedError,
-    SourceElsewhereError,
-    SourceMissingError,
-)
-"""Errors that are the same when the chunker is run again."""
 
 _log = logging.getLogger("fanfold")
 
@@ -69,7 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
         chunk(entry, batch, Limits(deployed.inflated_here_bytes, seconds))
-    except _FINAL as error:
+    except FINAL as error:
         fail(ledger, entry, problem_of(error))
 
 

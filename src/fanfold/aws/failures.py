@@ -14,7 +14,7 @@ import msgspec
 from fanfold.api import problem
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, parse_name
-from fanfold.aws.phases import fail
+from fanfold.aws.phases import fail, listener
 
 _SAID_AT_MOST = 500
 
@@ -73,5 +73,4 @@ def _send_again(deployed: Deployment, event: dict[str, Any]) -> None:
     if name is None:
         _log.warning("an event that concerns no job: %s", event.get("id"))
         return
-    is_inflated = name.phase == "inflate" and detail.get("status") == "SUCCEEDED"
-    wake(deployed.chunker if is_inflated else deployed.aggregator, event)
+    wake(listener(deployed, name.phase, detail.get("status", "")), event)

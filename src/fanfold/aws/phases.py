@@ -6,9 +6,32 @@ import logging
 
 from fanfold.api import Phase, Problem
 from fanfold.aws.batch import Batch
+from fanfold.aws.deployment import Deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger
 from fanfold.aws.sizes import Size
+from fanfold.errors import (
+    ChecksumError,
+    InputError,
+    ParameterError,
+    PlanError,
+    ProofError,
+    SourceChangedError,
+    SourceElsewhereError,
+    SourceMissingError,
+)
 from fanfold.folder import PLAN
+
+FINAL = (
+    ChecksumError,
+    InputError,
+    ParameterError,
+    PlanError,
+    ProofError,
+    SourceChangedError,
+    SourceElsewhereError,
+    SourceMissingError,
+)
+"""Errors that are the same when a function is run again."""
 
 _log = logging.getLogger("fanfold")
 
@@ -40,3 +63,9 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     _log.warning("%s, attempt %d, failed: %s", entry.job, entry.attempt, error.detail)
     entry.fail(error)
     ledger.close(entry.job)
+
+
+def listener(deployed: Deployment, phase: Phase, status: str) -> str:
+    """The function that hears of a phase's end, as the rules of EventBridge have it."""
+    is_inflated = phase == "inflate" and status == "SUCCEEDED"
+    return deployed.chunker if is_inflated else deployed.aggregator

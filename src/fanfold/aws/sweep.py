@@ -13,7 +13,7 @@ from fanfold.api import Phase, problem
 from fanfold.aws.batch import Batch, has_ended
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, now
-from fanfold.aws.phases import fail
+from fanfold.aws.phases import fail, listener
 
 _GRACE_SECONDS = 1200
 """How old a job without a Batch job has to be: the chunker's longest run, and some."""
@@ -82,12 +82,8 @@ class Sweep:
             )
             fail(self._ledger, entry, error)
         elif has_ended(described):
-            is_inflated = phase == "inflate" and described["status"] == "SUCCEEDED"
             _log.warning("%s: its %s job has ended; sending that again", entry.job, phase)
-            wake(
-                self._deployed.chunker if is_inflated else self._deployed.aggregator,
-                {"detail": described},
-            )
+            wake(listener(self._deployed, phase, described["status"]), {"detail": described})
 
     def _phase(self, entry: Entry) -> Phase | None:
         """The last phase that has a Batch job, if one has."""
