@@ -217,6 +217,40 @@ def test_a_result_that_is_lost_is_named_and_scanned_again(
     assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
 
 
+def test_another_array_that_fails_changes_nothing(system: System, tmp_path: Path) -> None:
+    data = varied(40)
+    system.cloud.batch.hold()
+    job = system.start("input/twice.fa", data, slice_bytes=1500)
+    eventually(lambda: system.keys(f"results/{job}/state/"))
+    (counts,) = system.batch_jobs(job)
+    other = dict(counts, jobId="another", status="FAILED")
+
+    system.invoke("aggregator", {"detail": other})
+
+    assert system.job(job)["state"] == "SUBMITTED"
+    assert not system.keys(f"results/{job}/error.json")
+    system.cloud.batch.release()
+    assert system.succeed(job) == local_results(tmp_path, "twice.fa", data, (5,))
+
+
+def test_an_event_of_an_older_attempt_changes_nothing(system: System, tmp_path: Path) -> None:
+    data = varied(41)
+    system.put("input/older.fa", data)
+    system.cloud.batch.interrupt(Interruption(index=0, attempt=None))
+    job = system.start("input/older.fa", slice_bytes=1500)
+    system.fail(job, "slices have no result")
+    system.cloud.batch.calm()
+    system.cloud.batch.hold()
+    system.post("input/older.fa", slice_bytes=1500)
+    eventually(lambda: len(system.batch_jobs(job)) == 2)
+
+    system.invoke("aggregator", {"detail": system.batch_jobs(job)[0]})
+
+    assert system.job(job)["state"] == "SUBMITTED"
+    system.cloud.batch.release()
+    assert system.succeed(job) == local_results(tmp_path, "older.fa", data, (5,))
+
+
 def test_lost_events_are_mended_by_the_sweep(system: System, tmp_path: Path) -> None:
     data = varied(9)
     with events_lost(system):
