@@ -18,6 +18,7 @@ from fanfold.fold import Fold, Folded
 from fanfold.folder import GAPS, MASTER, RUN, SEQUENCES, Folder, index_name
 from fanfold.objects import StoredChecksum, check_unchanged, is_remote, shown
 from fanfold.plan import Plan
+from fanfold.record import MeasuredWriter, Record, facts_of, make_record
 from fanfold.report import encode_report, make_report
 from fanfold.scan import scan_slice
 from fanfold.watch import Watch
@@ -130,12 +131,17 @@ def fold_in(
     place = folder.place
     if not is_same_job:
         place.remove([MASTER])
+    files = {}
     for name, write in _tables(plan, folded):
         with place.writing(name) as file:
-            write(file.write)
-    facts = _run_facts(plan, watch, scanned, stored)
+            measured = MeasuredWriter(file.write)
+            write(measured)
+        files[name] = measured.facts
+    report = encode_report(master)
+    files[MASTER] = facts_of(report)
+    facts = _run_facts(plan, watch, scanned, stored, make_record(plan.job, files))
     place.write(RUN, msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n")
-    place.write(MASTER, encode_report(master), durable=True)
+    place.write(MASTER, report, durable=True)
     folder.remove_objects(plan)
     return Report(folder, resumed=False, seconds=time.monotonic() - scanned.started)
 
@@ -195,7 +201,7 @@ def _check_memory(plan: Plan, folder: Folder, memory_bytes: int | None) -> None:
 
 
 def _run_facts(
-    plan: Plan, watch: Watch, scanned: Scanned, stored: StoredChecksum
+    plan: Plan, watch: Watch, scanned: Scanned, stored: StoredChecksum, record: Record
 ) -> dict[str, Any]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     unit_bytes = 1 if sys.platform == "darwin" else 1024
@@ -226,4 +232,5 @@ def _run_facts(
             "python": platform.python_version(),
             "platform": platform.platform(),
         },
+        "record": record,
     }

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from fanfold._kernel import crc64nvme
 from fanfold.errors import OutputError
-from fanfold.objects import Place, open_place
+from fanfold.objects import Place, Source, is_source, open_place
 from fanfold.objects.ahead import map_ahead
 from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
+from fanfold.record import decode_record
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
 
 PLAN = "plan.json"
@@ -19,8 +21,10 @@ SEQUENCES = "sequences.tsv"
 GAPS = "gaps.bed"
 
 _CHUNKS = "chunks"
-_CHUNK = re.compile(r".+\.chunk\d{4,}\.(?:json|rows|fa)")
 _OF_EVERY_RUN = (MASTER, RUN, SEQUENCES, GAPS)
+
+_PROVEN_BYTES = 64 * 1024**2
+"""Files below this size are read whole before a report counts as complete."""
 
 
 class Folder:
@@ -36,9 +40,25 @@ class Folder:
     def __init__(self, place: Place) -> None:
         self.place = place
 
-    def is_complete(self) -> bool:
-        """Whether the report is there, and the tables beside it that every run has."""
-        return self.place.sizes().keys() >= set(_OF_EVERY_RUN)
+    def is_complete(self, plan: Plan) -> bool:
+        """Whether the report of a plan is there, and every file is what the record says.
+
+        Files from `_PROVEN_BYTES` on are judged by their size.
+        """
+        sizes = self.place.sizes()
+        record = decode_record(self.place.read(RUN)) if RUN in sizes else None
+        if record is None or record.job != plan.job:
+            return False
+        files = record.files
+        if not files.keys() >= {MASTER, SEQUENCES, GAPS}:
+            return False
+        if any(sizes.get(name) != facts.size_bytes for name, facts in files.items()):
+            return False
+        return all(
+            f"{crc64nvme(self.place.read(name)):016x}" == facts.crc64nvme
+            for name, facts in files.items()
+            if facts.size_bytes < _PROVEN_BYTES
+        )
 
     def read_plan(self) -> Plan | None:
         """The plan that is there, or None.
@@ -55,7 +75,7 @@ class Folder:
     def write_plan(self, plan: Plan) -> None:
         """Write a plan, and make the folders for what it leads to."""
         self.place.prepare(_CHUNKS)
-        self.place.write(PLAN, encode_plan(plan))
+        self.place.write(PLAN, encode_plan(plan), durable=True)
 
     def create_plan(self, plan: Plan) -> bool:
         """Write a plan unless there is one; whether it was written."""
@@ -68,13 +88,13 @@ class Folder:
         above, _, job = self.place.url.rpartition("/")
         return open_place(f"{above.rpartition('/')[0]}/{_CHUNKS}/{job}")
 
-    def clear(self, name: str) -> None:
-        """Make room for a new run of the input called `name`, `master.json` first.
+    def clear(self, name: str, source: Source | None = None) -> None:
+        """Make room for a new report of the input called `name`, `master.json` first.
 
         Only files that fanfold wrote are removed. A folder without a plan has none of them.
 
         Raises:
-            OutputError: a file that fanfold did not write is in the way.
+            OutputError: a file that fanfold did not write, or the input itself, is in the way.
         """
         files = self.place.sizes()
         own = self._own_files() if PLAN in files else []
@@ -84,20 +104,31 @@ class Folder:
                     f"{self.place.where(each)}: in the way, and of no fanfold run; move it, or give"
                     " another --out"
                 )
+        for each in own:
+            if source is not None and is_source(self.place.where(each), source):
+                raise OutputError(
+                    f"{self.place.where(each)}: the input has a name that this run would write;"
+                    " give another --out"
+                )
         self.place.remove(own)
         self.sweep()
 
     def _own_files(self) -> list[str]:
         """The files of the run whose plan is here, in the order in which they may go."""
-        name = name_in_plan(self.place.read(PLAN))
+        data = self.place.read(PLAN)
+        if not data.strip(b"\0"):  # a power cut leaves an empty or zero-filled file
+            return [PLAN]
+        name = name_in_plan(data)
         if name is None:
             raise OutputError(
                 f"{self.place.where(PLAN)}: in the way, and no plan of fanfold's; move it, or give"
                 " another --out"
             )
-        indexes = [f"{PurePath(name).name}.{suffix}" for suffix in ("fai", "gzi")]
+        name = PurePath(name).name
+        indexes = [f"{name}.{suffix}" for suffix in ("fai", "gzi")]
+        chunk = re.compile(re.escape(name) + r"\.chunk\d{4,}\.(?:json|rows|fa)")
         chunks = [
-            f"{_CHUNKS}/{each}" for each in self.place.sizes(_CHUNKS) if _CHUNK.fullmatch(each)
+            f"{_CHUNKS}/{each}" for each in self.place.sizes(_CHUNKS) if chunk.fullmatch(each)
         ]
         return [*_OF_EVERY_RUN, *indexes, *chunks, PLAN]
 

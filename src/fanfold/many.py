@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.errors import FanfoldError, ParameterError
+import msgspec
+
+from fanfold.errors import FanfoldError, OutputError, ParameterError
 from fanfold.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.fold_in import BASE_BYTES, Report
 from fanfold.inputs import Input
-from fanfold.objects import STDIN, absolute, is_remote, name_of, open_place, shown
+from fanfold.objects import STDIN, Place, absolute, is_remote, name_of, open_place, shown
 from fanfold.params import DEFAULT_K, check_params, check_positive
+from fanfold.record import decode_record, facts_of, make_record
 from fanfold.run import Question, affordable_workers, run_on
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 SUMMARY = "summary.tsv"
+COLLECTION = "collection.json"
 
 _COLUMNS = (
     "name",
@@ -100,7 +104,7 @@ def run_many(
 
     Raises:
         ParameterError: two inputs have one base name, or a parameter can't be: nothing was started.
-        OutputError: the summary can't be written.
+        OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
     inputs = [os.fspath(location) for location in locations]
     names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
@@ -110,6 +114,7 @@ def run_many(
     any_remote = any(map(is_remote, inputs))
     workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
     place = open_place(absolute(out))
+    _check_ownership(place)
     place.prepare("")
     stopped = threading.Event()
     with opened(executor, workers) as engine:
@@ -125,8 +130,29 @@ def run_many(
             return _run_one(engine, inputs[index], name, question, where, stopped=stopped)
 
         outcomes = _drive_all(drive, len(inputs), drivers, progress, stopped)
-    place.write(SUMMARY, _summary(outcomes))
+    summary = _summary(outcomes)
+    record = make_record("", {SUMMARY: facts_of(summary)})
+    document = msgspec.json.format(msgspec.json.encode({"record": record}), indent=1) + b"\n"
+    # The record comes first: a summary without one would be taken for somebody else's.
+    place.write(COLLECTION, document)
+    place.write(SUMMARY, summary)
     return outcomes
+
+
+def _check_ownership(place: Place) -> None:
+    """Check that the summary and its record, if they are there, are fanfold's.
+
+    Raises:
+        OutputError: one is not.
+    """
+    there = place.sizes()
+    record = decode_record(place.read(COLLECTION)) if COLLECTION in there else None
+    for name in (SUMMARY, COLLECTION):
+        if name in there and (record is None or SUMMARY not in record.files):
+            raise OutputError(
+                f"{place.where(name)}: in the way, and of no fanfold run; move it, or give"
+                " another --out"
+            )
 
 
 def _drive_all(
@@ -183,8 +209,8 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
                 f"{count} inputs are called {name}, and their results would mix: {both};"
                 " run them apart, or rename one"
             )
-        if name == SUMMARY:
-            raise ParameterError(f"an input called {SUMMARY} is in the way of the table over all")
+        if name in {SUMMARY, COLLECTION}:
+            raise ParameterError(f"an input called {name} is in the way of the table over all")
 
 
 def _summary(outcomes: Iterable[Outcome]) -> bytes:

@@ -134,9 +134,9 @@ def run_on(
         if not engine.is_own:
             slice_bytes = array_slice_bytes(pinned.size_bytes, slice_bytes)
         plan = source.plan(question.parameters, slice_bytes)
-        folder.clear(pinned.name)
+        folder.clear(pinned.name, pinned)
         folder.write_plan(plan)
-    elif folder.is_complete():
+    elif folder.is_complete(plan):
         return Report(folder, resumed=True, seconds=time.monotonic() - started)
     else:
         folder.sweep()

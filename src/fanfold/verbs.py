@@ -53,7 +53,7 @@ def plan(
     if there is not None and there.slices is not None:
         return there
     made = source.plan(parameters, array_slice_bytes(size_bytes, wanted_bytes))
-    folder.clear(source.source.name)
+    folder.clear(source.source.name, source.source)
     if made.slices is None:
         folder.write_plan(made)
         watch = Watch(size_bytes, progress)

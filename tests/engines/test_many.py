@@ -207,7 +207,7 @@ def test_a_command_ends_with_0_when_none_failed(folder: Path, tmp_path: Path) ->
     assert done.stdout == quiet.stdout == f"{out / 'summary.tsv'}\n"
     assert done.stderr == f"  {len(GOOD)} of {len(GOOD)} genomes done\n"
     assert quiet.stderr == ""
-    assert {path.name for path in out.iterdir()} == {*GOOD, "summary.tsv"}
+    assert {path.name for path in out.iterdir()} == {*GOOD, "collection.json", "summary.tsv"}
 
 
 def test_several_k_and_canonical_hold_for_all(folder: Path, tmp_path: Path) -> None:
@@ -439,7 +439,7 @@ def test_results_in_the_folder_of_the_inputs_harm_none_of_them(folder: Path) -> 
 
     assert [type(each.error) for each in outcomes] == [OutputError] * 2
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before | {
-        "summary.tsv": (folder / "summary.tsv").read_bytes()
+        name: (folder / name).read_bytes() for name in ("collection.json", "summary.tsv")
     }
 
 

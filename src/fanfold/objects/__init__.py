@@ -39,6 +39,7 @@ __all__ = [
     "copy_range",
     "is_listed",
     "is_remote",
+    "is_source",
     "name_of",
     "open_place",
     "read_blocks",
@@ -165,6 +166,16 @@ def is_remote(location: str | os.PathLike[str]) -> bool:
     """Whether what is at a location is read from a store, over a network."""
     location = os.fspath(location)
     return location != STDIN and not is_local(location)
+
+
+def is_source(location: str, source: Source) -> bool:
+    """Whether the object at a location is the source itself, on a disk under whatever name."""
+    if is_remote(location):
+        return location == source.url
+    try:
+        return Path(local_path(location)).samefile(source.url)
+    except OSError:
+        return False
 
 
 def absolute(location: str | os.PathLike[str]) -> str:
