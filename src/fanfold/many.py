@@ -114,8 +114,8 @@ def run_many(
     any_remote = any(map(is_remote, inputs))
     workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
     place = open_place(absolute(out))
-    _check_ownership(place)
     place.prepare("")
+    _check_ownership(place)
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
