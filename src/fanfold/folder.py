@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-from fanfold._kernel import crc64nvme
 from fanfold.errors import OutputError
 from fanfold.objects import Place, Source, is_source, open_place
 from fanfold.objects.ahead import map_ahead
 from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
-from fanfold.record import decode_record
+from fanfold.record import Record, decode_record, facts_of
 from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
 
 PLAN = "plan.json"
@@ -45,19 +44,23 @@ class Folder:
 
         Files from `_PROVEN_BYTES` on are judged by their size.
         """
-        sizes = self.place.sizes()
-        record = decode_record(self.place.read(RUN)) if RUN in sizes else None
-        if record is None or record.job != plan.job:
+        try:
+            record = decode_record(self.place.read(RUN))
+            return record is not None and record.job == plan.job and self._is_as_written(record)
+        except FileNotFoundError:  # there is none, or another run has just removed a file
             return False
-        files = record.files
-        if not files.keys() >= {MASTER, SEQUENCES, GAPS}:
-            return False
-        if any(sizes.get(name) != facts.size_bytes for name, facts in files.items()):
-            return False
-        return all(
-            f"{crc64nvme(self.place.read(name)):016x}" == facts.crc64nvme
-            for name, facts in files.items()
-            if facts.size_bytes < _PROVEN_BYTES
+
+    def _is_as_written(self, record: Record) -> bool:
+        """Whether the files are what the record of their report says."""
+        sizes, files = self.place.sizes(), record.files
+        return (
+            files.keys() >= {MASTER, SEQUENCES, GAPS}
+            and all(sizes.get(name) == facts.size_bytes for name, facts in files.items())
+            and all(
+                facts_of(self.place.read(name)) == facts
+                for name, facts in files.items()
+                if facts.size_bytes < _PROVEN_BYTES
+            )
         )
 
     def read_plan(self) -> Plan | None:
@@ -100,14 +103,11 @@ class Folder:
         own = self._own_files() if PLAN in files else []
         for each in (*_OF_EVERY_RUN, f"{name}.fai", f"{name}.gzi"):
             if each in files and each not in own:
-                raise OutputError(
-                    f"{self.place.where(each)}: in the way, and of no fanfold run; move it, or give"
-                    " another --out"
-                )
+                raise in_the_way(self.place.where(each))
         for each in own:
             if source is not None and is_source(self.place.where(each), source):
                 raise OutputError(
-                    f"{self.place.where(each)}: the input has a name that this run would write;"
+                    f"{self.place.where(each)}: the input has a name that fanfold would remove;"
                     " give another --out"
                 )
         self.place.remove(own)
@@ -191,6 +191,13 @@ class Folder:
         """Remove the text that a plan wrote out, or the copies that were made."""
         names = [each.object for each in plan.slices or () if each.object is not None]
         self.objects(plan).remove(names)
+
+
+def in_the_way(where: str) -> OutputError:
+    """The error of a file that fanfold did not write, under a name that it would write."""
+    return OutputError(
+        f"{where}: in the way, and of no fanfold run; move it, or give another --out"
+    )
 
 
 def index_name(plan: Plan, suffix: str) -> str:

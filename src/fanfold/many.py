@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from fanfold.errors import FanfoldError, OutputError, ParameterError
+from fanfold.errors import FanfoldError, ParameterError
 from fanfold.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.fold_in import BASE_BYTES, Report
+from fanfold.folder import in_the_way
 from fanfold.inputs import Input
 from fanfold.objects import STDIN, Place, absolute, is_remote, name_of, open_place, shown
 from fanfold.params import DEFAULT_K, check_params, check_positive
@@ -149,10 +150,7 @@ def _check_ownership(place: Place) -> None:
     record = decode_record(place.read(COLLECTION)) if COLLECTION in there else None
     for name in (SUMMARY, COLLECTION):
         if name in there and (record is None or SUMMARY not in record.files):
-            raise OutputError(
-                f"{place.where(name)}: in the way, and of no fanfold run; move it, or give"
-                " another --out"
-            )
+            raise in_the_way(place.where(name))
 
 
 def _drive_all(

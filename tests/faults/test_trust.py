@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fanfold
 from fanfold.errors import OutputError
-from fanfold.record import decode_record, facts_of, make_record
+from fanfold.record import FileFacts, decode_record, facts_of, make_record
 
 DATA = Path(__file__).parents[1] / "data"
 PHIX = (DATA / "phiX174.fa").read_bytes()
@@ -156,24 +158,56 @@ def test_a_record_that_is_none_proves_nothing(left: bytes, tmp_path: Path) -> No
     assert fanfold.run(path, out=out).resumed
 
 
+@pytest.mark.parametrize("name", ["plan.json", "run.json", "gaps.bed"])
+@pytest.mark.parametrize("kind", ["fifo", "endless"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    """`gaps.bed` is empty, as a FIFO's size is."""
+    path = written(tmp_path / "x.fa", PHIX)
+    out = fanfold.run(path, out=tmp_path / "out").out
+    (out / name).unlink()
+    if kind == "fifo":
+        os.mkfifo(out / name)
+    else:
+        (out / name).symlink_to("/dev/zero")
+
+    done = subprocess.run(
+        [FANFOLD, "run", "-q", path, "--out", out], capture_output=True, timeout=60, check=False
+    )
+
+    if (name, kind) == ("gaps.bed", "endless"):  # a link has another size: the file is made again
+        assert (done.returncode, (out / name).read_bytes()) == (0, b"")
+        return
+    assert done.returncode == 5
+    assert f"{out / name}: can't be read: not a regular file".encode() in done.stderr
+
+
+def replace_record(out: Path, files: dict[str, FileFacts]) -> None:
+    """Put a record with a fitting checksum into `run.json`."""
+    facts = json.loads((out / "run.json").read_bytes())
+    facts["record"] = msgspec.to_builtins(make_record(facts["job"], files))
+    (out / "run.json").write_text(json.dumps(facts))
+
+
 def test_a_record_that_names_files_elsewhere_proves_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / "x.fa", PHIX)
     out = fanfold.run(path, out=tmp_path / "out").out
-    facts = json.loads((out / "run.json").read_bytes())
     files = {name: facts_of(data) for name, data in report_files(out).items()}
-    record = make_record(facts["job"], {**files, "../x.fa": facts_of(PHIX)})
-    facts["record"] = {
-        "job": record.job,
-        "files": {
-            name: {"size_bytes": each.size_bytes, "crc64nvme": each.crc64nvme}
-            for name, each in record.files.items()
-        },
-        "checksum": record.checksum,
-    }
-    (out / "run.json").write_text(json.dumps(facts))
+    replace_record(out, {**files, "../x.fa": facts_of(PHIX)})
 
     assert not fanfold.run(path, out=out).resumed
     assert path.read_bytes() == PHIX
+
+
+@pytest.mark.parametrize("name", ["master.json", "sequences.tsv", "gaps.bed"])
+def test_a_record_that_leaves_out_a_file_proves_nothing(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.fa", PHIX)
+    out = fanfold.run(path, out=tmp_path / "out").out
+    files = {each: facts_of(data) for each, data in report_files(out).items() if each != name}
+    replace_record(out, files)
+
+    assert not fanfold.run(path, out=out).resumed
 
 
 def test_the_report_of_another_question_is_not_taken_for_the_answer(tmp_path: Path) -> None:
@@ -198,11 +232,7 @@ def test_a_record_survives_another_encoding_and_no_change(
     job: str, contents: dict[str, bytes], data: st.DataObject
 ) -> None:
     record = make_record(job, {name: facts_of(each) for name, each in contents.items()})
-    files = {
-        name: {"size_bytes": each.size_bytes, "crc64nvme": each.crc64nvme}
-        for name, each in record.files.items()
-    }
-    document = {"record": {"checksum": record.checksum, "files": files, "job": job}, "cloud": {}}
+    document = {"record": dict(reversed(msgspec.to_builtins(record).items())), "cloud": {}}
     assert decode_record(json.dumps(document).encode()) == record
     other = data.draw(st.text().filter(lambda text: text != job))
     document["record"]["job"] = other

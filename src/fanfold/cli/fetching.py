@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from fanfold.errors import CloudError, OutputError
+from fanfold.errors import CloudError
 from fanfold.fold_in import Report
-from fanfold.folder import GAPS, MASTER, PLAN, RUN, SEQUENCES, Folder
+from fanfold.folder import GAPS, MASTER, PLAN, RUN, SEQUENCES, Folder, in_the_way
 from fanfold.objects import open_place, read_blocks, split_location, stat_source
 
 _OF_THE_JOB = {PLAN, "request.json", "error.json"}
@@ -58,8 +58,5 @@ def _make_room(folder: Folder, names: list[str], genome: str) -> None:
     else:
         for name in names:
             if name in there:
-                raise OutputError(
-                    f"{place.where(name)}: in the way, and of no fanfold run; move it, or give"
-                    " another --out"
-                )
+                raise in_the_way(place.where(name))
     place.prepare("")

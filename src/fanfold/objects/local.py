@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -111,6 +112,7 @@ class LocalPlace:
         """A small file, whole."""
         path = self._path / name
         try:
+            _check_regular(path)
             return path.read_bytes()
         except FileNotFoundError:
             raise
@@ -192,6 +194,13 @@ class LocalPlace:
         except OSError as error:
             raise OutputError(_unusable(folder, error)) from error
         return files
+
+
+def _check_regular(path: Path) -> None:
+    """Check that reading a path ends: a FIFO waits for its writer, a device may go on for ever."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "not a regular file")
 
 
 def _is_left_over(name: str) -> bool:
