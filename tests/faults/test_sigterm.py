@@ -28,6 +28,17 @@ OPTIONS = ("-k", "7", "--slice-size", "256KiB")
 TOLD = "fanfold: stopped by SIGTERM; run again to take it up where it is\n"
 MOST_SECONDS_TO_STOP = 2.0
 
+WAIT = """\
+import os, sys
+
+def wait(event, arguments):
+    if event == "open" and str(arguments[0]) == {path!r}:
+        os.read(os.open({pipe!r}, os.O_RDWR), 1)
+
+sys.addaudithook(wait)
+"""
+"""A disk that doesn't answer: Python opens one file only after a byte came through a pipe."""
+
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": lambda text: gzip.compress(text, 1),
@@ -243,23 +254,22 @@ def test_what_can_be_cut_is_not_inflated(
 
 
 def test_a_fold_ends_at_once_though_a_disk_does_not_answer(
-    genome: Callable[[str], Path], out: Path
+    genome: Callable[[str], Path], out: Path, tmp_path: Path
 ) -> None:
-    """A pipe that nobody writes to stands for a file on such a disk."""
+    """Whoever opens one slice's result waits at a pipe that nobody writes to."""
     for each in fanfold.plan(genome("plain"), 7, out=out, slice_bytes=2**21).known_slices():
         fanfold.task(out / "plan.json", each.index)
-    path = finished(out)[2]
-    kept = path.read_bytes()
-    path.unlink()
-    os.mkfifo(path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "sitecustomize.py").write_text(
+        WAIT.format(path=str(finished(out)[2]), pipe=str(pipe))
+    )
 
-    with running("fold", out / "plan.json") as process:
+    with running("fold", out / "plan.json", PYTHONPATH=str(tmp_path)) as process:
         time.sleep(0.5)
         assert_stops(process)
     assert not (out / "master.json").exists()
     assert leftovers(out) == []
-    path.unlink()
-    path.write_bytes(kept)
     succeed("fold", out / "plan.json")
 
 
