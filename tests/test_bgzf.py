@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold._kernel import crc64nvme, crc64nvme_combine
-from fanfold.bgzf import EOF_MARKER, BgzfSlice, gzi, must_rescan
+from fanfold.archives.bgzf import EOF_MARKER, BgzfSlice, gzi, must_rescan
 from fanfold.errors import ArchiveError, SourceChangedError
 from fanfold.objects import Source, stat_source
 

@@ -16,16 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from fanfold.errors import ArchiveError
-from fanfold.inflate import (
+from fanfold.archives.formats import (
     HEAD_BYTES,
-    TEXT_BYTES,
     Compression,
     Stream,
     bgzf_block_bytes,
     detect_compression,
+)
+from fanfold.archives.inflate import (
+    TEXT_BYTES,
     inflate,
 )
+from fanfold.errors import ArchiveError
 from fanfold.objects import Source, read_blocks, stat_source
 
 if sys.version_info >= (3, 14):
@@ -275,7 +277,7 @@ def test_text_is_given_out_before_more_is_asked_for() -> None:
 
 BOMB = """
 import sys
-from fanfold.inflate import inflate
+from fanfold.archives.inflate import inflate
 from fanfold.objects import read_blocks, stat_source
 
 def peak_bytes():
@@ -369,7 +371,7 @@ def test_broken_archives_are_refused(name: str, offset: int, found: str) -> None
 
 def test_importing_the_module_imports_no_decompressor() -> None:
     code = (
-        "import sys, fanfold.inflate, fanfold.bgzf;"
+        "import sys, fanfold.archives.inflate, fanfold.archives.bgzf;"
         "print({'isal', '_bz2', '_lzma', 'backports', '_zstd'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from fanfold import errors
+from fanfold.engine.ahead import map_ahead
 from fanfold.errors import (
     ArchiveError,
     FanfoldError,
@@ -21,7 +22,6 @@ from fanfold.errors import (
     ParameterError,
 )
 from fanfold.objects import absolute, is_remote, name_of, split_location
-from fanfold.objects.ahead import map_ahead
 from fanfold.objects.settings import read_timeout, retry_timeout
 from fanfold.objects.urls import (
     Url,

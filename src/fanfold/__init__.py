@@ -12,12 +12,12 @@ merge. Errors are in `fanfold.errors`.
 
 from fanfold._kernel import VERSION, Summary
 from fanfold.errors import FanfoldError
-from fanfold.fold_in import Report
-from fanfold.many import Outcome, run_many
-from fanfold.plan import Plan
-from fanfold.run import run
-from fanfold.scan import scan
-from fanfold.verbs import fold, plan, task
+from fanfold.flow.finish import Report
+from fanfold.flow.many import Outcome, run_many
+from fanfold.flow.plan import Plan
+from fanfold.flow.run import run
+from fanfold.flow.scan import scan
+from fanfold.flow.tasks import fold, plan, task
 
 __version__ = VERSION
 

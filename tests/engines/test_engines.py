@@ -136,7 +136,7 @@ def run_by_verbs(
         stdin=stdin,
     )
     plan = planned.removesuffix("\n")
-    slices = fanfold.verbs.open_plan(plan)[0].known_slices()
+    slices = fanfold.flow.tasks.open_plan(plan)[0].known_slices()
     for each in reversed(slices):
         call("task", plan, "--index", str(each.index))
     call("fold", plan, "--quiet")
@@ -387,10 +387,10 @@ def test_a_task_carries_the_url_of_a_plan_and_an_index_and_no_data(
         carried.append((*given, *arguments))
     plan = carried[-1][1]
     assert plan.endswith("/out/plan.json")
-    slices = fanfold.verbs.open_plan(plan)[0].known_slices()
+    slices = fanfold.flow.tasks.open_plan(plan)[0].known_slices()
     assert len(slices) >= 3
-    tasks = [(fanfold.verbs.task, plan, index) for index in range(len(slices))]
-    first = [(fanfold.verbs.inflate, plan)] if kind == "plain gzip" else []
+    tasks = [(fanfold.flow.tasks.task, plan, index) for index in range(len(slices))]
+    first = [(fanfold.flow.tasks.inflate, plan)] if kind == "plain gzip" else []
     assert carried == [*first, *tasks]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fanfold
 from fanfold.errors import OutputError
-from fanfold.record import FileFacts, decode_record, facts_of, make_record
+from fanfold.report.run_record import FileFacts, decode_record, facts_of, make_record
 
 DATA = Path(__file__).parents[1] / "data"
 PHIX = (DATA / "phiX174.fa").read_bytes()

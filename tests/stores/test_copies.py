@@ -8,15 +8,15 @@ from archives import bgzf
 from servers.s3 import S3Server
 
 import fanfold
-from fanfold.bgzf import EOF_MARKER
-from fanfold.copies import Copies, copy_slices
+from fanfold.archives.bgzf import EOF_MARKER
+from fanfold.archives.formats import bgzf_block_bytes
 from fanfold.errors import ParameterError, PlanError, SourceChangedError
-from fanfold.folder import Folder
-from fanfold.inflate import bgzf_block_bytes
-from fanfold.inputs import Input
+from fanfold.flow.copies import Copies, copy_slices
+from fanfold.flow.genome import Input
+from fanfold.flow.plan import Plan
+from fanfold.flow.run_folder import Folder
 from fanfold.objects import copy_range, open_place, stat_source
 from fanfold.params import Params
-from fanfold.plan import Plan
 from stores.driving import ASKED, BUCKET, FORMS, GENOME, Bucket
 
 LARGE = b">large\n" + b"ACGTACGTAC" * 60 + b"\n"

@@ -25,15 +25,15 @@ from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, Name, parse_name
 from fanfold.aws.phases import FINAL, fail, submit
 from fanfold.aws.sizes import fold_size
+from fanfold.engine.progress import Watch
 from fanfold.errors import (
     MissingSlicesError,
     PlanError,
 )
-from fanfold.fold_in import Scanned, fold_in
-from fanfold.folder import RUN
+from fanfold.flow.finish import Scanned, fold_in
+from fanfold.flow.plan import Plan
+from fanfold.flow.run_folder import RUN
 from fanfold.objects import stored_checksum
-from fanfold.plan import Plan
-from fanfold.watch import Watch
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
 """Results of slices that are read in a third of the function's time, at 60 MB/s."""

@@ -20,17 +20,17 @@ from fanfold.aws.deployment import deployment
 from fanfold.aws.ledger import Entry, Ledger, parse_name
 from fanfold.aws.phases import FINAL, fail, submit
 from fanfold.aws.sizes import inflate_size, task_size
-from fanfold.copies import copy_slices
+from fanfold.engine.progress import Watch
 from fanfold.errors import (
     Cancelled,
     FanfoldError,
     SourceChangedError,
 )
-from fanfold.inputs import Input
+from fanfold.flow.copies import copy_slices
+from fanfold.flow.genome import Input
+from fanfold.flow.plan import Plan, array_slice_bytes
+from fanfold.flow.uncut import plan_text
 from fanfold.params import check_params
-from fanfold.plan import Plan, array_slice_bytes
-from fanfold.stream import plan_text
-from fanfold.watch import Watch
 
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive is handed over that takes too long."""

@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from fanfold.api import ChunkRequest, Estimate, Phase, Problem
-from fanfold.folder import MASTER, Folder
+from fanfold.flow.run_folder import MASTER, Folder
 from fanfold.objects import Place, Source, open_place
 
 REQUEST = "request.json"

@@ -19,7 +19,7 @@ from fanfold.errors import (
     SourceElsewhereError,
     SourceMissingError,
 )
-from fanfold.folder import PLAN
+from fanfold.flow.run_folder import PLAN
 
 FINAL = (
     ChecksumError,

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from fanfold.api import Estimate
-from fanfold.inflate import Compression
-from fanfold.plan import array_slice_bytes
+from fanfold.archives.formats import Compression
+from fanfold.flow.plan import array_slice_bytes
 
 _MIB = 1024**2
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
+from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, Request, job_name, now
@@ -21,8 +22,7 @@ from fanfold.errors import (
     SourceError,
     SourceMissingError,
 )
-from fanfold.folder import MASTER
-from fanfold.inflate import HEAD_BYTES, detect_compression
+from fanfold.flow.run_folder import MASTER
 from fanfold.objects import Source, is_listed, read_head, stat_source
 from fanfold.params import check_params, check_positive
 

@@ -12,8 +12,8 @@ from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job
-from fanfold.objects.ahead import map_ahead
-from fanfold.plan import MAX_ARRAY_SLICES
+from fanfold.engine.ahead import map_ahead
+from fanfold.flow.plan import MAX_ARRAY_SLICES
 
 _PAGE, _LARGEST_PAGE = 20, 100
 _LOOKS_AT_ONCE = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from fanfold.errors import CloudError
-from fanfold.fold_in import Report
-from fanfold.folder import GAPS, MASTER, PLAN, RUN, SEQUENCES, Folder, in_the_way
+from fanfold.flow.finish import Report
+from fanfold.flow.run_folder import GAPS, MASTER, PLAN, RUN, SEQUENCES, Folder, in_the_way
 from fanfold.objects import open_place, read_blocks, split_location, stat_source
 
 _OF_THE_JOB = {PLAN, "request.json", "error.json"}

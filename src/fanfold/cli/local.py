@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 import fanfold
-from fanfold import verbs
 from fanfold.cli.options import (
     INDEX_VARIABLES,
     JSON,
@@ -26,7 +25,8 @@ from fanfold.cli.options import (
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import EngineError, ParameterError
-from fanfold.folder import PLAN
+from fanfold.flow import tasks
+from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STDIN, name_of, open_place
 from fanfold.params import DEFAULT_K
 
@@ -198,10 +198,10 @@ def inflate(*, plan_json: str, quiet: bool) -> None:
     its text, as those in the cloud are. `fanfold plan` writes the text itself. What can be cut has
     nothing to write. PLAN is the path or URL of a plan.json.
     """
-    made, _ = verbs.open_plan(plan_json)
+    made, _ = tasks.open_plan(plan_json)
     if made.cut == "text":
-        verbs.inflate(plan_json)
-        made, _ = verbs.open_plan(plan_json)
+        tasks.inflate(plan_json)
+        made, _ = tasks.open_plan(plan_json)
     if not quiet:
         _tell_tasks(plan_json, made)
 

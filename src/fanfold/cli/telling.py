@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.many import SUMMARY, describe
+from fanfold.flow.many import SUMMARY, describe
 from fanfold.objects import open_place
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ import obstore.exceptions
 from obstore.store import HTTPStore, from_url
 
 from fanfold._kernel import VERSION
+from fanfold.engine.ahead import map_ahead
 from fanfold.errors import (
     EngineError,
     FanfoldError,
@@ -31,7 +32,6 @@ from fanfold.errors import (
     SourceMissingError,
 )
 from fanfold.objects import s3
-from fanfold.objects.ahead import map_ahead
 from fanfold.objects.settings import Settings, current, read_timeout, retry_timeout
 from fanfold.objects.source import Source
 from fanfold.objects.urls import Url, base_name, parse_object, shown

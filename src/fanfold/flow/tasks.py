@@ -6,10 +6,14 @@ import os
 import time
 from collections.abc import Iterable
 
+from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import ParameterError, PlanError
-from fanfold.fold_in import Report, Scanned, fold_in
-from fanfold.folder import PLAN, Folder
-from fanfold.inputs import Input
+from fanfold.flow.finish import Report, Scanned, fold_in
+from fanfold.flow.genome import Input
+from fanfold.flow.plan import Plan, array_slice_bytes, job_of
+from fanfold.flow.run_folder import PLAN, Folder
+from fanfold.flow.scan import scan_slice
+from fanfold.flow.uncut import plan_text
 from fanfold.objects import (
     Source,
     open_place,
@@ -18,10 +22,6 @@ from fanfold.objects import (
     stored_checksum,
 )
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
-from fanfold.plan import Plan, array_slice_bytes, job_of
-from fanfold.scan import scan_slice
-from fanfold.stream import plan_text
-from fanfold.watch import Progress, Watch
 
 
 def plan(

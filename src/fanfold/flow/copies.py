@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from fanfold.bgzf import BgzfSlice
+from fanfold.archives.bgzf import BgzfSlice
 from fanfold.errors import PlanError
+from fanfold.flow.plan import Plan, Slice
 from fanfold.objects import BLOCK_BYTES, Place, copy_range, read_blocks, shown, stat_source
-from fanfold.plan import Plan, Slice
 
 _COPIES_AT_ONCE = 32
 _LOOKS_AT_ONCE = 16

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
+from fanfold.flow.plan import Plan, decode_plan, encode_plan, name_in_plan
+from fanfold.flow.slice_file import DamagedResult, KeptResult, SliceResult, encode_result
 from fanfold.objects import Place, Source, is_source, open_place
-from fanfold.objects.ahead import map_ahead
-from fanfold.plan import Plan, decode_plan, encode_plan, name_in_plan
-from fanfold.record import Record, decode_record, facts_of
-from fanfold.results import DamagedResult, KeptResult, SliceResult, encode_result
+from fanfold.report.run_record import Record, decode_record, facts_of
 
 PLAN = "plan.json"
 MASTER = "master.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import platform
 import resource
 import sys
@@ -13,15 +14,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fanfold._kernel import VERSION
+from fanfold.engine.progress import Watch
 from fanfold.errors import ChecksumError, MissingSlicesError, ParameterError
-from fanfold.fold import Fold, Folded
-from fanfold.folder import GAPS, MASTER, RUN, SEQUENCES, Folder, index_name
+from fanfold.flow.fold import Fold, Folded
+from fanfold.flow.plan import Plan
+from fanfold.flow.run_folder import GAPS, MASTER, RUN, SEQUENCES, Folder, index_name
+from fanfold.flow.scan import scan_slice
 from fanfold.objects import StoredChecksum, check_unchanged, is_remote, shown
-from fanfold.plan import Plan
-from fanfold.record import MeasuredWriter, Record, facts_of, make_record
-from fanfold.report import encode_report, make_report
-from fanfold.scan import scan_slice
-from fanfold.watch import Watch
+from fanfold.report.master import SourceFacts, encode_report, make_report
+from fanfold.report.run_record import MeasuredWriter, Record, facts_of, make_record
 
 BASE_BYTES = 96 * 1024**2
 """Memory of a run beside its workers and its rows."""
@@ -127,7 +128,13 @@ def fold_in(
         check_unchanged(plan.source)
     stored = checksum()
     _check_checksum(plan, folded, stored)
-    master = make_report(plan, folded)
+    source = SourceFacts(
+        name=plan.source.name,
+        size_bytes=plan.size_bytes,
+        compression=plan.compression,
+        crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
+    )
+    master = make_report(folded.findings, source, plan.parameters, folded.text_bytes)
     place = folder.place
     if not is_same_job:
         place.remove([MASTER])

@@ -6,10 +6,10 @@ from array import array
 from typing import NamedTuple
 
 from fanfold._kernel import Findings, Summary, crc64nvme_combine
-from fanfold.bgzf import gzi, must_rescan
+from fanfold.archives.bgzf import gzi, must_rescan
 from fanfold.errors import ArchiveError, FastaError, ProofError
-from fanfold.plan import Plan
-from fanfold.results import SliceResult
+from fanfold.flow.plan import Plan
+from fanfold.flow.slice_file import SliceResult
 
 
 class Folded(NamedTuple):

@@ -23,8 +23,9 @@ from functools import partial
 from typing import Protocol
 
 from fanfold._kernel import crc64nvme
+from fanfold.archives.formats import bgzf_block_bytes
+from fanfold.archives.inflate import Member, check_padding, truncated
 from fanfold.errors import ArchiveError
-from fanfold.inflate import Member, bgzf_block_bytes, check_padding, truncated
 from fanfold.objects import BLOCK_BYTES, Source, read_blocks
 
 EOF_MARKER = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")

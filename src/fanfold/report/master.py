@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,14 @@ import msgspec
 
 from fanfold._kernel import VERSION, Findings
 from fanfold.errors import ProofError
-from fanfold.fold import Folded
-from fanfold.plan import CUTS, SCHEMA, Plan
-from fanfold.ratio import percent, ratio
+from fanfold.params import Params
+from fanfold.report.ratio import percent, ratio
 
 if TYPE_CHECKING:
     from fanfold._kernel import Lengths
+
+SCHEMA = 1
+"""The version of the form of `master.json`."""
 
 _EXTREMES = 10
 
@@ -138,7 +139,14 @@ class Cpg(msgspec.Struct, frozen=True):
 
 
 class SourceFacts(msgspec.Struct, frozen=True):
-    """The object that was read."""
+    """The object that was read.
+
+    Attributes:
+        name: its base name.
+        size_bytes: its size.
+        compression: its format: ``none``, ``gzip``, ``bgzf``, ``zstd``, ``bzip2`` or ``xz``.
+        crc64nvme: the CRC-64/NVME of its bytes in base64, as S3 writes it.
+    """
 
     name: str
     size_bytes: int
@@ -204,19 +212,26 @@ class Master(msgspec.Struct, frozen=True):
     fanfold: MadeBy
 
 
-def make_report(plan: Plan, folded: Folded) -> Master:
+def make_report(
+    findings: Findings, source: SourceFacts, parameters: Params, text_bytes: int
+) -> Master:
     """The report of a whole object.
+
+    Args:
+        findings: what the object holds.
+        source: the object.
+        parameters: what was asked.
+        text_bytes: the bytes of text that were scanned.
 
     Raises:
         ProofError: it contradicts its own checks.
     """
-    findings = folded.findings
     counts = findings.composition
     records = findings.records
     total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
     gc_count = counts["G"] + counts["C"]
     cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
-    k, canonical = plan.parameters.k, plan.parameters.canonical
+    k, canonical = parameters.k, parameters.canonical
     kmers = [_kmers(findings, each, canonical=canonical) for each in k]
     return Master(
         total_bases=total_bases,
@@ -225,17 +240,12 @@ def make_report(plan: Plan, folded: Folded) -> Master:
         kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
         kmers=kmers,
         composition=Composition(**counts, gc_percent_of_length=percent(gc_count, records["sum"])),
-        sequences=_sequences(plan, findings),
+        sequences=_sequences(source.compression, findings),
         gaps=Gaps(findings.gaps["count"], findings.gaps["sum"], findings.gaps["longest"]),
         cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
-        source=SourceFacts(
-            name=plan.source.name,
-            size_bytes=plan.size_bytes,
-            compression=plan.compression,
-            crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
-        ),
+        source=source,
         parameters=Parameters(k, canonical),
-        proof=_proof(kmers, folded),
+        proof=_proof(kmers, findings, text_bytes),
         fanfold=MadeBy(VERSION, SCHEMA),
     )
 
@@ -289,7 +299,7 @@ def _contiguity(lengths: Lengths) -> dict[str, Any]:
     }
 
 
-def _sequences(plan: Plan, findings: Findings) -> Sequences:
+def _sequences(compression: str, findings: Findings) -> Sequences:
     return Sequences(
         **_contiguity(findings.records),
         ungapped_length=findings.records["sum"] - findings.composition["N"],
@@ -297,13 +307,13 @@ def _sequences(plan: Plan, findings: Findings) -> Sequences:
         duplicate_names=findings.repeated_names,
         comment_lines=findings.comment_lines,
         contigs=Contiguity(**_contiguity(findings.contigs)),
-        fai=_fai(plan, findings),
+        fai=_fai(compression, findings),
     )
 
 
-def _fai(plan: Plan, findings: Findings) -> Fai:
+def _fai(compression: str, findings: Findings) -> Fai:
     note = findings.fai_refusal
-    if note is None and plan.compression not in CUTS:
+    if note is None and compression not in {"none", "bgzf"}:
         note = "of the inflated text: samtools reads it with that, or with BGZF of it"
     return Fai(
         written=findings.fai_refusal is None,
@@ -314,8 +324,7 @@ def _fai(plan: Plan, findings: Findings) -> Fai:
     )
 
 
-def _proof(kmers: list[Kmers], folded: Folded) -> Proof:
-    findings = folded.findings
+def _proof(kmers: list[Kmers], findings: Findings, text_bytes: int) -> Proof:
     counts = findings.composition
     bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
     residues = sum(counts.values()) - counts["lowercase"]
@@ -324,7 +333,7 @@ def _proof(kmers: list[Kmers], folded: Folded) -> Proof:
         bases=(bases, sum(memoryview(findings.kmer_counts(1, False)).cast("Q"))),
         residues=(residues, findings.records["sum"]),
         gap_residues=(counts["N"], findings.gaps["sum"]),
-        text_bytes=folded.text_bytes,
+        text_bytes=text_bytes,
     )
     pairs = [(each.counted, each.in_runs) for each in proof.kmers]
     pairs += [proof.bases, proof.residues, proof.gap_residues]

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 
 from fanfold._kernel import Fault
+from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
 from fanfold.errors import ParameterError
-from fanfold.fold import fasta_error
-from fanfold.inflate import HEAD_BYTES, Compression, detect_compression
+from fanfold.flow.fold import fasta_error
+from fanfold.flow.plan import Plan, make_plan
+from fanfold.flow.scan import scan
 from fanfold.objects import STDIN, Source, check_name, read_blocks, read_head, stat_source
 from fanfold.params import Params
-from fanfold.plan import Plan, make_plan
-from fanfold.scan import scan
 
 _STDIN_NAME = "stdin"
 

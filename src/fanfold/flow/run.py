@@ -11,12 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold import verbs
+from fanfold.engine.fan_out import Engine, available_cores, fan_out, opened
+from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import MissingSlicesError, ParameterError
-from fanfold.fan_out import Engine, available_cores, fan_out, opened
-from fanfold.fold_in import BASE_BYTES, Report, Scanned, fold_in
-from fanfold.folder import PLAN, Folder
-from fanfold.inputs import Input
+from fanfold.flow import tasks
+from fanfold.flow.finish import BASE_BYTES, Report, Scanned, fold_in
+from fanfold.flow.genome import Input
+from fanfold.flow.plan import Plan, array_slice_bytes, local_slice_bytes
+from fanfold.flow.run_folder import PLAN, Folder
+from fanfold.flow.scan import scan_slice
+from fanfold.flow.uncut import plan_text, scan_text
 from fanfold.objects import (
     STDIN,
     Source,
@@ -27,10 +31,6 @@ from fanfold.objects import (
     stored_checksum,
 )
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
-from fanfold.plan import Plan, array_slice_bytes, local_slice_bytes
-from fanfold.scan import scan_slice
-from fanfold.stream import plan_text, scan_text
-from fanfold.watch import Progress, Watch
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -128,7 +128,7 @@ def run_on(
     folder = Folder(open_place(location if engine.is_own else absolute(location)))
     plan = None
     if not question.fresh:
-        plan = verbs.plan_to_resume(folder, pinned, question.parameters)
+        plan = tasks.plan_to_resume(folder, pinned, question.parameters)
     if plan is None:
         slice_bytes = question.slice_bytes or _default_slice_bytes(engine, pinned)
         if not engine.is_own:
@@ -249,7 +249,7 @@ def _scan(job: _Job, plan: Plan, lost: Sequence[int]) -> Plan:
         if not engine.is_own:
             watch.pass_over(plan.known_slices()[index].size_bytes, read_bytes)
 
-    task = scan_here if engine.is_own else partial(verbs.task, folder.place.where(PLAN))
+    task = scan_here if engine.is_own else partial(tasks.task, folder.place.where(PLAN))
     fan_out(engine, task, sorted(wanted), done, watch)
     return plan
 
@@ -268,7 +268,7 @@ def _inflate(job: _Job, plan: Plan) -> Plan:
         def done(_: str, read_bytes: int) -> None:
             watch.pass_over(size_bytes, read_bytes)
 
-        fan_out(engine, verbs.inflate, [where], done, watch)
-        return verbs.open_plan(where)[0]
+        fan_out(engine, tasks.inflate, [where], done, watch)
+        return tasks.open_plan(where)[0]
     folder.write_plan(plan)
     return plan

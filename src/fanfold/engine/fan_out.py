@@ -15,8 +15,8 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
+from fanfold.engine.progress import Watch
 from fanfold.errors import EngineError, FanfoldError
-from fanfold.watch import Watch
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

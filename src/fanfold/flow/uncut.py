@@ -12,14 +12,14 @@ from typing import Self
 import msgspec
 
 from fanfold._kernel import crc64nvme
-from fanfold.bgzf import BgzfSlice, gzi
+from fanfold.archives.bgzf import BgzfSlice, gzi
+from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, ParameterError
-from fanfold.folder import Folder, index_name
-from fanfold.inflate import inflate
+from fanfold.flow.plan import MAX_ARRAY_SLICES, Plan, Slice
+from fanfold.flow.run_folder import Folder, index_name
+from fanfold.flow.scan import Watch, scan_stream
+from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import check_unchanged
-from fanfold.plan import MAX_ARRAY_SLICES, Plan, Slice
-from fanfold.results import SliceResult
-from fanfold.scan import Watch, scan_stream
 
 _BLOCKS_AHEAD = 8
 """Blocks of text, of at most 1 MiB, that wait for the scan."""

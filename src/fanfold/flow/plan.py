@@ -9,14 +9,11 @@ from typing import Literal
 import msgspec
 
 from fanfold._kernel import VERSION
+from fanfold.archives.formats import Compression
 from fanfold.errors import PlanError
-from fanfold.inflate import Compression
 from fanfold.objects import STDIN, Source
 from fanfold.params import DEFAULT_SLICE_BYTES, Params
-
-SCHEMA = 1
-"""The version of the files that fanfold writes."""
-
+from fanfold.report.master import SCHEMA
 
 MAX_ARRAY_SLICES = 10_000
 """The most children that an array job has."""

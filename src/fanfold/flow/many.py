@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.errors import FanfoldError, ParameterError
-from fanfold.fan_out import GRACE_SECONDS, Engine, opened
-from fanfold.fold_in import BASE_BYTES, Report
-from fanfold.folder import in_the_way
-from fanfold.inputs import Input
+from fanfold.flow.finish import BASE_BYTES, Report
+from fanfold.flow.genome import Input
+from fanfold.flow.run import Question, affordable_workers, run_on
+from fanfold.flow.run_folder import in_the_way
 from fanfold.objects import STDIN, Place, absolute, is_remote, name_of, open_place, shown
 from fanfold.params import DEFAULT_K, check_params, check_positive
-from fanfold.record import decode_record, facts_of, make_record
-from fanfold.run import Question, affordable_workers, run_on
+from fanfold.report.run_record import decode_record, facts_of, make_record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

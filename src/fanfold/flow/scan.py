@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanfold._kernel import Scanner, Summary, crc64nvme
-from fanfold.bgzf import BgzfSlice, Read
-from fanfold.copies import Copies
+from fanfold.archives.bgzf import BgzfSlice, Read
 from fanfold.errors import ArchiveError, PlanError
+from fanfold.flow.copies import Copies
+from fanfold.flow.plan import Plan, Slice
+from fanfold.flow.slice_file import Failure, SliceResult
 from fanfold.objects import Place, read_blocks, shown, stat_source
 from fanfold.params import DEFAULT_K, check_params
-from fanfold.plan import Plan, Slice
-from fanfold.results import Failure, SliceResult
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -11,8 +11,8 @@ from array import array
 import msgspec
 
 from fanfold._kernel import Summary, crc64nvme
-from fanfold.plan import Plan
-from fanfold.ratio import percent
+from fanfold.flow.plan import Plan
+from fanfold.report.ratio import percent
 
 _HEAD = b'{\n "checksum": "%016x",'
 _HEAD_BYTES = len(_HEAD % 0)

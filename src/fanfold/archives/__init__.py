@@ -1,0 +1,1 @@
+"""Compressed inputs: recognised by their first bytes, and inflated."""

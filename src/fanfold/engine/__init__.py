@@ -1,0 +1,1 @@
+"""Work in parallel: tasks on an executor, their progress, and reading ahead."""

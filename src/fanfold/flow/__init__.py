@@ -1,0 +1,1 @@
+"""The program, in the order of its flow: `run` reads as its table of contents."""
