@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from servers.proxy import (
     INTERNAL_ERROR,
+    NO_CONDITIONS,
     PRECONDITION_FAILED,
     SLOW_DOWN,
     Answer,
@@ -60,10 +61,19 @@ def got(server: FaultProxy, headers: dict[str, str] | None = None) -> tuple[HTTP
         return response, response.read()
 
 
-def put(server: FaultProxy, key: str, body: bytes | Iterator[bytes]) -> int:
+def put(
+    server: FaultProxy,
+    key: str,
+    body: bytes | Iterator[bytes],
+    headers: dict[str, str] | None = None,
+) -> int:
     with connection_to(server) as connection:
         connection.request(
-            "PUT", f"/bucket/{key}", body, encode_chunked=not isinstance(body, bytes)
+            "PUT",
+            f"/bucket/{key}",
+            body,
+            headers or {},
+            encode_chunked=not isinstance(body, bytes),
         )
         response = connection.getresponse()
         response.read()
@@ -192,6 +202,19 @@ def test_a_header_is_replaced_where_there_is_one(proxy: FaultProxy) -> None:
     assert got(proxy)[0].headers.get_all("Content-Type") == ["text/x-fasta"]
     proxy.inject(ReplaceHeader("x-amz-checksum-crc64nvme", "none"))
     assert "x-amz-checksum-crc64nvme" not in got(proxy)[0].headers
+
+
+@pytest.mark.parametrize("condition", [("If-None-Match", "*"), ("if-match", '"another"')])
+def test_a_write_loses_its_condition(
+    s3: S3Server, proxy: FaultProxy, condition: tuple[str, str]
+) -> None:
+    headers = dict([condition])
+    assert put(proxy, "object", b"new", headers) == 412
+    assert s3.get("bucket", "object") == BODY
+    proxy.inject(NO_CONDITIONS, method="PUT")
+    assert put(proxy, "object", b"new", headers) == 200
+    assert s3.get("bucket", "object") == b"new"
+    assert proxy.log("PUT")[1].request.headers[condition[0].lower()] == condition[1]
 
 
 @pytest.mark.parametrize("at_byte", [0, 77_777, len(BODY) - 1])

@@ -98,6 +98,14 @@ class ReplaceHeader:
 
 
 @dataclass(frozen=True)
+class DropHeaders:
+    """The request's headers of these names don't reach the server, as if it ignored them."""
+
+    names: frozenset[str]
+    """In lower case."""
+
+
+@dataclass(frozen=True)
 class CorruptDownload:
     """One bit of the answer's body is flipped, in the byte at this offset of what is sent."""
 
@@ -126,6 +134,7 @@ Fault = (
     | Truncate
     | ReplaceETag
     | ReplaceHeader
+    | DropHeaders
     | CorruptDownload
     | CorruptUpload
     | Delay
@@ -144,6 +153,8 @@ def s3_error(status: int, code: str, message: str, *, forwarded: bool = False) -
 INTERNAL_ERROR = s3_error(
     500, "InternalError", "We encountered an internal error. Please try again."
 )
+NO_CONDITIONS = DropHeaders(frozenset({"if-match", "if-none-match"}))
+"""What a store does to writes that knows no conditions."""
 SLOW_DOWN = s3_error(503, "SlowDown", "Please reduce your request rate.")
 PRECONDITION_FAILED = s3_error(
     412,
@@ -395,7 +406,8 @@ class _Connection(LoopbackConnection):
             self.upstream.close()
         target = f"{request.path}?{request.query}" if request.query else request.path
         self.upstream.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-        self._copy_headers(self.headers, self.upstream.putheader)
+        dropped = fault.names if isinstance(fault, DropHeaders) else frozenset()
+        self._copy_headers(self.headers, self.upstream.putheader, dropped=dropped)
         chunked = _is_chunked(self.headers)
         if chunked:
             self.upstream.putheader("Transfer-Encoding", "chunked")
@@ -495,9 +507,10 @@ class _Connection(LoopbackConnection):
         headers: Message,
         put: Callable[[str, str], None],
         replaced: Mapping[str, str] | None = None,
+        dropped: frozenset[str] = frozenset(),
     ) -> None:
         for name, value in headers.items():
-            if name.lower() not in OF_ONE_CONNECTION:
+            if name.lower() not in OF_ONE_CONNECTION | dropped:
                 put(name, (replaced or {}).get(name.lower(), value))
 
     def _begin(self, status: int, reason: str | None = None) -> None:

@@ -7,13 +7,15 @@ mixture.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
-from fanfold.objects.place import Place
+from fanfold.objects.folder import STATE, LocalPlace
+from fanfold.objects.place import DOCUMENT_BYTES, Place
 from fanfold.objects.source import BLOCK_BYTES, Source, StoredChecksum
 from fanfold.objects.urls import (
     STDIN,
@@ -29,7 +31,10 @@ from fanfold.objects.urls import (
 
 __all__ = [
     "BLOCK_BYTES",
+    "DOCUMENT_BYTES",
+    "STATE",
     "STDIN",
+    "LocalPlace",
     "Place",
     "Source",
     "StoredChecksum",
@@ -37,9 +42,9 @@ __all__ = [
     "check_name",
     "check_unchanged",
     "copy_range",
+    "is_any",
     "is_listed",
     "is_remote",
-    "is_source",
     "name_of",
     "open_place",
     "read_blocks",
@@ -156,7 +161,7 @@ def open_place(location: str | os.PathLike[str]) -> Place:
     """
     location = os.fspath(location)
     if is_local(location):
-        return local.LocalPlace(Path(local_path(location)))
+        return LocalPlace(Path(local_path(location)))
     from fanfold.objects import remote
 
     return remote.RemotePlace(parse_prefix(location))
@@ -168,14 +173,17 @@ def is_remote(location: str | os.PathLike[str]) -> bool:
     return location != STDIN and not is_local(location)
 
 
-def is_source(location: str, source: Source) -> bool:
-    """Whether the object at a location is the source itself, on a disk under whatever name."""
-    if is_remote(location):
-        return location == source.url
-    try:
-        return Path(local_path(location)).samefile(source.url)
-    except OSError:
-        return False
+def is_any(location: str, others: Iterable[str]) -> bool:
+    """Whether the object at a location is one of others: on a disk by identity, else by URL."""
+    for other in others:
+        if is_remote(location) or is_remote(other):
+            if location == other:
+                return True
+        elif other != STDIN:
+            with contextlib.suppress(OSError):
+                if Path(local_path(location)).samefile(other):
+                    return True
+    return False
 
 
 def absolute(location: str | os.PathLike[str]) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
@@ -32,12 +32,13 @@ from fanfold.errors import (
     SourceMissingError,
 )
 from fanfold.objects import s3
+from fanfold.objects.place import DOCUMENT_BYTES, Kind
 from fanfold.objects.settings import Settings, current, read_timeout, retry_timeout
-from fanfold.objects.source import Source
+from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object, shown
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta
+    from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 _RANGE_BYTES = 8 * 1024**2
@@ -62,6 +63,9 @@ is complete, though the answer to that was lost."""
 
 _REFUSED = "status code: 4"
 """What obstore says of an answer that no retry would change."""
+
+_NO_CONDITIONS = re.compile("501 Not Implemented|(ETag|Version) required for conditional")
+"""What is said of a store that has no conditional writes, or tells no version to demand."""
 
 _ELSEWHERE = re.compile(r"\A[^\n]*(configured region|301 Moved)|<Code>PermanentRedirect</Code>")
 """What obstore says when S3 points to another region."""
@@ -129,6 +133,7 @@ class RemotePlace:
     """
 
     reads_ahead = 16
+    lags = False  # what a store lists and reads is what was written, since 2020 in S3 too
 
     def __init__(self, url: Url) -> None:
         self.url = f"{url.root}/{url.key}".rstrip("/")
@@ -141,14 +146,38 @@ class RemotePlace:
     def prepare(self, below: str) -> None:
         """Nothing: there are no folders."""
 
-    def read(self, name: str) -> bytes:
-        """A small object, whole."""
+    def read(self, name: str, most_bytes: int = DOCUMENT_BYTES) -> bytes:
+        """An object, whole."""
+        return self._read(name, most_bytes)[0]
+
+    def _read(self, name: str, most_bytes: int) -> tuple[bytes, UpdateVersion]:
         try:
-            return bytes(_store(self._url).get(self._url.below(name)).bytes())
+            found = _store(self._url).get(self._url.below(name))
+            meta = found.meta
+            if meta["size"] > most_bytes:
+                raise OutputError(
+                    f"{self.where(name)}: can't be read: more than {most_bytes} bytes"
+                )
+            version: UpdateVersion = {}  # without what the store doesn't tell
+            if meta["e_tag"] is not None:
+                version["e_tag"] = meta["e_tag"]
+            if meta["version"] is not None:
+                version["version"] = meta["version"]
+            return bytes(found.bytes()), version
         except FileNotFoundError:
             raise
         except _Errors as error:
             raise OutputError(f"{self.where(name)}: can't be read: {_reason(error)}") from error
+
+    def blocks(self, name: str) -> Iterator[memoryview]:
+        """The bytes of an object of any size, in blocks."""
+        try:
+            source = stat_source(self.where(name))
+            yield from read_blocks(source, 0, source.size_bytes, BLOCK_BYTES)
+        except SourceMissingError as error:
+            raise FileNotFoundError(self.where(name)) from error
+        except SourceError as error:
+            raise OutputError(str(error)) from error
 
     def write(
         self,
@@ -177,7 +206,27 @@ class RemotePlace:
         except obstore.exceptions.AlreadyExistsError:
             return False
         except _Errors as error:
-            raise OutputError(self._unwritable(name, error)) from error
+            if not _lacks_conditions(error):
+                raise OutputError(self._unwritable(name, error)) from error
+            if self.kinds([name]):
+                return False
+            self.write(name, data)
+        return True
+
+    def swap(self, name: str, old: bytes, new: bytes) -> bool:
+        """Replace an object if it is still `old`; whether it was."""
+        try:
+            found, version = self._read(name, DOCUMENT_BYTES)
+            if found != old:
+                return False
+            key = self._url.below(name)
+            _until_whole(lambda: _store(self._url).put(key, new, mode=version))
+        except (FileNotFoundError, obstore.exceptions.PreconditionError):
+            return False
+        except _Errors as error:
+            if not _lacks_conditions(error):
+                raise OutputError(self._unwritable(name, error)) from error
+            self.write(name, new)  # who writes last, has it
         return True
 
     @contextlib.contextmanager
@@ -197,12 +246,23 @@ class RemotePlace:
 
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each object directly in `below`, by name."""
+        listed = self._list(below)["objects"]
+        return {each["path"].rpartition("/")[2]: each["size"] for each in listed}
+
+    def folders(self, below: str = "") -> list[str]:
+        """The names of what objects' names have before a slash in `below`, sorted."""
+        return sorted(each.rpartition("/")[2] for each in self._list(below)["common_prefixes"])
+
+    def kinds(self, names: Iterable[str]) -> dict[str, Kind]:
+        """What is there under names; there are files alone."""
+        return dict.fromkeys(self.sizes().keys() & set(names), "file")
+
+    def _list(self, below: str) -> ListResult[Sequence[ObjectMeta]]:
         prefix = self._url.below(below) if below else self._url.key
         try:
-            listed = _until_whole(lambda: _store(self._url).list_with_delimiter(prefix or None))
+            return _until_whole(lambda: _store(self._url).list_with_delimiter(prefix or None))
         except _Errors as error:
             raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
-        return {each["path"].rpartition("/")[2]: each["size"] for each in listed["objects"]}
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove the objects that are there."""
@@ -230,6 +290,9 @@ class RemotePlace:
             for key in keys:
                 with contextlib.suppress(FileNotFoundError):
                     _store(self._url).delete(key)
+
+    def remove_folder(self, below: str) -> None:
+        """Nothing: there are no folders."""
 
     def sweep(self, below: str = "") -> None:
         """Nothing: an object appears whole or not at all."""
@@ -361,6 +424,14 @@ def _changed(source: Source) -> str:
 
 def _unreadable(location: str, error: Exception) -> str:
     return f"{shown(location)}: can't be read: {_reason(error)}"
+
+
+def _lacks_conditions(error: Exception) -> bool:
+    """Whether a store says that it can't write under a condition."""
+    return (
+        isinstance(error, obstore.exceptions.NotSupportedError)
+        or _NO_CONDITIONS.search(str(error)) is not None
+    )
 
 
 def _is_elsewhere(error: Exception) -> bool:

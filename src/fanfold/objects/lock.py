@@ -1,0 +1,143 @@
+"""A lock on a folder, held by one process of one machine, and told to others by name.
+
+The lock is an advisory one of the operating system (flock), so it ends with its process however
+that ends. Its file is never removed: whoever removed it could let two in at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from fanfold.errors import OutputError
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
+"""What file systems answer that have no locks."""
+
+_LOOK_SECONDS = 0.05
+
+_held: weakref.WeakSet[_Descriptor] = weakref.WeakSet()
+"""The locks of this process, so that a forked child can let go of them: flock is inherited, and a
+worker that outlives its killed parent would hold its folder."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock, as its file says."""
+
+    host: str
+    pid: int
+    since: datetime
+
+
+class _Descriptor:
+    """An open lock file."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        _held.add(self)
+
+    def close(self) -> None:
+        _held.discard(self)
+        os.close(self.number)
+
+
+def _let_go() -> None:
+    for each in list(_held):
+        each.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait_seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock whose file is `path` for the length of the block.
+
+    Args:
+        path: the file; its folder must be there.
+        wait_seconds: how long to wait for another holder.
+
+    Yields:
+        Whether it is held. Where the file system has no locks, a warning is logged and it is not.
+
+    Raises:
+        OutputError: another process holds it, or its file is no regular file.
+    """
+    descriptor = _open(path)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        is_held = _take(descriptor, path, time.monotonic() + wait_seconds)
+        if is_held:
+            with contextlib.suppress(OSError):  # another user's file can be locked, not written
+                holder = Holder(os.uname().nodename, os.getpid(), datetime.now(UTC))
+                os.truncate(descriptor.number, 0)
+                os.pwrite(descriptor.number, msgspec.json.encode(holder) + b"\n", 0)
+        yield is_held
+    finally:
+        descriptor.close()
+
+
+def _open(path: Path) -> _Descriptor | None:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        try:
+            number = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:
+            number = os.open(path, flags | os.O_RDONLY)
+    except PermissionError as error:
+        _warn(path, error)
+        return None
+    except OSError as error:
+        raise OutputError(
+            f"{path}: can't be opened: {error.strerror}; check space and permissions"
+        ) from error
+    return _Descriptor(number)
+
+
+def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
+    """Lock an open file; False where that can't be."""
+    while True:
+        try:
+            fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise OutputError(_busy(descriptor, path)) from None
+            time.sleep(_LOOK_SECONDS)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise OutputError(f"{path}: can't be locked: {error.strerror}") from error
+            _warn(path, error)
+            return False
+        else:
+            return True
+
+
+def _busy(descriptor: _Descriptor, path: Path) -> str:
+    folder = path.parent.parent
+    try:
+        holder = msgspec.json.decode(os.pread(descriptor.number, 4096, 0), type=Holder)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        who = "another process"
+    else:
+        who = f"process {holder.pid} on {holder.host}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{folder}: another run is at work here ({who}); wait for it, or give another --out"
+
+
+def _warn(path: Path, error: OSError) -> None:
+    logging.getLogger("fanfold").warning(
+        "%s: no lock can be held here (%s); don't run twice into this folder at once",
+        path.parent.parent,
+        error.strerror,
+    )
