@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from servers.api import (
     JOB,
@@ -41,8 +42,11 @@ from stores.driving import (
 )
 
 import fanfold
+from fanfold.checked_json import decode_checked, encode_checked
+from fanfold.report.run_record import RunRecord, facts_of
 
 GENOME = f"s3://{BUCKET}/input/genome.fa"
+REPORT = f"s3://{BUCKET}/results/{JOB}"
 OTHER = "f" * 32
 PROBLEM = {
     "type": "urn:fanfold:problem:input",
@@ -81,6 +85,23 @@ class Cloud:
         return [each.method for each in self.api.seen]
 
 
+def run_in_s3(s3: S3Server, *words: str | Path) -> None:
+    """Analyse a genome that is in the bucket; where to is the last word."""
+    *first, out = words
+    done = command("run", *first, "--out", out, "--quiet", variables=s3.environment())
+    assert done.returncode == 0, done.stderr
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files below a folder but the lock, by their paths in it."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if path.is_file() and name != ".fanfold/lock"
+    }
+
+
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a run on this machine, of the genome that is analysed in the cloud."""
@@ -94,10 +115,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def s3(tmp_path_factory: pytest.TempPathFactory, local: Path) -> Iterator[S3Server]:
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
         server.create_bucket(BUCKET)
-        for path in local.rglob("*"):
-            if path.is_file():
-                name = path.relative_to(local).as_posix()
-                server.put(BUCKET, f"results/{JOB}/{name}", path.read_bytes())
+        server.put(BUCKET, "input/genome.fa", (local.parent / "genome.fa").read_bytes())
+        run_in_s3(server, GENOME, REPORT)
         for name in ("request.json", "error.json", "state/attempt-0001.json"):
             server.put(BUCKET, f"results/{JOB}/{name}", b"{}")
         yield server
@@ -240,14 +259,12 @@ def test_a_configuration_file_that_can_not_be_is_told(
 # --- submit --wait ----------------------------------------------------------------------------
 
 
-def test_a_job_that_is_waited_for_ends_as_a_run_does(cloud: Cloud, out: Path) -> None:
+def test_a_job_that_is_waited_for_ends_as_a_run_does(cloud: Cloud, s3: S3Server, out: Path) -> None:
     done = cloud.succeed("submit", GENOME, "--wait", "--out", out)
 
     assert done.stdout == f"{out}/master.json\n"
-    assert results(out) == results(cloud.local)
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        [*results(cloud.local), "run.json"]
-    )
+    run = {"run.json": s3.get(BUCKET, f"results/{JOB}/run.json")}
+    assert everything(out) == results(cloud.local) | run
     states = re.findall(r"^  ([A-Z]{4,}.*)$", done.stderr, re.MULTILINE)
     assert states == ["SUBMITTED", "RUNNING: 4 slices", "SUCCEEDED: 4 slices"]
     assert "N50" in done.stderr
@@ -272,20 +289,123 @@ def test_a_job_that_is_done_already_is_fetched_at_once(cloud: Cloud, tmp_path: P
     assert cloud.methods() == ["POST", "POST"]
 
 
-def test_a_report_replaces_that_of_another_run(cloud: Cloud, tmp_path: Path, out: Path) -> None:
+def test_a_report_replaces_that_of_the_genome_as_it_was_before(
+    cloud: Cloud, s3: S3Server, out: Path
+) -> None:
     """All of it: what is left of the other run would pass for this one's."""
     cloud.api.submitted["state"] = "SUCCEEDED"
-    other = tmp_path / "genome.fa"
-    other.write_bytes(b">other\nACGT\n")
-    fanfold.run(other, out=out)
+    old = b">old\nACGT\n"
+    s3.put(BUCKET, "input/genome.fa", old)
+    try:
+        run_in_s3(s3, GENOME, out)
+    finally:
+        s3.put(BUCKET, "input/genome.fa", (cloud.local.parent / "genome.fa").read_bytes())
+    assert results(out) != results(cloud.local)
 
     cloud.succeed("submit", GENOME, "--wait", "--out", out)
 
+    run = {"run.json": s3.get(BUCKET, f"results/{JOB}/run.json")}
+    assert {name: data for name, data in everything(out).items() if "/" not in name} == (
+        results(cloud.local) | run | {"plan.json": (out / "plan.json").read_bytes()}
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("-k", "4")])
+def test_the_report_of_another_question_is_refused_before_anything_is_sent(
+    words: tuple[str, ...], cloud: Cloud, s3: S3Server, tmp_path: Path, out: Path
+) -> None:
+    other = tmp_path / "genome.fa"
+    other.write_bytes(b">other\nACGT\n")
+    run_in_s3(s3, *([GENOME, *words] if words else [other]), out)
+    before = everything(out)
+
+    done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet")
+
+    assert_told(done, 5, out, "holds the report", "give another --out")
+    assert "--fresh" not in done.stderr
+    assert everything(out) == before
+    assert cloud.methods() == []
+
+
+def test_the_report_of_another_question_is_replaced_in_the_folder_that_nobody_named(
+    cloud: Cloud, s3: S3Server, tmp_path: Path
+) -> None:
+    cloud.api.submitted["state"] = "SUCCEEDED"
+    run_in_s3(s3, GENOME, "-k", "4", tmp_path / "genome.fa.fanfold")
+
+    with contextlib.chdir(tmp_path):
+        cloud.succeed("submit", GENOME, "--wait")
+
+    assert results(tmp_path / "genome.fa.fanfold") == results(cloud.local)
+
+
+def test_a_report_that_appears_while_the_job_runs_is_left_alone(
+    cloud: Cloud, tmp_path: Path, out: Path
+) -> None:
+    other = tmp_path / "genome.fa"
+    other.write_bytes(b">other\nACGT\n")
+    cloud.api.set_job(JOB, [job_document()])
+    with running(
+        *("submit", GENOME, "--wait", "--out", out, "--quiet"), variables=cloud.variables
+    ) as process:
+        wait_until(lambda: "GET" in cloud.methods())
+        fanfold.run(other, out=out)
+        before = everything(out)
+        cloud.api.set_job(JOB, [SUCCEEDED])
+        _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 5
+    assert f"{out}: holds the report of {other}; give another --out" in stderr.decode()
+    assert everything(out) == before
+
+
+@pytest.mark.parametrize("name", ["run.json", "master.json", "sequences.tsv", "genome.fa.fai"])
+@pytest.mark.parametrize("damage", ["flipped", "emptied", "removed"])
+def test_a_report_that_is_not_what_its_record_says_is_not_fetched(
+    name: str, damage: str, cloud: Cloud, s3: S3Server, out: Path
+) -> None:
+    """The one that is there stays, whole."""
+    cloud.api.submitted["state"] = "SUCCEEDED"
+    cloud.succeed("submit", GENOME, "--wait", "--out", out)
+    (out / "gaps.bed").write_bytes(b"no longer complete")
+    before = everything(out)
+    key = f"results/{JOB}/{name}"
+    data = s3.get(BUCKET, key)
+    middle = len(data) // 2
+    flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    try:
+        if damage == "removed":
+            s3.delete(BUCKET, key)
+        else:
+            s3.put(BUCKET, key, flipped if damage == "flipped" else b"")
+        done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet")
+    finally:
+        s3.put(BUCKET, key, data)
+
+    assert_told(done, 10, REPORT, "submit the job again")
+    assert everything(out) == before
+    cloud.succeed("submit", GENOME, "--wait", "--out", out)
     assert results(out) == results(cloud.local)
-    assert not (out / "plan.json").exists()
-    assert list((out / "chunks").iterdir()) == []
-    again = fanfold.run(other, out=tmp_path / "again")
-    assert again.master["total_bases"] == 4
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", ".fanfold/lock", "other.txt"])
+def test_a_record_of_files_that_no_report_has_is_refused(
+    name: str, cloud: Cloud, s3: S3Server, out: Path
+) -> None:
+    cloud.api.submitted["state"] = "SUCCEEDED"
+    key = f"results/{JOB}/run.json"
+    data = s3.get(BUCKET, key)
+    run = decode_checked(data, RunRecord)
+    files = run.record.files | {name: facts_of(b"evil")}
+    record = msgspec.structs.replace(run.record, files=files)
+    try:
+        s3.put(BUCKET, key, encode_checked(msgspec.structs.replace(run, record=record)))
+        done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet")
+    finally:
+        s3.put(BUCKET, key, data)
+
+    assert_told(done, 10, f"{REPORT}/run.json", "damaged")
+    assert not out.exists()
 
 
 def test_a_file_that_fanfold_did_not_write_is_left_alone(cloud: Cloud, out: Path) -> None:
@@ -311,13 +431,25 @@ def test_a_fetch_that_breaks_off_leaves_no_report_and_can_be_made_again(
         done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet", **through)
 
     assert_told(done, 4, "sequences.tsv", "can't be read")
-    assert not (out / "master.json").exists()
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert everything(out) == {}
     cloud.succeed("submit", GENOME, "--wait", "--out", out)
     assert results(out) == results(cloud.local)
 
 
-def test_a_bucket_that_may_not_be_listed_is_told(cloud: Cloud, s3: S3Server, out: Path) -> None:
+def test_a_bucket_that_may_not_be_listed_is_fetched_from(
+    cloud: Cloud, s3: S3Server, out: Path
+) -> None:
+    cloud.api.submitted["state"] = "SUCCEEDED"
+    with FaultProxy(s3.endpoint_url) as proxy:
+        denied = s3_error(403, "AccessDenied", "Access Denied")
+        proxy.inject(denied, when=lambda request: request.path.strip("/") == BUCKET, times=None)
+        through = {"AWS_ENDPOINT_URL": proxy.url}
+        cloud.succeed("submit", GENOME, "--wait", "--out", out, **through)
+
+    assert results(out) == results(cloud.local)
+
+
+def test_a_bucket_that_may_not_be_read_is_told(cloud: Cloud, s3: S3Server, out: Path) -> None:
     cloud.api.submitted["state"] = "SUCCEEDED"
     with FaultProxy(s3.endpoint_url) as proxy:
         denied = s3_error(403, "AccessDenied", "Access Denied")
@@ -325,7 +457,8 @@ def test_a_bucket_that_may_not_be_listed_is_told(cloud: Cloud, s3: S3Server, out
         through = {"AWS_ENDPOINT_URL": proxy.url}
         done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet", **through)
 
-    assert_told(done, 5, f"s3://{BUCKET}/results/{JOB}", "can't be listed")
+    assert_told(done, 4, f"{REPORT}/run.json", "can't be read")
+    assert not out.exists()
 
 
 def test_a_report_that_is_gone_is_told(cloud: Cloud, out: Path) -> None:

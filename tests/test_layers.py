@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS = (
     {"fanfold.errors", "fanfold._kernel"},
-    {"fanfold.params", "fanfold.engine"},
+    {"fanfold.params", "fanfold.checked_json", "fanfold.engine"},
     {"fanfold.objects"},
     {"fanfold.archives"},
     {"fanfold.report"},

@@ -24,6 +24,7 @@ def test_the_public_names_are_those_listed() -> None:
         "Outcome",
         "Plan",
         "Report",
+        "RunFolder",
         "Summary",
         "__version__",
         "fold",
@@ -35,6 +36,16 @@ def test_the_public_names_are_those_listed() -> None:
     ]
     assert all(hasattr(fanfold, name) for name in fanfold.__all__)
     assert fanfold.__version__ == VERSION
+
+
+def test_a_plan_is_what_task_and_fold_take(tmp_path: Path) -> None:
+    planned = fanfold.plan(ROOT / "tests/data/human_MT.fa", out=tmp_path, slice_bytes=5000)
+
+    for each in planned.slices:
+        fanfold.task(planned, each.index)
+
+    assert fanfold.fold(planned).master.sequences.length == 16569
+    assert planned.plan_url == str(tmp_path / "plan.json")
 
 
 def test_the_package_says_that_it_is_typed() -> None:

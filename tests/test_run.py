@@ -87,9 +87,29 @@ def results(out: Path) -> dict[str, bytes]:
     }
 
 
+def document(report: fanfold.Report) -> dict[str, Any]:
+    """What `master.json` says, as any reader of JSON sees it."""
+    found: dict[str, Any] = json.loads(report.data)
+    return found
+
+
 def chunks(out: Path) -> dict[str, tuple[int, int]]:
     """The slices' files, with what changes when one is written again."""
-    return {path.name: identity(path) for path in (out / "chunks").iterdir()}
+    return {path.name: identity(path) for path in (out / "chunks").glob("*/*")}
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """All files below a folder but its lock, which tells who held it last."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def names_below(out: Path) -> set[str]:
+    """The names of all files below a folder, whatever the plan's id is."""
+    return {re.sub("[0-9a-f]{20}", "ID", name) for name in contents(out)}
 
 
 def identity(path: Path) -> tuple[int, int]:
@@ -114,7 +134,7 @@ def written(folder: Path, name: str, content: bytes) -> Path:
 
 def run_in_calls(path: Path, out: Path, **options: Any) -> fanfold.Report:
     """By `plan`, `task` and `fold`, the tasks backwards."""
-    slices = fanfold.plan(path, out=out, **options).known_slices()
+    slices = fanfold.plan(path, out=out, **options).slices
     for index in reversed(range(len(slices))):
         fanfold.task(out / "plan.json", index)
     return fanfold.fold(out / "plan.json")
@@ -398,7 +418,7 @@ def test_no_text_of_an_archive_is_left_behind(archive: Path, tmp_path: Path) -> 
     fanfold.run(archive, out=tmp_path / "run")
 
     for out in (tmp_path / "calls", tmp_path / "run"):
-        assert {path.suffix for path in (out / "chunks").iterdir()} <= {".json", ".rows"}
+        assert {path.suffix for path in (out / "chunks").glob("*/*")} <= {".json", ".rows"}
 
 
 @pytest.mark.skipif(
@@ -421,12 +441,12 @@ def test_the_gzi_is_bgzips_own(slice_bytes: int | None, tmp_path: Path) -> None:
 @pytest.mark.parametrize("canonical", [False, True])
 def test_several_k_at_once_give_what_each_gives_alone(canonical: bool, tmp_path: Path) -> None:
     path = DATA / "human_MT.fa"
-    together = fanfold.run(
-        path, range(1, 9), canonical=canonical, out=tmp_path / "all", slice_bytes=5000
-    ).master
+    together = document(
+        fanfold.run(path, range(1, 9), canonical=canonical, out=tmp_path / "all", slice_bytes=5000)
+    )
     by_length: dict[str, int] = {}
     for k in range(1, 9):
-        alone = fanfold.run(path, k, canonical=canonical, out=tmp_path / f"{k}").master
+        alone = document(fanfold.run(path, k, canonical=canonical, out=tmp_path / f"{k}"))
 
         assert alone["parameters"] == {"k": [k], "canonical": canonical}
         assert [row for row in together["kmers"] if row["k"] == k] == alone["kmers"]
@@ -441,8 +461,8 @@ def test_several_k_at_once_give_what_each_gives_alone(canonical: bool, tmp_path:
 @pytest.mark.parametrize("k", [0, [0], []])
 def test_no_k_counts_nothing_and_changes_nothing_else(k: int | list[int], tmp_path: Path) -> None:
     path = DATA / "phiX174.fa"
-    none = fanfold.run(path, k, out=tmp_path / "none", slice_bytes=1000).master
-    five = fanfold.run(path, out=tmp_path / "five").master
+    none = document(fanfold.run(path, k, out=tmp_path / "none", slice_bytes=1000))
+    five = document(fanfold.run(path, out=tmp_path / "five"))
 
     assert (none["kmer_counts"], none["kmers"], none["proof"]["kmers"]) == ({}, [], [])
     assert none["parameters"]["k"] == []
@@ -482,7 +502,8 @@ def test_the_kmer_counts_of_a_slice_are_those_of_its_own_lines(tmp_path: Path) -
         [b"NNNNNNNNNNNNTTTTnnNN", b">", b"NNN", b">", b"CGATCG"],
     ]
     for index, pieces in enumerate(lines):
-        chunk = json.loads((out / "chunks" / f"x.fa.chunk{index:04d}.json").read_bytes())
+        (chunk_json,) = (out / "chunks").glob(f"*/x.fa.chunk{index:04d}.json")
+        chunk = json.loads(chunk_json.read_bytes())
         runs = re.findall("[ACGT]+", b"".join(pieces).upper().decode())
         windows = [
             run[start : start + k]
@@ -564,7 +585,7 @@ def test_the_default_folder_is_named_after_the_input_and_in_the_working_folder(
 
 
 def test_version_and_help() -> None:
-    local = ["run", "plan", "task", "inflate", "fold"]
+    local = ["run", "plan", "task", "inflate", "fold", "check"]
     verbs = [*local, "submit", "status", "jobs", "logs", "cancel"]
     assert succeed("--version").stdout == f"fanfold {fanfold.__version__}\n"
     for arguments in (["--help"], ["-h"]):
@@ -670,7 +691,7 @@ def test_a_complete_run_is_reported_so_and_not_done_again(small: Path, tmp_path:
     shown = succeed("run", small, "--out", out)
 
     assert (first.resumed, again.resumed) == (False, True)
-    assert again.master == first.master
+    assert json.loads(again.data) == json.loads(first.data)
     assert "(it was complete already)" in shown.stderr
     assert shown.stdout == f"{out / 'master.json'}\n"
     assert before == {
@@ -696,7 +717,7 @@ def test_a_run_that_lacks_a_slice_scans_that_slice_alone(small: Path, tmp_path: 
     out = fanfold.run(small, out=tmp_path / "out", slice_bytes=5000).out
     expected, before = results(out), chunks(out)
     (out / "master.json").unlink()
-    for path in (out / "chunks").glob("*.chunk0001.*"):
+    for path in (out / "chunks").glob("*/*.chunk0001.*"):
         path.unlink()
 
     fanfold.run(small, out=out)
@@ -734,28 +755,40 @@ def test_fresh_by_the_command_line_takes_the_new_slice_size(tmp_path: Path) -> N
     assert {name[-9:-5] for name in chunks(tmp_path)} == {"0000", "0001", "0002"}
 
 
-def test_other_parameters_start_over_and_leave_nothing_stale(small: Path, tmp_path: Path) -> None:
+def test_fresh_replaces_other_parameters_and_leaves_nothing_stale(
+    small: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     fanfold.run(small, [3, 8], out=out, slice_bytes=997)
 
     for k, canonical in [(4, False), (4, True), (0, False)]:
-        fresh = tmp_path / f"{k} {canonical}"
-        report = fanfold.run(small, k, canonical=canonical, out=out, slice_bytes=20_000)
-        fanfold.run(small, k, canonical=canonical, out=fresh, slice_bytes=20_000)
+        other = tmp_path / f"{k} {canonical}"
+        before = contents(out)
+        with pytest.raises(OutputError, match="holds the report for -k"):
+            fanfold.run(small, k, canonical=canonical, out=out, slice_bytes=20_000)
+        assert contents(out) == before
+
+        report = fanfold.run(small, k, canonical=canonical, out=out, slice_bytes=20_000, fresh=True)
+        fanfold.run(small, k, canonical=canonical, out=other, slice_bytes=20_000)
 
         assert not report.resumed
-        assert tree(out) == tree(fresh)
-        assert results(out) == results(fresh)
+        assert names_below(out) == names_below(other)
+        assert results(out) == results(other)
 
 
-def test_another_input_starts_over_and_leaves_nothing_stale(tmp_path: Path) -> None:
+def test_fresh_replaces_another_input_and_leaves_nothing_stale(tmp_path: Path) -> None:
     out = tmp_path / "out"
     fanfold.run(written(tmp_path, "x.fa.bgz", bgzf(TEXT)), out=out, slice_bytes=1000)
-    fanfold.run(written(tmp_path, "y.fa", PHIX), out=out)
-    fanfold.run(tmp_path / "y.fa", out=tmp_path / "fresh")
+    path, before = written(tmp_path, "y.fa", PHIX), contents(out)
+    with pytest.raises(OutputError, match=r"holds the report of .*x\.fa\.bgz"):
+        fanfold.run(path, out=out)
+    assert contents(out) == before
 
-    assert tree(out) == tree(tmp_path / "fresh")
-    assert results(out) == results(tmp_path / "fresh")
+    fanfold.run(path, out=out, fresh=True)
+    fanfold.run(path, out=tmp_path / "other")
+
+    assert names_below(out) == names_below(tmp_path / "other")
+    assert results(out) == results(tmp_path / "other")
 
 
 def test_an_index_that_the_new_text_cannot_have_does_not_stay(tmp_path: Path) -> None:
@@ -778,18 +811,19 @@ def test_an_input_that_was_written_again_is_scanned_again(tmp_path: Path) -> Non
     report = fanfold.run(path, out=out)
 
     assert not report.resumed
-    assert report.master["composition"]["A"] == 0
+    assert json.loads(report.data)["composition"]["A"] == 0
 
 
-def test_a_run_that_fails_leaves_no_report_of_the_one_before(tmp_path: Path) -> None:
+def test_a_run_that_fails_leaves_the_report_of_the_one_before(tmp_path: Path) -> None:
     path = written(tmp_path, "x.fa", PHIX)
     out = fanfold.run(path, out=tmp_path / "out").out
+    before = results(out)
     path.write_bytes(PHIX + b"\x80\n")
 
     with pytest.raises(fanfold.FanfoldError):
         fanfold.run(path, out=out)
 
-    assert results(out) == {}
+    assert results(out) == before
 
 
 def test_a_task_and_a_fold_may_run_twice(small: Path, tmp_path: Path) -> None:
@@ -803,7 +837,7 @@ def test_a_task_and_a_fold_may_run_twice(small: Path, tmp_path: Path) -> None:
 
     assert chunks(out) == before
     assert results(out) == expected
-    assert not report.resumed
+    assert report.resumed
 
 
 def test_a_plan_that_is_there_is_kept(small: Path, tmp_path: Path) -> None:
@@ -811,9 +845,9 @@ def test_a_plan_that_is_there_is_kept(small: Path, tmp_path: Path) -> None:
     made = fanfold.plan(small, out=out, slice_bytes=20_000)
     before = identity(out / "plan.json")
 
-    assert fanfold.plan(small, out=out, slice_bytes=500) == made
+    assert fanfold.plan(small, out=out, slice_bytes=500).plan == made.plan
     assert identity(out / "plan.json") == before
-    assert fanfold.plan(small, out=out, slice_bytes=500, fresh=True) != made
+    assert fanfold.plan(small, out=out, slice_bytes=500, fresh=True).plan.id != made.plan.id
 
 
 # --- files of others --------------------------------------------------------------------------
@@ -836,9 +870,9 @@ def test_files_of_the_users_are_never_touched(small: Path, tmp_path: Path) -> No
     before = {name: identity(out / name) for name in theirs}
 
     fanfold.run(small, out=out, slice_bytes=5000)
-    fanfold.run(small, 3, out=out, slice_bytes=10_000)
+    fanfold.run(small, 3, out=out, slice_bytes=10_000, fresh=True)
     fanfold.run(small, 3, out=out, fresh=True)
-    run_in_calls(small, out, k=2, slice_bytes=10_000)
+    run_in_calls(small, out, k=2, slice_bytes=10_000, fresh=True)
 
     assert {name: identity(out / name) for name in theirs} == before
     assert {name: (out / name).read_bytes() for name in theirs} == theirs
@@ -875,7 +909,7 @@ def test_the_index_of_another_genome_is_not_overwritten_in_a_folder_of_results(
     theirs = written(tmp_path, "b.fa.fai", b"theirs")
 
     with pytest.raises(OutputError, match=r"b\.fa\.fai"):
-        fanfold.run(written(tmp_path, "b.fa", PHIX), out=tmp_path)
+        fanfold.run(written(tmp_path, "b.fa", PHIX), out=tmp_path, fresh=True)
 
     assert theirs.read_bytes() == b"theirs"
 
@@ -884,7 +918,7 @@ def test_a_plan_json_of_another_program_is_not_overwritten(tmp_path: Path) -> No
     theirs = written(tmp_path, "plan.json", b'{"format_version": "1.2", "resource_changes": []}\n')
     mine = written(tmp_path, "run.json", b"{}")
 
-    with pytest.raises(OutputError, match=r"plan\.json"):
+    with pytest.raises(OutputError, match=r"(plan|run)\.json: in the way"):
         fanfold.run(DATA / "phiX174.fa", out=tmp_path)
 
     assert theirs.read_bytes() == b'{"format_version": "1.2", "resource_changes": []}\n'
@@ -896,19 +930,15 @@ def test_results_may_go_beside_the_input(tmp_path: Path) -> None:
 
     for _ in range(2):
         succeed("run", "x.fa", "--out", ".", cwd=tmp_path)
-    succeed("run", "x.fa", "--out", ".", "-k", "3", cwd=tmp_path)
+    succeed("run", "x.fa", "--out", ".", "-k", "3", "--fresh", cwd=tmp_path)
     succeed("run", "x.fa", "--out", ".", "--fresh", cwd=tmp_path)
 
     assert path.read_bytes() == PHIX
     assert {"x.fa", "x.fa.fai", "master.json"} <= tree(tmp_path)
 
 
-# --- written last -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("blocked", ["sequences.tsv", "gaps.bed", "x.fa.bgz.fai", "run.json"])
-def test_the_report_is_written_after_every_other_file(blocked: str, tmp_path: Path) -> None:
-    """A folder in a file's place makes its writing fail: there is no report then."""
+def test_a_folder_in_the_place_of_a_file_is_refused_and_stays(blocked: str, tmp_path: Path) -> None:
     path = written(tmp_path, "x.fa.bgz", bgzf(TEXT))
     out = fanfold.run(path, out=tmp_path / "out").out
     expected = results(out)
@@ -919,7 +949,7 @@ def test_the_report_is_written_after_every_other_file(blocked: str, tmp_path: Pa
     with pytest.raises(OutputError, match=re.escape(blocked)):
         fanfold.fold(out / "plan.json")
 
-    assert not (out / "master.json").exists()
+    assert (out / "master.json").read_bytes() == expected["master.json"]
     assert (out / blocked / "theirs").exists()
     shutil.rmtree(out / blocked)
     fanfold.run(path, out=out)
@@ -963,7 +993,7 @@ def test_the_crc_folded_from_the_slices_is_that_of_the_whole_object(
     content = compress(PHIX)
     path = written(tmp_path, "x.fa", content)
 
-    master = fanfold.run(path, out=tmp_path / "out", slice_bytes=slice_bytes).master
+    master = document(fanfold.run(path, out=tmp_path / "out", slice_bytes=slice_bytes))
 
     assert base64.b64decode(master["source"]["crc64nvme"]) == crc64nvme_bit_by_bit(content)
     assert master["source"]["size_bytes"] == len(content)
@@ -974,9 +1004,9 @@ def test_the_proof_agrees_with_the_report_and_with_the_text(
     canonical: bool, tmp_path: Path
 ) -> None:
     path = written(tmp_path, "x.fa.gz", gzip.compress(TEXT))
-    master = fanfold.run(
-        path, [1, 4, 7], canonical=canonical, out=tmp_path / "out", slice_bytes=3000
-    ).master
+    master = document(
+        fanfold.run(path, [1, 4, 7], canonical=canonical, out=tmp_path / "out", slice_bytes=3000)
+    )
     sequence = b"".join(
         line if not line.startswith(b">") else b"\n" for line in TEXT.splitlines()
     ).upper()
@@ -1046,21 +1076,24 @@ def test_golden_chunks(odd: Path, tmp_path: Path) -> None:
     """A cut after a comment's first byte, one between CR and LF, one after the last T of a line."""
     out = fanfold.run(odd, 3, out=tmp_path / "out", slice_bytes=64).out
     text = odd.read_bytes()
-    job = json.loads((out / "plan.json").read_bytes())["job"].encode()
+    plan = json.loads((out / "plan.json").read_bytes())
+    work = out / "chunks" / plan["id"]
 
-    assert len(list((out / "chunks").glob("*.json"))) == 4
+    assert len(list(work.glob("*.json"))) == 4
     for index in range(4):
         name = f"odd.fa.chunk{index:04d}"
-        content = (out / "chunks" / f"{name}.json").read_bytes()
+        content = (work / f"{name}.json").read_bytes()
         chunk = json.loads(content)
         start, comma, body = content.partition(b",")
         checksum = hexadecimal(crc64nvme(body))
         assert start + comma == b'{\n "checksum": "%b",' % checksum.encode()
-        unpinned = content.replace(checksum.encode(), b"CHECKSUM", 1).replace(job, b"JOB", 1)
+        unpinned = content.replace(checksum.encode(), b"CHECKSUM", 1)
+        for key in ("job", "id"):
+            unpinned = unpinned.replace(plan[key].encode(), key.upper().encode(), 1)
         assert unpinned == golden(f"{name}.json")
         owned = text[chunk["owned_start_byte"] : chunk["owned_end_byte"]]
         assert chunk["crc64nvme"] == hexadecimal(crc64nvme(owned))
-        rows = out / "chunks" / f"{name}.rows"
+        rows = work / f"{name}.rows"
         assert rows.exists() is (chunk["rows"] is not None)
         if chunk["rows"] is not None:
             assert chunk["rows"]["file"] == rows.name

@@ -3,7 +3,7 @@
     import fanfold
 
     report = fanfold.run("genome.fa.gz", k=[5, 8])
-    print(report.master["gc_percent"], report.url)
+    print(report.master.gc_percent, report.url)
 
 `run` does it all, and `run_many` does it for many; `plan`, `task` and `fold` are its parts, for an
 array of tasks. `scan` gives the `Summary` of any bytes of a FASTA text, and summaries of neighbours
@@ -12,12 +12,13 @@ merge. Errors are in `fanfold.errors`.
 
 from fanfold._kernel import VERSION, Summary
 from fanfold.errors import FanfoldError
-from fanfold.flow.finish import Report
 from fanfold.flow.many import Outcome, run_many
 from fanfold.flow.plan import Plan
 from fanfold.flow.run import run
+from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan
 from fanfold.flow.tasks import fold, plan, task
+from fanfold.report.finished import Report
 
 __version__ = VERSION
 
@@ -26,6 +27,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Report",
+    "RunFolder",
     "Summary",
     "__version__",
     "fold",

@@ -141,10 +141,11 @@ def test_snakemake_gives_the_report_of_a_run_and_does_again_what_is_missing(
 ) -> None:
     out = tmp_path / "out"
 
-    def snakemake(ks: str) -> str:
+    def snakemake(ks: str, exit_code: int = 0) -> str:
         return run_tool(
             "snakemake", "--snakefile", EXAMPLES / "Snakefile", "--cores", "2", "--config",
             f"genome={LAMBDA}", f"out={out}", f"kmers={ks}", "slice_size=8KiB", cwd=tmp_path,
+            exit_code=exit_code,
         ).stderr  # fmt: skip
 
     said = snakemake("5 8")
@@ -153,16 +154,18 @@ def test_snakemake_gives_the_report_of_a_run_and_does_again_what_is_missing(
     assert said.count("rule task:") == 7
     assert "Nothing to be done" in snakemake("5 8")
 
-    (out / "chunks" / f"{LAMBDA.name}.chunk0003.json").unlink()
+    (result,) = out.glob(f"chunks/*/{LAMBDA.name}.chunk0003.json")
+    result.unlink()
     (out / "master.json").unlink()
     said = snakemake("5 8")
 
     assert (out / "master.json").read_bytes() == expected
     assert said.count("rule task:") == 1
 
-    snakemake("3")  # another question, into the same folder
+    said = snakemake("3", exit_code=1)  # another question, into the same folder
 
-    assert (out / "master.json").read_bytes() == report_of_a_run([3], tmp_path / "other")
+    assert f"{out}: holds the report for -k 5 -k 8" in said
+    assert (out / "master.json").read_bytes() == expected
 
 
 def test_nextflow_gives_the_report_of_a_run(expected: bytes, tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_nextflow_gives_the_report_of_a_run(expected: bytes, tmp_path: Path) -> 
 
         assert str(out / "master.json") in said
         assert (out / "master.json").read_bytes() == expected
-        assert len(list(out.glob("chunks/*.json"))) == 7
+        assert len(list(out.glob("chunks/*/*.json"))) == 7
 
 
 def report_of_a_run(ks: list[int], out: Path) -> bytes:
@@ -184,7 +187,7 @@ def report_of_a_run(ks: list[int], out: Path) -> bytes:
 
 
 def run_tool(
-    tool: str, *arguments: str | Path, cwd: Path | None = None
+    tool: str, *arguments: str | Path, cwd: Path | None = None, exit_code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     if shutil.which(tool, path=TOOLS_PATH) is None:
         pytest.skip(f"NOT TRIED WITH {tool.upper()}: no `{tool}` here ({PACKAGES[tool]})")
@@ -198,5 +201,5 @@ def run_tool(
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == exit_code, done.stdout + done.stderr
     return done

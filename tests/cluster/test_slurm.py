@@ -51,7 +51,7 @@ def test_an_array_gives_the_report_of_a_run_also_when_slices_are_more_than_jobs(
     fold = submit(cluster, tmp_path, "--slice-size", slice_size)
 
     assert cluster.wait(fold) == "COMPLETED", logs(tmp_path)
-    assert len(list(tmp_path.glob("out/chunks/*.json"))) == slices
+    assert len(list(tmp_path.glob("out/chunks/*/*.json"))) == slices
     assert len(list(tmp_path.glob("logs/*_*.log"))) == min(slices, MOST_JOBS)
     assert (tmp_path / "out" / "master.json").read_bytes() == expected
 
@@ -181,7 +181,7 @@ def pid_of_paused_job(folder: Path) -> int:
 def finished_slices(folder: Path) -> dict[str, tuple[int, int]]:
     """The results of slices that are there, each with what changes when it is written again."""
     found = {}
-    for path in folder.glob("out/chunks/*.json"):
+    for path in folder.glob("out/chunks/*/*.json"):
         status = path.stat()
         found[path.name] = status.st_ino, status.st_mtime_ns
     return found

@@ -39,6 +39,7 @@ from engines.driving import (
     wait_until,
     whole,
 )
+from fanfold.checked_json import encode_checked
 from fanfold.errors import EngineError, PlanError
 
 SLICE_BYTES = 5000
@@ -96,6 +97,10 @@ class Job:
 
     def is_planned(self) -> bool:
         return f"{self._prefix}/plan.json" in self.s3.keys(BUCKET, self._prefix)
+
+    def chunk(self, index: int) -> str:
+        """The name of a slice's result."""
+        return f"chunks/{json.loads(self.read('plan.json'))['id']}/x.fa.chunk{index:04d}.json"
 
     def finished(self) -> set[int]:
         """The slices whose results are there."""
@@ -366,7 +371,7 @@ def test_a_result_that_was_damaged_since_is_done_again_by_name(
     job: Job, threads: Executor, expected: dict[str, bytes]
 ) -> None:
     job.run(threads)
-    name = f"chunks/x.fa.chunk{HELD:04d}.json"
+    name = job.chunk(HELD)
     kept = job.read(name)
     job.write(name, kept.replace(b'"gc_count": ', b'"gc_count": 1', 1))
     job.delete("master.json")
@@ -425,7 +430,8 @@ class MeddlingExecutor(Executor):
 def test_a_worker_of_another_version_refuses_the_plan(job: Job, threads: Executor) -> None:
     def meddle() -> None:
         plan = json.loads(job.read("plan.json"))
-        job.write("plan.json", json.dumps(plan | {"version": "0.0.1"}).encode())
+        del plan["checksum"]
+        job.write("plan.json", encode_checked(plan | {"version": "0.0.1"}))
 
     with pytest.raises(PlanError, match=r"made by fanfold 0\.0\.1, and this is .* plan anew"):
         job.run(MeddlingExecutor(threads, meddle))

@@ -136,7 +136,7 @@ def run_by_verbs(
         stdin=stdin,
     )
     plan = planned.removesuffix("\n")
-    slices = fanfold.flow.tasks.open_plan(plan)[0].known_slices()
+    slices = fanfold.flow.tasks.open_plan(plan).slices
     for each in reversed(slices):
         call("task", plan, "--index", str(each.index))
     call("fold", plan, "--quiet")
@@ -171,16 +171,22 @@ def standard_input(path: Path) -> Iterator[None]:
 class Place:
     """Where a case's input is, and its results go."""
 
-    def __init__(self, folder: Path, store: S3Server | None, prefix: str) -> None:
+    def __init__(self, folder: Path, store: S3Server | None, prefix: str, out: str = "out") -> None:
         self._folder = folder
         self._store = store
         self._prefix = prefix
+        self._out = out
+
+    def apart(self) -> Place:
+        """The same input, and other results."""
+        return Place(self._folder, self._store, self._prefix, "apart")
 
     def run(self, engine: Run, case: Case) -> dict[str, bytes]:
         """The results of a run; raises what it raises."""
         location = self._stored(case)
         options: dict[str, Any] = {"canonical": True} if case.canonical else {}
-        out = f"s3://{BUCKET}/{self._prefix}/out" if self._store else str(self._folder / "out")
+        out = f"s3://{BUCKET}/{self._prefix}" if self._store else str(self._folder)
+        out += f"/{self._out}"
         options |= {"out": out, "slice_bytes": case.slice_bytes}
         if case.piped and engine is run_by_verbs:
             engine("-", case.k, name=case.name, stdin=Path(location), **options)
@@ -193,16 +199,21 @@ class Place:
 
     def results(self) -> dict[str, bytes]:
         if self._store is not None:
-            return stored_results(self._store, f"{self._prefix}/out")
-        return results(self._folder / "out")
+            return stored_results(self._store, f"{self._prefix}/{self._out}")
+        return results(self._folder / self._out)
 
     def lose_a_slice(self, case: Case) -> None:
         """As if a complete run had been stopped before one of its slices was done."""
-        for name in ("master.json", f"chunks/{case.name}.chunk0001.json"):
-            if self._store is not None:
-                self._store.delete(BUCKET, f"{self._prefix}/out/{name}")
-            else:
-                (self._folder / "out" / name).unlink()
+        lost = f"/{case.name}.chunk0001.json"
+        if self._store is not None:
+            keys = self._store.keys(BUCKET, f"{self._prefix}/{self._out}/")
+            (result,) = (key for key in keys if key.endswith(lost))
+            for key in (f"{self._prefix}/{self._out}/master.json", result):
+                self._store.delete(BUCKET, key)
+        else:
+            (path,) = (self._folder / self._out).glob(f"chunks/*{lost}")
+            path.unlink()
+            (self._folder / self._out / "master.json").unlink()
 
     def _stored(self, case: Case) -> str:
         content = case.content.read_bytes() if isinstance(case.content, Path) else case.content
@@ -302,7 +313,7 @@ def test_every_engine_tells_the_same_error(case: Case, engine: Run, place: Place
 def test_the_verbs_by_shell_tell_the_same_error(case: Case, tmp_path: Path, prefix: str) -> None:
     place = Place(tmp_path, None, prefix)
     with pytest.raises(FanfoldError) as expected:
-        place.run(partial(fanfold.run, workers=1), case)
+        place.apart().run(partial(fanfold.run, workers=1), case)
     with pytest.raises(ShellError) as found:
         place.run(run_by_verbs, case)
 
@@ -379,16 +390,20 @@ def test_a_task_carries_the_url_of_a_plan_and_an_index_and_no_data(
 ) -> None:
     place.run(partial(fanfold.run, executor=recording), CASES[kind])
 
-    carried = []
+    carried, ids = [], []
     for task, arguments, named in recording.submitted:
         assert len(pickle.dumps((task, arguments, named))) < 2000
         assert named == {}
+        if isinstance(task, partial):
+            ids.append(task.keywords)
         given = (task.func, *task.args) if isinstance(task, partial) else (task,)
         carried.append((*given, *arguments))
     plan = carried[-1][1]
     assert plan.endswith("/out/plan.json")
-    slices = fanfold.flow.tasks.open_plan(plan)[0].known_slices()
+    folder = fanfold.flow.tasks.open_plan(plan)
+    slices = folder.slices
     assert len(slices) >= 3
+    assert ids == [{"plan_id": folder.plan.id}] * len(carried)
     tasks = [(fanfold.flow.tasks.task, plan, index) for index in range(len(slices))]
     first = [(fanfold.flow.tasks.inflate, plan)] if kind == "plain gzip" else []
     assert carried == [*first, *tasks]
@@ -499,7 +514,7 @@ def test_a_cluster_without_workers_is_told_and_waited_for(tmp_path: Path) -> Non
         told = f"{cluster.address} has no workers yet: waiting for one\n"
         assert process.stderr.readline() == told
         wait_until((tmp_path / "out" / "plan.json").exists)
-        assert not any((tmp_path / "out" / "chunks").iterdir())
+        assert not list((tmp_path / "out" / "chunks").rglob("*.json"))
         cluster.start_worker("late")
         process.communicate(timeout=60)
 

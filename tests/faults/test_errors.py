@@ -127,15 +127,22 @@ def written(folder: Path, name: str, content: bytes) -> Path:
 def planned(path: Path, out: Path, **options: Any) -> Path:
     """The plan of a job whose tasks are done, and that is not folded yet."""
     options = {"k": 3, "slice_bytes": 1000} | options
-    for each in fanfold.plan(path, out=out, **options).known_slices():
+    for each in fanfold.plan(path, out=out, **options).slices:
         fanfold.task(out / "plan.json", each.index)
     return out / "plan.json"
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a document, and give it a checksum that holds."""
     document = json.loads(path.read_bytes())
+    del document["checksum"]
     change(document)
-    path.write_text(json.dumps(document))
+    body = json.dumps(document)[1:].encode()
+    path.write_bytes(b'{\n "checksum": "%b",' % checksum_of(body) + body)
+
+
+def checksum_of(body: bytes) -> bytes:
+    return b64decode(crc64nvme(body)).hex().encode()
 
 
 def flip(path: Path, offset_byte: int) -> None:
@@ -209,11 +216,11 @@ def provoke_parameter_error(folder: Path) -> list[str | Path]:
 
 
 def provoke_fasta_error(folder: Path) -> list[str | Path]:
-    return ["run", written(folder, "x.fa", b">a\nAC\x80\n")]
+    return ["run", written(folder, "x.fa", b">a\nAC\x80\n"), "--out", folder / "out"]
 
 
 def provoke_archive_error(folder: Path) -> list[str | Path]:
-    return ["run", written(folder, "x.fa", gzip.compress(PHIX)[:-9])]
+    return ["run", written(folder, "x.fa", gzip.compress(PHIX)[:-9]), "--out", folder / "out"]
 
 
 def provoke_source_missing_error(folder: Path) -> list[str | Path]:
@@ -251,7 +258,7 @@ def provoke_missing_slices_error(folder: Path) -> list[str | Path]:
 
 def provoke_proof_error(folder: Path) -> list[str | Path]:
     plan = planned(written(folder, "x.fa", PHIX), folder / "out")
-    forge(folder / "out" / "chunks" / "x.fa.chunk0002.json", rb'("AAA": )\d+', rb"\g<1>99")
+    forge(chunk(folder / "out", 2), rb'("AAA": )\d+', rb"\g<1>99")
     return ["fold", plan]
 
 
@@ -658,7 +665,7 @@ def test_files_that_can_be_no_larger_are_told_and_the_work_can_go_on(
     words = (out, "can't be written", os.strerror(errno.EFBIG), "check space", "run again")
     assert_told(done, errors.OutputError, *words)
     assert not (out / "master.json").exists()
-    assert list(out.rglob(".*")) == []
+    assert list(out.rglob(".*.fanfold-tmp")) == []
     fanfold.run(path, 8, out=out)
     assert results(out) == expected
 
@@ -667,7 +674,7 @@ FULL_DISK = """
 mount -t tmpfs -o size={size} tmpfs "$1" || exit 77
 "$2" run "$3" --out "$1/out" -k 8 --slice-size 10kB --quiet
 echo "ended with $?"
-ls -A "$1/out" "$1/out/chunks"
+find "$1/out"
 mount -o remount,size=64m "$1" || exit 77
 "$2" run "$3" --out "$1/out" -k 8 --quiet && cp -r "$1/out" "$4"
 """
@@ -771,7 +778,7 @@ def test_an_input_that_changed_since_it_was_planned_is_refused_by_its_tasks(
 
     for index in ("0", "2"):
         assert_change_told(command("task", out / "plan.json", "--index", index), fasta, change)
-    assert list((out / "chunks").iterdir()) == []
+    assert list((out / "chunks").glob("*/*")) == []
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -826,7 +833,7 @@ def test_an_input_that_changes_under_a_run_is_refused(
     def change_it() -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            if list(out.glob("chunks/*.json")):
+            if list(out.glob("chunks/*/*.json")):
                 change(path)
                 changed.set()
                 return
@@ -895,7 +902,7 @@ def of_another_version(plan: dict[str, Any]) -> None:
 
 
 def of_another_schema(plan: dict[str, Any]) -> None:
-    plan["schema"] = 2
+    plan["schema"] = 99
 
 
 def with_another_k(plan: dict[str, Any]) -> None:
@@ -922,6 +929,30 @@ def with_a_word_for_a_number(plan: dict[str, Any]) -> None:
     plan["slices"][0]["end_byte"] = "many"
 
 
+def with_slices_of_no_bytes(plan: dict[str, Any]) -> None:
+    plan["slice_bytes"] = 0
+
+
+def with_slices_of_another_size(plan: dict[str, Any]) -> None:
+    plan["slice_bytes"] += 1
+
+
+def with_another_id(plan: dict[str, Any]) -> None:
+    plan["id"] = plan["id"][::-1]
+
+
+def with_an_id_that_climbs(plan: dict[str, Any]) -> None:
+    plan["id"] = "../../../../../../../"
+
+
+def that_replaces_what_climbs(plan: dict[str, Any]) -> None:
+    plan["replaces"] = ["../../../../../../.."]
+
+
+def with_an_unknown_field(plan: dict[str, Any]) -> None:
+    plan["note"] = "mine"
+
+
 def with_text_elsewhere(plan: dict[str, Any]) -> None:
     plan["slices"][0]["object"] = "../x.fa"
 
@@ -945,6 +976,12 @@ BAD_PLANS: dict[Callable[[dict[str, Any]], None], str] = {
     without_slices: "slices",
     without_a_field: "not a plan",
     with_a_word_for_a_number: "not a plan",
+    with_slices_of_no_bytes: "slice_bytes",
+    with_slices_of_another_size: "changed",
+    with_another_id: "changed",
+    with_an_id_that_climbs: "not a plan",
+    that_replaces_what_climbs: "not a plan",
+    with_an_unknown_field: "note",
     with_text_elsewhere: "",
 }
 
@@ -961,6 +998,7 @@ def test_a_plan_that_was_changed_is_refused(
     assert_raised(errors.PlanError, lambda: fanfold.task(plan, 0), *words)
     assert_raised(errors.PlanError, lambda: fanfold.fold(plan), *words)
     assert results(out) == {}
+    assert results(out.parent).keys() == {fasta.name}
     assert fasta.read_bytes() == PHIX
 
 
@@ -1054,12 +1092,12 @@ def forge(path: Path, pattern: bytes, replacement: bytes) -> None:
     content, changes = re.subn(pattern, replacement, path.read_bytes(), count=1)
     assert changes == 1
     _, _, body = content.partition(b",")
-    checksum = b64decode(crc64nvme(body)).hex().encode()
-    path.write_bytes(b'{\n "checksum": "%b",' % checksum + body)
+    path.write_bytes(b'{\n "checksum": "%b",' % checksum_of(body) + body)
 
 
 def chunk(out: Path, index: int, suffix: str = "json") -> Path:
-    return out / "chunks" / f"x.fa.chunk{index:04d}.{suffix}"
+    (found,) = (out / "chunks").glob(f"*/x.fa.chunk{index:04d}.{suffix}")
+    return found
 
 
 def assert_named_missing(plan: Path, *indexes: int) -> None:
@@ -1247,15 +1285,16 @@ def test_text_that_a_plan_wrote_is_refused_when_it_is_damaged_or_gone(
     contigs.write_bytes(gzip.compress(contigs.read_bytes()))
     fanfold.plan(contigs, 3, out=out, slice_bytes=1000)
     plan = out / "plan.json"
-    flip(chunk(out, 2, "fa"), 500)
-    chunk(out, 3, "fa").unlink()
+    damaged, gone = chunk(out, 2, "fa"), chunk(out, 3, "fa")
+    flip(damaged, 500)
+    gone.unlink()
 
     done = command("task", plan, "--index", "2")
-    assert_told(done, errors.PlanError, chunk(out, 2, "fa"), "not the text", "plan anew")
+    assert_told(done, errors.PlanError, damaged, "not the text", "plan anew")
     done = command("task", plan, "--index", "3")
     assert done.returncode in {errors.PlanError.exit_code, errors.SourceError.exit_code}
-    assert str(chunk(out, 3, "fa")) in done.stderr
-    assert not chunk(out, 2).exists()
+    assert str(gone) in done.stderr
+    assert not list(out.glob("chunks/*/*.json"))
 
 
 # --- a report that contradicts itself ---------------------------------------------------------
@@ -1399,10 +1438,10 @@ def test_a_run_whose_records_take_too_much_memory_is_refused_and_its_scan_is_kep
     done = command("run", path, "--out", out, "--memory", "120MiB", "-k", "2")
     assert_told(done, errors.ParameterError, "x.fa", "--memory", "the scan is kept")
     assert results(out) == {}
-    kept = {path.name: path.stat().st_mtime_ns for path in (out / "chunks").iterdir()}
+    kept = {path.name: path.stat().st_mtime_ns for path in (out / "chunks").glob("*/*")}
     assert command("run", path, "--out", out, "-k", "2", "--memory", "1GiB").returncode == 0
     assert json.loads((out / "master.json").read_bytes())["sequences"]["count"] == 400_000
-    assert {path.name: path.stat().st_mtime_ns for path in (out / "chunks").iterdir()} == kept
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "chunks").glob("*/*")} == kept
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def finished_slices(out: Path) -> dict[str, tuple[int, int]]:
     """The results of slices that are there, each with what changes when it is written again."""
     found = {}
     with suppress(FileNotFoundError):
-        for path in (out / "chunks").glob("[!.]*.json"):
+        for path in (out / "chunks").glob("*/[!.]*.json"):
             status = path.stat()
             found[path.name] = status.st_ino, status.st_mtime_ns
     return found
@@ -154,14 +154,21 @@ def finished_slices(out: Path) -> dict[str, tuple[int, int]]:
 
 def count_slices(out: Path) -> int:
     """How many slices are finished; cheap enough to be asked all the time."""
-    with suppress(FileNotFoundError), os.scandir(out / "chunks") as entries:
-        return sum(entry.name[0] != "." and entry.name[-5:] == ".json" for entry in entries)
+    with suppress(FileNotFoundError):
+        for plan in (out / "chunks").iterdir():
+            with os.scandir(plan) as entries:
+                return sum(entry.name[0] != "." and entry.name[-5:] == ".json" for entry in entries)
     return 0
 
 
 def leftovers(out: Path) -> list[str]:
-    """Files that a run was about to write when it was killed."""
-    return sorted(str(path.relative_to(out)) for path in out.rglob(".*"))
+    """Files that a run was about to write, or to move into place, when it was killed."""
+    found = [*out.rglob(".*.fanfold-tmp"), *out.glob(".fanfold/*/*"), *out.glob("publish.json")]
+    return sorted(str(path.relative_to(out)) for path in found)
+
+
+def temporary(out: Path) -> list[str]:
+    return [name for name in leftovers(out) if name.endswith(".fanfold-tmp")]
 
 
 def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
@@ -179,8 +186,8 @@ def assert_nothing_half_written(out: Path, job: Job) -> None:
         assert {name: content for name, content in results(out).items() if name[0] != "."} == (
             job.expected
         )
-    for name in finished_slices(out):
-        assert json.loads((out / "chunks" / name).read_bytes())["checksum"]
+    for path in (out / "chunks").glob("*/[!.]*.json"):
+        assert json.loads(path.read_bytes())["checksum"]
 
 
 # --- SIGKILL ----------------------------------------------------------------------------------
@@ -255,14 +262,13 @@ def test_a_file_that_was_being_written_when_the_run_was_killed_does_no_harm(
     job = jobs("plain")
     for _ in range(30):
         with running("run", job.path, "--out", out, *OPTIONS) as process:
-            wait_for(process, lambda: bool(leftovers(out)) and count_slices(out) > 0)
+            wait_for(process, lambda: bool(temporary(out)) and count_slices(out) > 0)
             process.kill()
-        if leftovers(out):
+        if temporary(out):
             break
         assert process.returncode != 0, "it was done before it could be killed while it wrote"
-    names = leftovers(out)
+    names = temporary(out)
     assert names, "no kill came while a file was being written"
-    assert all(name.endswith(".fanfold-tmp") for name in names)
 
     finish(job.path, out)
 
@@ -301,7 +307,7 @@ def test_a_plan_of_an_archive_that_is_killed_is_no_plan_until_it_is_made_again(
     job = jobs("gzip")
     arguments = ("plan", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB", "--quiet")
     with running(*arguments) as process:
-        wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
+        wait_for(process, lambda: len(list(out.glob("chunks/*/*.fa"))) >= 10)
         process.kill()
     assert process.returncode == -signal.SIGKILL
 
@@ -313,7 +319,7 @@ def test_a_plan_of_an_archive_that_is_killed_is_no_plan_until_it_is_made_again(
         assert "plan anew" in refused.stderr
         assert "Traceback" not in refused.stderr
     subprocess.run([FANFOLD, *arguments], capture_output=True, check=True)
-    for each in fanfold.plan(job.path, 7, out=out).known_slices():
+    for each in fanfold.plan(job.path, 7, out=out).slices:
         fanfold.task(out / "plan.json", each.index)
     fanfold.fold(out / "plan.json")
 
@@ -405,14 +411,14 @@ def test_ctrl_c_ends_a_plan_that_inflates(jobs: Callable[[str], Job], out: Path)
     job = jobs("gzip")
     arguments = ("plan", job.path, "--out", out, "--slice-size", "64KiB")
     with running(*arguments) as process:
-        assert wait_for(process, lambda: len(list(out.glob("chunks/*.fa"))) >= 10)
+        assert wait_for(process, lambda: len(list(out.glob("chunks/*/*.fa"))) >= 10)
         _, stderr = interrupted(process)
 
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert leftovers(out) == []
     subprocess.run([FANFOLD, *arguments], capture_output=True, check=True)
-    assert sum(path.stat().st_size for path in out.glob("chunks/*.fa")) > GENOME_BYTES
+    assert sum(path.stat().st_size for path in out.glob("chunks/*/*.fa")) > GENOME_BYTES
 
 
 def test_ctrl_c_on_a_terminal_shows_the_cursor_again(jobs: Callable[[str], Job], out: Path) -> None:

@@ -33,6 +33,7 @@ import os, sys
 
 def wait(event, arguments):
     if event == "open" and str(arguments[0]) == {path!r}:
+        os.mkdir({pipe!r} + ".waits")
         os.read(os.open({pipe!r}, os.O_RDWR), 1)
 
 sys.addaudithook(wait)
@@ -114,14 +115,21 @@ def assert_stops(
     assert (process.returncode, stdout, stderr) == (143, "", TOLD)
 
 
+def catches_sigterm(process: subprocess.Popen[str]) -> bool:
+    """Whether the command has come so far that SIGTERM doesn't just kill it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = (line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & 1 << signal.SIGTERM - 1)
+
+
 def finished(out: Path) -> list[Path]:
     """The results of slices that are there."""
-    return sorted((out / "chunks").glob("[!.]*.json"))
+    return sorted((out / "chunks").glob("*/[!.]*.json"))
 
 
 def leftovers(out: Path) -> list[Path]:
-    """Files that were being written."""
-    return list(out.rglob(".*"))
+    """Files that were being written, and reports that wait to be moved into place."""
+    return [*out.rglob(".*.fanfold-tmp"), *out.glob(".fanfold/*/*"), *out.glob("publish.json")]
 
 
 def results(out: Path) -> dict[str, bytes]:
@@ -206,6 +214,7 @@ def test_a_task_ends_at_once_without_a_result(tmp_path: Path, out: Path) -> None
     succeed("plan", path, "--out", out, "--slice-size", "64GiB", "--quiet")
 
     with running("task", out / "plan.json", "--index", "0") as process:
+        wait_for(process, lambda: catches_sigterm(process))
         time.sleep(0.5)
         assert_stops(process)
 
@@ -216,22 +225,24 @@ def test_an_inflation_ends_at_once_and_can_be_made_again(
     genome: Callable[[str], Path], out: Path, tmp_path: Path
 ) -> None:
     """Of a plan without its text, as one that was stopped is."""
-    texts = (out / "chunks").glob
+
+    def texts() -> list[Path]:
+        return list((out / "chunks").glob("*/*.fa"))
 
     with running("plan", genome("gzip"), "--out", out, *OPTIONS) as process:
-        wait_for(process, lambda: len(list(texts("*.fa"))) >= 3)
+        wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
-    for path in texts("*.fa"):
+    for path in texts():
         path.unlink()
     with running("inflate", out / "plan.json") as process:
-        wait_for(process, lambda: len(list(texts("*.fa"))) >= 3)
+        wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
     assert leftovers(out) == []
 
     done = subprocess.run(
         [FANFOLD, "inflate", out / "plan.json"], capture_output=True, text=True, check=True
     )
-    last = len(list(texts("*.fa"))) - 1
+    last = len(texts()) - 1
     assert done.stderr == f"tasks 0 to {last}: fanfold task {out}/plan.json --index I\n"
     for index in range(last + 1):
         fanfold.task(out / "plan.json", index)
@@ -250,14 +261,14 @@ def test_what_can_be_cut_is_not_inflated(
     succeed("inflate", out / "plan.json")
 
     assert (out / "plan.json").read_bytes() == before
-    assert list((out / "chunks").iterdir()) == []
+    assert list((out / "chunks").glob("*/*")) == []
 
 
 def test_a_fold_ends_at_once_though_a_disk_does_not_answer(
     genome: Callable[[str], Path], out: Path, tmp_path: Path
 ) -> None:
     """Whoever opens one slice's result waits at a pipe that nobody writes to."""
-    for each in fanfold.plan(genome("plain"), 7, out=out, slice_bytes=2**21).known_slices():
+    for each in fanfold.plan(genome("plain"), 7, out=out, slice_bytes=2**21).slices:
         fanfold.task(out / "plan.json", each.index)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -266,7 +277,7 @@ def test_a_fold_ends_at_once_though_a_disk_does_not_answer(
     )
 
     with running("fold", out / "plan.json", PYTHONPATH=str(tmp_path)) as process:
-        time.sleep(0.5)
+        wait_for(process, pipe.with_name("pipe.waits").is_dir)
         assert_stops(process)
     assert not (out / "master.json").exists()
     assert leftovers(out) == []
@@ -289,6 +300,7 @@ def test_a_store_that_does_not_answer_holds_nothing_up_for_long(
         proxy.inject(Stall(None), path=path)
         words = ("task", "s3://bucket/out/plan.json", "--index", "0")
         with running(*words, AWS_ENDPOINT_URL=proxy.url) as process:
+            wait_for(process, lambda: catches_sigterm(process))
             time.sleep(1)
             started = time.monotonic()
             process.send_signal(stop)

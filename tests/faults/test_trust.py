@@ -6,20 +6,20 @@ import json
 import os
 import subprocess
 import sysconfig
+import threading
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from naive import crc64nvme
 
 import fanfold
-from fanfold.errors import OutputError
-from fanfold.report.run_record import FileFacts, decode_record, facts_of, make_record
+from fanfold.errors import FanfoldError, OutputError, PlanError
 
 DATA = Path(__file__).parents[1] / "data"
 PHIX = (DATA / "phiX174.fa").read_bytes()
+MT = (DATA / "human_MT.fa").read_bytes()
 FANFOLD = Path(sysconfig.get_path("scripts")) / "fanfold"
 
 OF_THE_REPORT = ["master.json", "sequences.tsv", "gaps.bed", "x.fa.fai"]
@@ -35,8 +35,21 @@ def report_files(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in OF_THE_REPORT}
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder but its lock, which tells who held it last."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
+
+
 def emptied(_: bytes) -> bytes:
     return b""
+
+
+def zero_filled(data: bytes) -> bytes:
+    return bytes(len(data))
 
 
 def truncated(data: bytes) -> bytes:
@@ -47,50 +60,172 @@ def altered(data: bytes) -> bytes:
     return data[:-2] + bytes((data[-2] ^ 1,)) + data[-1:]
 
 
-# --- ownership --------------------------------------------------------------------------------
+def sealed(document: dict[str, object]) -> bytes:
+    """A document with a checksum that holds, as anyone can compute it."""
+    body = json.dumps({key: document[key] for key in document if key != "checksum"})[1:].encode()
+    return b'{\n "checksum": "%b",' % b64decode(crc64nvme(body)).hex().encode() + body
+
+
+def by_run(path: Path, out: Path, *, fresh: bool = False) -> object:
+    return fanfold.run(path, out=out, fresh=fresh)
+
+
+def by_array(path: Path, out: Path, *, fresh: bool = False) -> object:
+    made = fanfold.plan(path, out=out, fresh=fresh)
+    for each in made.slices:
+        fanfold.task(made.plan_url, each.index)
+    return fanfold.fold(made.plan_url)
+
+
+def by_command(path: Path, out: Path, *, fresh: bool = False) -> object:
+    """The command line; its error as the library's."""
+    words: list[str | Path] = [
+        FANFOLD,
+        "run",
+        "-q",
+        path,
+        "--out",
+        out,
+        *(["--fresh"] if fresh else []),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == OutputError.exit_code:
+        raise OutputError(done.stderr)
+    if done.returncode:
+        raise FanfoldError(done.stderr)
+    return done
+
+
+def by_many(path: Path, out: Path, *, fresh: bool = False) -> object:
+    """One of many; the folder of its results is below the collection's."""
+    assert out.name == path.name
+    (outcome,) = fanfold.run_many([path], out=out.parent, fresh=fresh)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.report
+
+
+WRITERS: list[Callable[..., object]] = [by_run, by_array, by_command, by_many]
+
+every_writer = pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path / "x.fa", b">a\nACGTNNAC\n" + PHIX)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder for results, named after the input as those of many are."""
+    return tmp_path / "out" / "x.fa"
+
+
+# --- whose a file is --------------------------------------------------------------------------
 
 
 def test_inputs_called_like_slices_stay(tmp_path: Path) -> None:
     inputs = [
         written(tmp_path / "data" / "chunks" / f"part.chunk000{index}.fa", PHIX) for index in (1, 2)
     ]
-
     for path in inputs:
-        fanfold.run(path, out=tmp_path / "data")
+        fanfold.run(path, out=tmp_path / "data", fresh=True)
 
     assert [path.read_bytes() for path in inputs] == [PHIX, PHIX]
 
 
+@every_writer
 @pytest.mark.parametrize("suffix", ["json", "rows", "fa"])
-@pytest.mark.parametrize("fresh", [False, True])
-def test_a_file_of_another_name_in_the_chunks_folder_stays(
-    suffix: str, fresh: bool, tmp_path: Path
+def test_a_file_called_like_a_slice_stays(
+    write: Callable[..., object], suffix: str, path: Path, out: Path
 ) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
-    theirs = written(tmp_path / "out" / "chunks" / f"foo.chunk0001.{suffix}", b"theirs")
+    theirs = [
+        written(out / "chunks" / f"{stem}.chunk0000.{suffix}", b"theirs") for stem in ("x.fa", "y")
+    ]
+    write(path, out)
+    write(path, out, fresh=True)
 
-    fanfold.run(path, out=tmp_path / "out")
-    fanfold.run(path, 5 if fresh else 3, out=tmp_path / "out", fresh=fresh)
-    fanfold.plan(path, 2, out=tmp_path / "out", fresh=fresh)
+    assert [each.read_bytes() for each in theirs] == [b"theirs"] * 2
+
+
+@every_writer
+@pytest.mark.parametrize(
+    "name", [*OF_THE_REPORT, "run.json", "plan.json", "publish.json", "chunks", ".fanfold"]
+)
+@pytest.mark.parametrize("kind", ["file", "link", "dangling"])
+def test_a_file_or_link_under_a_name_to_be_written_is_refused_and_stays(
+    write: Callable[..., object], name: str, kind: str, path: Path, out: Path
+) -> None:
+    out.mkdir(parents=True)
+    elsewhere = path.parent / "elsewhere"
+    if kind == "file":
+        (out / name).write_bytes(b"theirs\n")
+    else:
+        (out / name).symlink_to(elsewhere)
+    if kind == "link" and name in {"chunks", ".fanfold"}:
+        elsewhere.mkdir()
+    elif kind == "link":
+        elsewhere.write_bytes(b"theirs\n")
+
+    for fresh in (False, True):
+        with pytest.raises(OutputError, match=r"move it|link"):
+            write(path, out, fresh=fresh)
+
+    assert [each.name for each in out.iterdir()] == [name]
+    if kind == "file":
+        assert (out / name).read_bytes() == b"theirs\n"
+    elif elsewhere.is_dir():
+        assert list(elsewhere.iterdir()) == []
+    elif kind == "link":
+        assert elsewhere.read_bytes() == b"theirs\n"
+    else:
+        assert not elsewhere.exists()
+
+
+@every_writer
+def test_a_folder_in_place_of_the_report_is_refused_and_stays(
+    write: Callable[..., object], path: Path, out: Path
+) -> None:
+    write(path, out)
+    (out / "master.json").unlink()
+    theirs = written(out / "master.json" / "notes.txt", b"theirs")
+
+    with pytest.raises(OutputError, match=r"master\.json"):
+        write(path, out)
 
     assert theirs.read_bytes() == b"theirs"
 
 
+@pytest.mark.parametrize("name", ["sequences.tsv", "gaps.bed", "master.json", "plan.json"])
 @pytest.mark.parametrize("by_link", [False, True])
-def test_an_input_under_a_name_to_be_removed_is_refused(by_link: bool, tmp_path: Path) -> None:
+def test_an_input_under_the_name_of_a_result_is_refused(
+    name: str, by_link: bool, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    fanfold.run(written(tmp_path / "x.fa", PHIX), out=out)
-    path = written(out / "chunks" / "x.fa.chunk0007.fa", PHIX)
-    asked = path
+    fanfold.run(written(tmp_path / "x.fa", MT), out=out)
+    genome = written(out / name, PHIX)
+    asked = genome
     if by_link:
         asked = tmp_path / "link.fa"
-        asked.symlink_to(path)
+        asked.symlink_to(genome)
 
-    with pytest.raises(OutputError, match=r"chunk0007\.fa: the input has a name"):
-        fanfold.run(asked, out=out)
+    for fresh in (False, True):
+        with pytest.raises(OutputError, match=r"in the way|the input has a name"):
+            fanfold.run(asked, out=out, fresh=fresh)
 
-    assert path.read_bytes() == PHIX
-    assert (out / "master.json").exists()
+    assert genome.read_bytes() == PHIX
+
+
+def test_an_input_among_the_work_of_a_replaced_plan_stays(tmp_path: Path) -> None:
+    """The user takes a slice's text, or puts a genome there, and asks about it in that folder."""
+    out = tmp_path / "out"
+    made = fanfold.plan(written(tmp_path / "x.fa", MT), out=out)
+    genome = written(out / "chunks" / made.plan.id / "x.fa.chunk0007.fa", PHIX)
+
+    report = fanfold.run(genome, out=out, fresh=True)
+
+    assert report.master.sequences.length == 5386
+    assert genome.read_bytes() == PHIX
 
 
 @pytest.mark.parametrize("name", ["summary.tsv", "collection.json"])
@@ -107,64 +242,229 @@ def test_a_table_over_all_that_fanfold_did_not_write_is_not_overwritten(
     assert [each.name for each in (tmp_path / "out").iterdir()] == [name]
 
 
-def test_a_table_over_all_of_an_earlier_call_is_replaced(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
-
-    for k in (2, 3):
-        assert fanfold.run_many([path], k, out=tmp_path / "out")[0].error is None
+# --- whose a folder is ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("left", [b"", bytes(4096)])
-def test_a_plan_that_a_power_cut_emptied_is_replaced(left: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
-    written(tmp_path / "out" / "plan.json", left)
+@every_writer
+def test_a_folder_of_another_question_is_refused_and_fresh_replaces_it(
+    write: Callable[..., object], path: Path, out: Path, tmp_path: Path
+) -> None:
+    other = written(tmp_path / "other" / "x.fa", MT)
+    write(other, out)
+    before = contents(out)
 
-    report = fanfold.run(path, out=tmp_path / "out")
+    with pytest.raises(OutputError, match=r"holds the report of .*other/x\.fa"):
+        write(path, out)
+    assert contents(out) == before
 
-    assert report.master["sequences"]["length"] == 5386
+    write(path, out, fresh=True)
+    assert json.loads((out / "master.json").read_bytes())["sequences"]["length"] == 5394
+    assert len(list((out / "chunks").iterdir())) == 1, "the other's work is gone"
+
+
+def test_other_parameters_are_refused_where_the_user_named_the_folder(
+    path: Path, tmp_path: Path
+) -> None:
+    fanfold.run(path, 5, out=tmp_path / "out")
+    with pytest.raises(OutputError, match="holds the report for -k 5; give another --out"):
+        fanfold.run(path, 3, out=tmp_path / "out")
+
+
+def test_other_parameters_replace_the_report_in_the_default_folder_and_say_so(
+    path: Path, tmp_path: Path
+) -> None:
+    def run(k: str) -> subprocess.CompletedProcess[str]:
+        words: list[str | Path] = [FANFOLD, "run", path, "-q", "-k", k]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert run("5").stderr == ""
+    assert "replacing the results with -k 5" in run("3").stderr
+    assert json.loads((tmp_path / "x.fa.fanfold/master.json").read_bytes())["parameters"] == {
+        "k": [3],
+        "canonical": False,
+    }
+
+
+def test_unfinished_work_of_another_question_is_refused_in_every_folder(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fanfold.plan(path, 5, out="x.fa.fanfold")
+    for out in (None, "x.fa.fanfold"):
+        with pytest.raises(OutputError, match="unfinished work for -k 5"):
+            fanfold.run(path, 3, out=out)
+    assert fanfold.run(path, 5, out="x.fa.fanfold").master.parameters.k == (5,)
+
+
+@every_writer
+def test_a_changed_input_replaces_the_report_once_the_new_one_is_whole(
+    write: Callable[..., object], path: Path, out: Path
+) -> None:
+    write(path, out)
+    old = report_files(out)
+    path.write_bytes(b">a\nAC\x80GT\n")
+    with pytest.raises(FanfoldError):
+        write(path, out)
+    assert report_files(out) == old
+
+    path.write_bytes(MT)
+    write(path, out)
+
+    assert json.loads((out / "master.json").read_bytes())["sequences"]["length"] == 16569
+
+
+def test_a_late_task_of_a_replaced_plan_harms_nobody(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    old = fanfold.plan(path, 5, out=out)
+    report = fanfold.run(path, 3, out=out, fresh=True)
+
+    with pytest.raises(PlanError, match="another run has replaced the plan"):
+        fanfold.task(old.plan_url, 0, plan_id=old.plan.id)
+
+    assert fanfold.run(path, 3, out=out).data == report.data
+
+
+# --- many in one folder -----------------------------------------------------------------------
+
+
+def rows(folder: Path) -> list[list[str]]:
+    return [line.split("\t") for line in (folder / "summary.tsv").read_text().splitlines()[1:]]
+
+
+def test_a_smaller_call_does_not_shorten_the_table_over_all(tmp_path: Path) -> None:
+    first, second = written(tmp_path / "a.fa", PHIX), written(tmp_path / "b.fa", MT)
+    fanfold.run_many([first, second], out=tmp_path / "out")
+    before = (tmp_path / "out" / "summary.tsv").read_bytes()
+
+    fanfold.run_many([second], out=tmp_path / "out")
+
+    assert (tmp_path / "out" / "summary.tsv").read_bytes() == before
+
+
+def test_a_failure_of_an_earlier_call_drops_out_of_the_table(tmp_path: Path) -> None:
+    good, bad = written(tmp_path / "a.fa", PHIX), written(tmp_path / "b.fa", b"not FASTA")
+    out = tmp_path / "out"
+    fanfold.run_many([bad, good], out=out)
+    assert [row[:2] for row in rows(out)] == [["b.fa", "FAILED"], ["a.fa", "SUCCEEDED"]]
+
+    fanfold.run_many([good], out=out)
+
+    assert [row[:2] for row in rows(out)] == [["a.fa", "SUCCEEDED"]]
+
+
+def test_calls_at_once_into_one_collection_lose_no_row(tmp_path: Path) -> None:
+    inputs = [written(tmp_path / f"{index}.fa", PHIX) for index in range(12)]
+    out = tmp_path / "out"
+    calls = [
+        threading.Thread(target=fanfold.run_many, args=([path],), kwargs={"out": out})
+        for path in inputs
+    ]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join()
+
+    assert sorted(row[0] for row in rows(out)) == sorted(path.name for path in inputs)
 
 
 # --- completeness -----------------------------------------------------------------------------
 
 
+@every_writer
 @pytest.mark.parametrize("name", OF_THE_REPORT)
-@pytest.mark.parametrize("damage", [emptied, truncated, altered, None])
+@pytest.mark.parametrize("damage", [emptied, zero_filled, truncated, altered, None])
 def test_a_report_that_is_not_as_written_is_folded_again(
-    name: str, damage: Callable[[bytes], bytes] | None, tmp_path: Path
+    write: Callable[..., object],
+    name: str,
+    damage: Callable[[bytes], bytes] | None,
+    path: Path,
+    out: Path,
 ) -> None:
-    path = written(tmp_path / "x.fa", b">a\nACGTNNAC\n" + PHIX)
-    out = tmp_path / "out"
-    fanfold.run(path, out=out)
+    write(path, out)
     expected = report_files(out)
     if damage is None:
         (out / name).unlink()
     else:
         (out / name).write_bytes(damage((out / name).read_bytes()))
+    assert check(out).returncode == PlanError.exit_code
 
-    report = fanfold.run(path, out=out)
+    write(path, out)
 
-    assert not report.resumed
+    assert report_files(out) == expected
+    assert check(out).returncode == 0
+    assert fanfold.run(path, out=out).resumed
+
+
+@pytest.mark.parametrize("damage", [emptied, zero_filled, altered, truncated, None])
+def test_a_record_that_is_damaged_or_gone_is_made_again(
+    damage: Callable[[bytes], bytes] | None, path: Path, tmp_path: Path
+) -> None:
+    out = fanfold.run(path, out=tmp_path / "out").out
+    expected = report_files(out)
+    if damage is None:
+        (out / "run.json").unlink()
+    else:
+        (out / "run.json").write_bytes(damage((out / "run.json").read_bytes()))
+
+    assert not fanfold.run(path, out=out).resumed
     assert report_files(out) == expected
     assert fanfold.run(path, out=out).resumed
 
 
-@pytest.mark.parametrize("left", [b"", b"{}", b'{"record": 1}', b"\xff", bytes(100)])
-def test_a_record_that_is_none_proves_nothing(left: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
+@pytest.mark.parametrize("left", [b"{}", b'{"record": 1}', b"\xff", b"theirs\n"])
+def test_a_record_that_fanfold_did_not_write_is_refused(
+    left: bytes, path: Path, tmp_path: Path
+) -> None:
     out = fanfold.run(path, out=tmp_path / "out").out
     (out / "run.json").write_bytes(left)
 
-    assert not fanfold.run(path, out=out).resumed
-    assert fanfold.run(path, out=out).resumed
+    with pytest.raises(OutputError, match=r"run\.json: in the way"):
+        fanfold.run(path, out=out)
+
+    assert (out / "run.json").read_bytes() == left
+
+
+def test_no_flipped_bit_of_a_plan_gives_another_answer(tmp_path: Path) -> None:
+    """Every bit of every byte, before the tasks; a fold and a run each."""
+    path = written(tmp_path / "x.fa", b">a\nACGTNNAC\n")
+    out = tmp_path / "out"
+    made = fanfold.plan(path, 2, out=out, slice_bytes=5)
+    for each in made.slices:
+        fanfold.task(made.plan_url, each.index)
+    plan = (out / "plan.json").read_bytes()
+    for at in range(8 * len(plan)):
+        flipped = bytearray(plan)
+        flipped[at // 8] ^= 1 << at % 8
+        (out / "plan.json").write_bytes(flipped)
+        with pytest.raises(PlanError, match="plan anew"):
+            fanfold.fold(made.plan_url)
+    assert not (out / "master.json").exists()
+
+    assert fanfold.run(path, 2, out=out).master.sequences.length == 8
+
+
+@every_writer
+@pytest.mark.parametrize("damage", [emptied, zero_filled, truncated, altered])
+def test_a_plan_that_is_damaged_is_replaced(
+    write: Callable[..., object], damage: Callable[[bytes], bytes], path: Path, out: Path
+) -> None:
+    write(path, out)
+    expected = report_files(out)
+    (out / "plan.json").write_bytes(damage((out / "plan.json").read_bytes()))
+    assert check(out).returncode == PlanError.exit_code
+    (out / "master.json").unlink()
+
+    write(path, out)
+
+    assert report_files(out) == expected
+    assert check(out).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["plan.json", "run.json", "gaps.bed"])
 @pytest.mark.parametrize("kind", ["fifo", "endless"])
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(
-    name: str, kind: str, tmp_path: Path
+    name: str, kind: str, path: Path, tmp_path: Path
 ) -> None:
-    """`gaps.bed` is empty, as a FIFO's size is."""
-    path = written(tmp_path / "x.fa", PHIX)
     out = fanfold.run(path, out=tmp_path / "out").out
     (out / name).unlink()
     if kind == "fifo":
@@ -172,68 +472,147 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(
     else:
         (out / name).symlink_to("/dev/zero")
 
-    done = subprocess.run(
-        [FANFOLD, "run", "-q", path, "--out", out], capture_output=True, timeout=60, check=False
-    )
-
-    if (name, kind) == ("gaps.bed", "endless"):  # a link has another size: the file is made again
-        assert (done.returncode, (out / name).read_bytes()) == (0, b"")
-        return
-    assert done.returncode == 5
-    assert f"{out / name}: can't be read: not a regular file".encode() in done.stderr
-
-
-def replace_record(out: Path, files: dict[str, FileFacts]) -> None:
-    """Put a record with a fitting checksum into `run.json`."""
-    facts = json.loads((out / "run.json").read_bytes())
-    facts["record"] = msgspec.to_builtins(make_record(facts["job"], files))
-    (out / "run.json").write_text(json.dumps(facts))
+    fresh = ["--fresh"] if name == "plan.json" else []  # the report is complete without a plan
+    commands: list[list[str | Path]] = [
+        ["run", "-q", path, "--out", out, *fresh],
+        ["check", out],
+    ]
+    for words in commands:
+        done = subprocess.run([FANFOLD, *words], capture_output=True, timeout=60, check=False)
+        assert done.returncode in {OutputError.exit_code, PlanError.exit_code}
+        assert str(out / name).encode() in done.stdout + done.stderr
+        assert b"Traceback" not in done.stderr
 
 
-def test_a_record_that_names_files_elsewhere_proves_nothing(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
+def test_a_document_of_an_insane_size_is_refused(path: Path, tmp_path: Path) -> None:
     out = fanfold.run(path, out=tmp_path / "out").out
-    files = {name: facts_of(data) for name, data in report_files(out).items()}
-    replace_record(out, {**files, "../x.fa": facts_of(PHIX)})
+    os.truncate(out / "run.json", 2**40)
+
+    with pytest.raises(OutputError, match=r"run\.json: can't be read: more than"):
+        fanfold.run(path, out=out)
+
+
+@pytest.mark.parametrize("name", ["../x.fa", "chunks/x", "/etc/passwd", "notes.txt", ".."])
+def test_a_record_that_names_other_files_proves_nothing_and_gives_no_right(
+    name: str, path: Path, tmp_path: Path
+) -> None:
+    out = fanfold.run(path, out=tmp_path / "out").out
+    theirs, genome = written(out / "notes.txt", b"theirs"), path.read_bytes()
+    document = json.loads((out / "run.json").read_bytes())
+    document["record"]["files"][name] = {"size_bytes": 6, "crc64nvme": "0" * 16}
+    (out / "run.json").write_bytes(sealed(document))
 
     assert not fanfold.run(path, out=out).resumed
-    assert path.read_bytes() == PHIX
+    assert fanfold.run(path, 3, out=out, fresh=True).master.parameters.k == (3,)
+
+    assert theirs.read_bytes() == b"theirs"
+    assert path.read_bytes() == genome
 
 
 @pytest.mark.parametrize("name", ["master.json", "sequences.tsv", "gaps.bed"])
-def test_a_record_that_leaves_out_a_file_proves_nothing(name: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.fa", PHIX)
+def test_a_record_that_leaves_out_a_file_proves_nothing(
+    name: str, path: Path, tmp_path: Path
+) -> None:
     out = fanfold.run(path, out=tmp_path / "out").out
-    files = {each: facts_of(data) for each, data in report_files(out).items() if each != name}
-    replace_record(out, files)
+    document = json.loads((out / "run.json").read_bytes())
+    del document["record"]["files"][name]
+    (out / "run.json").write_bytes(sealed(document))
 
     assert not fanfold.run(path, out=out).resumed
 
 
-def test_the_report_of_another_question_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+def test_the_report_of_another_question_is_not_taken_for_the_answer(
+    path: Path, tmp_path: Path
+) -> None:
     """As left by two runs in one folder, of which the first planned ended last."""
-    path = written(tmp_path / "x.fa", PHIX)
     out = tmp_path / "out"
     other = fanfold.run(path, 5, out=tmp_path / "other").out
     fanfold.run(path, 3, out=out)
     for name in (*OF_THE_REPORT, "run.json"):
         (out / name).write_bytes((other / name).read_bytes())
 
-    done = subprocess.run(
-        [FANFOLD, "run", "--json", path, "--out", out, "-k", "3"], capture_output=True, check=True
-    )
-
-    assert json.loads(done.stdout)["parameters"]["k"] == [3]
-    assert b"complete already" not in done.stderr
+    with pytest.raises(OutputError, match="holds the report for -k 5"):
+        fanfold.run(path, 3, out=out)
+    assert fanfold.run(path, 3, out=out, fresh=True).master.parameters.k == (3,)
 
 
-@given(st.text(), st.dictionaries(st.text(), st.binary()), st.data())
-def test_a_record_survives_another_encoding_and_no_change(
-    job: str, contents: dict[str, bytes], data: st.DataObject
-) -> None:
-    record = make_record(job, {name: facts_of(each) for name, each in contents.items()})
-    document = {"record": dict(reversed(msgspec.to_builtins(record).items())), "cloud": {}}
-    assert decode_record(json.dumps(document).encode()) == record
-    other = data.draw(st.text().filter(lambda text: text != job))
-    document["record"]["job"] = other
-    assert decode_record(json.dumps(document).encode()) is None
+def test_a_report_is_a_value_that_later_runs_do_not_change(path: Path, tmp_path: Path) -> None:
+    first = fanfold.run(path, 5, out=tmp_path / "out")
+    data = first.data
+    fanfold.run(path, 3, out=tmp_path / "out", fresh=True)
+
+    assert first.master.parameters.k == (5,)
+    assert first.data == data
+    assert sum(first.master.kmer_counts.values()) == first.master.kmers[0].total
+
+
+# --- fanfold check ----------------------------------------------------------------------------
+
+
+def check(*folders: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FANFOLD, "check", *folders], capture_output=True, text=True, check=False)
+
+
+def test_check_says_that_a_report_is_complete(path: Path, tmp_path: Path) -> None:
+    out = fanfold.run(path, out=tmp_path / "out").out
+    before = {each: each.stat().st_mtime_ns for each in out.rglob("*")}
+
+    done = check(out)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: complete\n")
+    assert {each: each.stat().st_mtime_ns for each in out.rglob("*")} == before
+
+
+def test_check_names_everything_that_is_wrong(path: Path, tmp_path: Path) -> None:
+    out = fanfold.run(path, out=tmp_path / "out", slice_bytes=1000).out
+    for each in (out / "gaps.bed", out / "plan.json", out / "master.json"):
+        each.write_bytes(altered(each.read_bytes()))
+    done = check(out)
+    assert done.returncode == 6
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == [
+        str(out / name) for name in ("gaps.bed", "master.json", "plan.json")
+    ]
+
+    fanfold.run(path, out=out, slice_bytes=1000)
+    (result,) = out.glob("chunks/*/*.chunk0003.json")
+    (rows,) = out.glob("chunks/*/*.rows")
+    result.write_bytes(truncated(result.read_bytes()))
+    rows.unlink()
+    done = check(out)
+    assert done.returncode == 6
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == [
+        str(rows.with_suffix(".json")),
+        str(result),
+    ]
+
+
+def test_check_looks_at_every_report_of_many(tmp_path: Path) -> None:
+    inputs = [written(tmp_path / f"{name}.fa", PHIX) for name in "abc"]
+    out = tmp_path / "out"
+    fanfold.run_many(inputs, out=out)
+    assert check(out).returncode == 0
+
+    table = out / "b.fa" / "sequences.tsv"
+    table.write_bytes(altered(table.read_bytes()))
+    (out / "summary.tsv").unlink()
+    done = check(out)
+
+    assert done.returncode == 6
+    assert done.stdout.splitlines() == [
+        f"{out / 'summary.tsv'}: gone; run again",
+        f"{table}: not what was written; run again",
+    ]
+
+
+def test_check_says_that_there_is_nothing_or_nothing_yet(path: Path, tmp_path: Path) -> None:
+    nothing, planned = tmp_path / "nothing", tmp_path / "planned"
+    fanfold.plan(path, out=planned, slice_bytes=1000)
+    fanfold.task(planned / "plan.json", 0)
+
+    done = check(nothing, planned)
+
+    assert done.returncode == 6
+    assert done.stdout.splitlines() == [
+        f"{nothing}: no report and no plan are here",
+        f"{planned}: no report yet; 1 of 6 slices have results",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def test_fanfold_agrees_with_samtools(seed: int, tmp_path: Path) -> None:
         report = fanfold.run(fasta, k=[], out=tmp_path / str(number))
         index = report.out / f"{fasta.name}.fai"
         written = index.read_bytes() if index.exists() else None
-        summary = report.master["sequences"]["fai"]
+        summary = json.loads(report.data)["sequences"]["fai"]
         assert summary["written"] is (written is not None)
         assert (summary["note"] is None) is (written is not None)
         assert summary["records"] == (written or b"").count(b"\n")

@@ -81,15 +81,15 @@ class Bucket(NamedTuple):
         return {key: self.get(key) for key in self.keys(f"{prefix}/")}
 
 
-def run(location: str | Path, out: str | Path) -> fanfold.Report:
+def run(location: str | Path, out: str | Path, *, fresh: bool = False) -> fanfold.Report:
     """A run with what is asked here."""
-    return fanfold.run(location, ASKED.k, out=out, slice_bytes=ASKED.slice_bytes)
+    return fanfold.run(location, ASKED.k, out=out, slice_bytes=ASKED.slice_bytes, fresh=fresh)
 
 
 def run_array(location: str | Path, out: str) -> fanfold.Report:
     """The same by the verbs, with the plan's URL."""
     made = fanfold.plan(location, ASKED.k, out=out, slice_bytes=ASKED.slice_bytes)
-    for each in made.known_slices():
+    for each in made.slices:
         fanfold.task(f"{out}/plan.json", each.index)
     return fanfold.fold(f"{out}/plan.json")
 

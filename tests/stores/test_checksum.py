@@ -125,7 +125,7 @@ def test_a_fold_asks_for_the_checksum_of_what_was_planned(
     assert store.url
     out = tmp_path / "out"
     made = fanfold.plan(f"{kept}/genome.fa.gz", ASKED.k, out=out, slice_bytes=ASKED.slice_bytes)
-    for each in made.known_slices():
+    for each in made.slices:
         fanfold.task(out / "plan.json", each.index)
     s3.put(BUCKET, f"{prefix}/genome.fa.gz", b"another")
     with pytest.raises(fanfold.FanfoldError, match="changed while it was being read"):

@@ -268,7 +268,7 @@ def test_no_secret_is_written_or_told(
         ["plan", f"{LOCATION}.gz", "--out", f"s3://{BUCKET}/{prefix}-plan"],
         ["task", f"s3://{BUCKET}/{prefix}-plan/plan.json", "--index", "0"],
         ["fold", f"s3://{BUCKET}/{prefix}-plan/plan.json"],
-        ["run", f"s3://{BUCKET}/bad.fa", "--out", out],
+        ["run", f"s3://{BUCKET}/bad.fa", "--out", tmp_path / "bad"],
         ["run", f"s3://{BUCKET}/gone.fa", "--out", out],
         ["run", LOCATION, "--out", out, "--fresh", "--endpoint-url", GONE],
         ["--debug", "run", LOCATION, "--out", out, "--fresh", "--endpoint-url", GONE],

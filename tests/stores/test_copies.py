@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from archives import bgzf
 from servers.s3 import S3Server
@@ -11,10 +10,11 @@ import fanfold
 from fanfold.archives.bgzf import EOF_MARKER
 from fanfold.archives.formats import bgzf_block_bytes
 from fanfold.errors import ParameterError, PlanError, SourceChangedError
+from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import Copies, copy_slices
-from fanfold.flow.genome import Input
-from fanfold.flow.plan import Plan
-from fanfold.flow.run_folder import Folder
+from fanfold.flow.genome import Genome
+from fanfold.flow.publish import publisher_of
+from fanfold.flow.run_folder import RunFolder
 from fanfold.objects import copy_range, open_place, stat_source
 from fanfold.params import Params
 from stores.driving import ASKED, BUCKET, FORMS, GENOME, Bucket
@@ -33,15 +33,23 @@ def _client(s3_bucket: Bucket, s3: S3Server, monkeypatch: pytest.MonkeyPatch) ->
     s3.put(BUCKET, "large.fa", LARGE)
 
 
-@pytest.fixture
-def folder(prefix: str) -> Folder:
-    return Folder(open_place(f"s3://{BUCKET}/{prefix}/results/job"))
+def planned(prefix: str, name: str, slice_bytes: int) -> RunFolder:
+    """A plan whose slices' own objects lie apart."""
+    genome = Genome(f"s3://{BUCKET}/{name}")
+    plan = genome.plan(Params((3, 5), canonical=False), slice_bytes, apart=True)
+    return RunFolder(open_place(f"s3://{BUCKET}/{prefix}/results/job"), plan)
 
 
-def planned(name: str, slice_bytes: int) -> Plan:
-    source = Input(f"s3://{BUCKET}/{name}")
-    plan = source.plan(Params((3, 5), canonical=False), slice_bytes)
-    return msgspec.structs.replace(plan, apart=True)
+def copied(folder: RunFolder) -> RunFolder:
+    """The same folder with a plan whose slices were copied."""
+    return folder.with_plan(copy_slices(folder))
+
+
+def copies_of(folder: RunFolder, s3: S3Server) -> list[bytes]:
+    """The copy of each slice."""
+    urls = [folder.objects.where(folder.plan.object_name(each.index)) for each in folder.slices]
+    assert all("/chunks/job/" in url for url in urls)
+    return [s3.get(BUCKET, url.removeprefix(f"s3://{BUCKET}/")) for url in urls]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def planned(name: str, slice_bytes: int) -> Plan:
     [("genome.fa", 9000), ("genome.fa.bgz", 4000), ("genome.fa.bgz", 100), ("large.fa", 2**20)],
 )
 def test_copies_tile_the_object_and_give_the_report_of_a_run(
-    folder: Folder,
+    prefix: str,
     name: str,
     slice_bytes: int,
     s3: S3Server,
@@ -57,32 +65,25 @@ def test_copies_tile_the_object_and_give_the_report_of_a_run(
 ) -> None:
     local = tmp_path_factory.mktemp("local")
     (local / name).write_bytes(COPIED[name])
-    expected = fanfold.run(local / name, ASKED.k, out=local / "out").read_master()
-    plan = planned(name, slice_bytes)
-    objects = folder.objects(plan)
+    expected = fanfold.run(local / name, ASKED.k, out=local / "out").data
 
-    plan = copy_slices(plan, objects)
-    keys = [objects.where(plan.object_name(each.index)) for each in plan.known_slices()]
-    copies = [s3.get(BUCKET, key.removeprefix(f"s3://{BUCKET}/")) for key in keys]
-    assert b"".join(copies) == COPIED[name]
-    assert "/chunks/job/" in keys[0]
-    folder.write_plan(plan)
-    for each in plan.known_slices():
-        fanfold.task(folder.place.where("plan.json"), each.index)
-    report = fanfold.fold(folder.place.where("plan.json"))
+    folder = copied(planned(prefix, name, slice_bytes))
+    assert b"".join(copies_of(folder, s3)) == COPIED[name]
+    publisher_of(folder.place).claim(folder.plan, read_contents(folder.place))
+    for each in folder.slices:
+        fanfold.task(folder.plan_url, each.index)
+    report = fanfold.fold(folder.plan_url)
 
-    assert report.read_master() == expected
-    assert not objects.sizes()
+    assert report.data == expected
+    assert not folder.objects.sizes()
 
 
-def test_copies_of_bgzf_are_rows_of_whole_blocks(folder: Folder, s3: S3Server) -> None:
-    plan = planned("genome.fa.bgz", 4000)
-    plan = copy_slices(plan, folder.objects(plan))
+def test_copies_of_bgzf_are_rows_of_whole_blocks(prefix: str, s3: S3Server) -> None:
+    folder = copied(planned(prefix, "genome.fa.bgz", 4000))
 
-    assert len(plan.known_slices()) > 2
-    for each in plan.known_slices():
-        key = folder.objects(plan).where(plan.object_name(each.index))
-        data = s3.get(BUCKET, key.removeprefix(f"s3://{BUCKET}/"))
+    assert len(folder.slices) > 2
+    for copy in copies_of(folder, s3):
+        data = copy
         while data:
             size_bytes = bgzf_block_bytes(data)
             assert size_bytes is not None
@@ -93,18 +94,14 @@ def test_copies_of_bgzf_are_rows_of_whole_blocks(folder: Folder, s3: S3Server) -
 def test_a_block_start_is_found_without_reading_the_slice(s3: S3Server) -> None:
     data = bgzf(GENOME * 40, 20_000)
     s3.put(BUCKET, "many.bgz", data)
-    plan = planned("many.bgz", 200_000)
-    copies = copy_slices(plan, open_place(f"s3://{BUCKET}/many/chunks/job"))
+    slices = copied(planned("many", "many.bgz", 200_000)).slices
 
-    assert copies.known_slices()[-1].end_byte == len(data)
+    assert slices[-1].end_byte == len(data)
     assert data.endswith(EOF_MARKER)
-    assert all(
-        bgzf_block_bytes(data[each.start_byte : each.start_byte + 100])
-        for each in copies.known_slices()
-    )
+    assert all(bgzf_block_bytes(data[each.start_byte : each.start_byte + 100]) for each in slices)
 
 
-def test_an_object_that_changed_is_not_copied(folder: Folder, s3: S3Server, prefix: str) -> None:
+def test_an_object_that_changed_is_not_copied(s3: S3Server, prefix: str) -> None:
     for data in (LARGE, GENOME):
         key = f"{prefix}/changed.fa"
         s3.put(BUCKET, key, data)
@@ -112,18 +109,17 @@ def test_an_object_that_changed_is_not_copied(folder: Folder, s3: S3Server, pref
         s3.put(BUCKET, key, data[:-1] + b"\r")
 
         with pytest.raises(SourceChangedError, match="changed"):
-            copy_range(source, 0, 1000, folder.place, "copy")
+            copy_range(source, 0, 1000, open_place(f"s3://{BUCKET}/{prefix}"), "copy")
 
     assert not s3.pending_uploads(BUCKET)
 
 
-def test_a_copy_of_another_size_is_refused(folder: Folder, s3: S3Server, prefix: str) -> None:
-    plan = planned("genome.fa", 9000)
-    plan = copy_slices(plan, folder.objects(plan))
+def test_a_copy_of_another_size_is_refused(s3: S3Server, prefix: str) -> None:
+    folder = copied(planned(prefix, "genome.fa", 9000))
     s3.put(BUCKET, f"{prefix}/chunks/job/genome.fa.chunk0001", b"ACGT")
 
     with pytest.raises(PlanError, match="not the copy"):
-        list(Copies(plan, folder.objects(plan)).read(0, 20_000))
+        list(Copies(folder.plan, folder.objects).read(0, 20_000))
 
 
 def test_only_s3_copies(tmp_path_factory: pytest.TempPathFactory) -> None:

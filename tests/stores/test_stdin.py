@@ -168,5 +168,7 @@ def test_nothing_of_a_pipe_is_left_behind(tmp_path: Path) -> None:
     for data in (FORMS["genome.fa.gz"], FORMS["genome.fa.gz"][:-5]):
         command("run", "-", *options, variables={"TMPDIR": str(scratch)}, stdin=data)
         assert not list(scratch.iterdir())
-        assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+        hidden = sorted(path for path in out.rglob("*") if ".fanfold" in path.parts)
+        assert hidden == [out / ".fanfold", out / ".fanfold" / "lock"]
+        assert not [path for path in out.rglob(".*") if path.name != ".fanfold"]
         assert not list(out.rglob("*.fa"))

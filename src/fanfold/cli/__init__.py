@@ -15,7 +15,14 @@ from fanfold._kernel import VERSION
 from fanfold.cli.ending import EXIT_CODES, end_on_signals, ended, leave
 
 _SECTIONS = {
-    "On this machine, and in an array of tasks": ("run", "plan", "task", "inflate", "fold"),
+    "On this machine, and in an array of tasks": (
+        "run",
+        "plan",
+        "task",
+        "inflate",
+        "fold",
+        "check",
+    ),
     "In the cloud": ("submit", "status", "jobs", "logs", "cancel"),
 }
 

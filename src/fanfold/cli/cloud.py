@@ -12,18 +12,20 @@ from itertools import islice
 import click
 import msgspec
 
-from fanfold.api import ChunkAnswer, ChunkRequest, Chunks, Job, Phase
+from fanfold._kernel import VERSION
+from fanfold.api import PHASES, ChunkAnswer, ChunkRequest, Chunks, Job, Phase
 from fanfold.cli.config import find_api_url
-from fanfold.cli.fetching import fetch_report
+from fanfold.cli.fetching import check_folder, fetch_report
 from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
 from fanfold.cli.progress import job_progress
 from fanfold.cli.telling import in_rows, tell
 from fanfold.cli.waiting import wait_for
 from fanfold.client import Client, check_job
 from fanfold.errors import ParameterError
-from fanfold.objects import name_of, open_place
+from fanfold.objects import name_of
 from fanfold.objects.urls import parse_object
-from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, check_params, check_positive
+from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.report.run_record import Question
 
 _PAGE = 100
 """The most jobs that one answer lists."""
@@ -86,8 +88,10 @@ def submit(
     if out is not None and not wait:
         raise click.UsageError("--out is where --wait fetches the report to: give both")
     name = name_of(genome)
-    out = out or f"{name}.fanfold"
-    open_place(out)  # it has to be possible before anything is asked for
+    is_named, out = out is not None, out or f"{name}.fanfold"
+    # It has to be possible before anything is asked for.
+    question = Question("", genome, name, Params(asked.k, asked.canonical), VERSION)
+    check_folder(out, question, is_named=is_named)
     started = time.monotonic()
     client = Client(find_api_url(api))
     answer = client.submit(asked)
@@ -101,7 +105,7 @@ def submit(
             wait_for(client, answer.job, progress)
     # The report is where the API is, whatever region this machine works with otherwise.
     os.environ["AWS_REGION"] = client.region
-    report = fetch_report(answer.results.master, name, out, started=started)
+    report = fetch_report(answer.results.master, out, is_named=is_named, started=started)
     tell(report, quiet=quiet, as_json=as_json)
 
 
@@ -155,7 +159,7 @@ def jobs(*, limit: int, api: str | None, as_json: bool) -> None:
 )
 @click.option(
     "--phase",
-    type=click.Choice(["task", "inflate", "fold"]),
+    type=click.Choice(PHASES),
     default="task",
     help="Of the tasks, or of the containers that inflate or fold for a large job."
     "  [default: task]",

@@ -24,7 +24,7 @@ Exit codes:
   3    the input is not FASTA, or its archive is truncated or damaged
   4    the input can't be read, or changed meanwhile
   5    the results can't be written
-  6    a plan that can't be used, or slices without a result
+  6    a plan that can't be used, slices without a result, or results that `check` finds wrong
   7    the report contradicts its own checks, and was not written
   8    the executor lost a task, or can't run one
   9    some of many inputs failed: summary.tsv tells which, and why

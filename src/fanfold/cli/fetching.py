@@ -3,60 +3,107 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from fanfold.errors import CloudError
-from fanfold.flow.finish import Report
-from fanfold.flow.run_folder import GAPS, MASTER, PLAN, RUN, SEQUENCES, Folder, in_the_way
-from fanfold.objects import open_place, read_blocks, split_location, stat_source
+from fanfold.errors import CloudError, OutputError, SourceError
+from fanfold.flow.contents import (
+    check_names,
+    check_questions,
+    decode_run,
+    read_contents,
+    read_finished,
+)
+from fanfold.flow.publication import NewReport, WriteTable
+from fanfold.flow.publish import publisher_of
+from fanfold.objects import Place, open_place, split_location
+from fanfold.report.finished import Report
+from fanfold.report.run_record import (
+    MASTER,
+    RUN,
+    FileFacts,
+    MeasuredWriter,
+    Question,
+    facts_of,
+)
 
-_OF_THE_JOB = {PLAN, "request.json", "error.json"}
-"""What is beside a report in the cloud, and tells of the job alone."""
+
+def check_folder(out: str, question: Question, *, is_named: bool) -> None:
+    """Check that a report may be fetched into a folder, whatever job it is of.
+
+    Raises:
+        OutputError: the folder has what may not be replaced.
+    """
+    place = open_place(out)
+    contents = read_contents(place)
+    check_names(place, contents, question)
+    check_questions(place, contents, question, is_named=is_named, remedy="give another --out")
 
 
-def fetch_report(master_url: str, genome: str, out: str, *, started: float) -> Report:
-    """Fetch the files of a report, each whole or not at all, `master.json` last.
+def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -> Report:
+    """Fetch the files of a report; they are checked by its record, and appear together.
 
     Args:
         master_url: the URL of its `master.json`.
-        genome: the name of its input.
         out: where they go.
+        is_named: whether the user named that.
         started: when the job was asked for, on the monotonic clock.
 
     Raises:
-        CloudError: there is no report.
-        OutputError: they can't be listed or written, or something else is in the way.
-        SourceError: one can't be read.
+        CloudError: there is no report, or it is not what its record says.
+        OutputError: they can't be read or written, or something else is in the way.
     """
-    url = split_location(master_url)[0]
-    names = sorted(open_place(url).sizes().keys() - _OF_THE_JOB)
-    if MASTER not in names:
-        raise CloudError(f"{master_url}: there is no report; submit the job again")
-    folder = Folder(open_place(out))
-    _make_room(folder, names, genome)
-    # run.json shows whose the folder is, should the rest not come.
-    for name in sorted(names, key=lambda name: (name != RUN, name == MASTER, name)):
-        source = stat_source(f"{url}/{name}")
-        with folder.place.writing(name, durable=name == MASTER) as file:
-            for block in read_blocks(source, 0, source.size_bytes):
-                file.write(block)
-    return Report(folder, resumed=False, seconds=time.monotonic() - started)
+    far = open_place(split_location(master_url)[0])
+    try:
+        with _reading():
+            run = far.read(RUN)
+            master = far.read(MASTER)
+    except FileNotFoundError as error:
+        raise CloudError(f"{master_url}: there is no report; submit the job again") from error
+    decoded = decode_run(run)
+    if decoded is None:
+        raise CloudError(f"{far.where(RUN)}: damaged; submit the job again")
+    record = decoded.record
+    if facts_of(master) != record.files[MASTER]:
+        raise _damaged(master_url)
+    tables = [
+        (name, _fetching(far, name, facts))
+        for name, facts in record.files.items()
+        if name != MASTER
+    ]
+    place = open_place(out)
+    publisher = publisher_of(place)
+    with publisher.hold(record.question.location):
+        if read_finished(place, record.question) != master:
+            check_folder(out, record.question, is_named=is_named)
+            place.prepare("")
+            publisher.publish(record.question, NewReport(tables, master, lambda _: run), None)
+    return Report(place, master, resumed=False, seconds=time.monotonic() - started)
 
 
-def _make_room(folder: Folder, names: list[str], genome: str) -> None:
-    """Remove the report that is there, be it of a run or fetched.
+def _fetching(far: Place, name: str, facts: FileFacts) -> WriteTable:
+    def fetch(write: Callable[[bytes], object]) -> None:
+        measured = MeasuredWriter(write)
+        try:
+            with _reading():
+                for block in far.blocks(name):
+                    measured(bytes(block))
+        except FileNotFoundError as error:
+            raise _damaged(far.where(name)) from error
+        if measured.facts != facts:
+            raise _damaged(far.where(name))
 
-    Raises:
-        OutputError: a file that fanfold did not write is in the way.
-    """
-    place = folder.place
-    there = place.sizes()
-    if PLAN in there:
-        folder.clear(genome)
-    elif RUN in there:
-        stale = {SEQUENCES, GAPS, f"{genome}.fai", f"{genome}.gzi"} - set(names)
-        place.remove([MASTER, *stale])
-    else:
-        for name in names:
-            if name in there:
-                raise in_the_way(place.where(name))
-    place.prepare("")
+    return fetch
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What can't be read is the source of a fetch, and no result of this machine's."""
+    try:
+        yield
+    except OutputError as error:
+        raise SourceError(str(error)) from error
+
+
+def _damaged(url: str) -> CloudError:
+    return CloudError(f"{url}: not what its record says; submit the job again")

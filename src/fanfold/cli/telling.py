@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.flow.many import SUMMARY, describe
+from fanfold.flow.collection import SUMMARY
+from fanfold.flow.many import describe
 from fanfold.objects import open_place
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def tell(report: fanfold.Report, *, quiet: bool, as_json: bool) -> None:
     if not quiet:
         click.echo(_summary(report), err=True)
     if as_json:
-        click.echo(report.read_master(), nl=False)
+        click.echo(report.data, nl=False)
     else:
         click.echo(report.master_url)
 
@@ -39,22 +40,22 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
 
 def _summary(report: fanfold.Report) -> str:
     master = report.master
-    sequences = master["sequences"]
+    sequences = master.sequences
 
     def number(value: int | None) -> str:
         return "none" if value is None else f"{value:,}"
 
     rows = [
-        ("sequences", number(sequences["count"])),
-        ("length", number(sequences["length"])),
-        ("N50", number(sequences["N50"])),
-        ("GC %", "none" if master["gc_percent"] is None else f"{master['gc_percent']:.3f}"),
-        ("N", number(master["composition"]["N"])),
+        ("sequences", number(sequences.count)),
+        ("length", number(sequences.length)),
+        ("N50", number(sequences.N50)),
+        ("GC %", "none" if master.gc_percent is None else f"{master.gc_percent:.3f}"),
+        ("N", number(master.composition.N)),
     ]
-    for kmers in master["kmers"]:
-        kind = "canonical " if kmers["canonical"] else ""
-        counts = f"{kmers['distinct']:,} distinct of {kmers['possible']:,}"
-        rows.append((f"{kind}{kmers['k']}-mers", f"{counts}, {kmers['total']:,} in all"))
+    for kmers in master.kmers:
+        kind = "canonical " if kmers.canonical else ""
+        counts = f"{kmers.distinct:,} distinct of {kmers.possible:,}"
+        rows.append((f"{kind}{kmers.k}-mers", f"{counts}, {kmers.total:,} in all"))
     note = " (it was complete already)" if report.resumed else ""
     rows.append(("seconds", f"{report.seconds:.2f}{note}"))
     rows.append(("files", f"{report.url}/"))

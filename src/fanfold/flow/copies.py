@@ -10,6 +10,7 @@ import msgspec
 from fanfold.archives.bgzf import BgzfSlice
 from fanfold.errors import PlanError
 from fanfold.flow.plan import Plan, Slice
+from fanfold.flow.run_folder import RunFolder
 from fanfold.objects import BLOCK_BYTES, Place, copy_range, read_blocks, shown, stat_source
 
 _COPIES_AT_ONCE = 32
@@ -48,7 +49,7 @@ class Copies:
             yield from read_blocks(copy, start - offset_byte, end - offset_byte, block_bytes)
 
 
-def copy_slices(plan: Plan, objects: Place) -> Plan:
+def copy_slices(folder: RunFolder) -> Plan:
     """Copy every slice of a plan's input into an object of its own; the plan with them.
 
     The store copies, and demands the pinned ETag. Slices of BGZF are moved to where blocks start,
@@ -58,6 +59,7 @@ def copy_slices(plan: Plan, objects: Place) -> Plan:
         SourceChangedError: the input changed.
         SourceError: it can't be read or copied.
     """
+    plan, objects = folder.plan, folder.objects
     if plan.cut == "blocks":
         plan = msgspec.structs.replace(plan, slices=_at_blocks(plan))
     plan = msgspec.structs.replace(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fanfold._kernel import Findings, Summary, crc64nvme_combine
 from fanfold.archives.bgzf import gzi, must_rescan
-from fanfold.errors import ArchiveError, FastaError, ProofError
-from fanfold.flow.plan import Plan
+from fanfold.errors import ArchiveError, FastaError, MissingSlicesError, ProofError
+from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.slice_file import SliceResult
 
 
@@ -104,6 +105,42 @@ class Fold:
             if self._can_have_gzi
             else None,
         )
+
+
+def fold_results(
+    plan: Plan,
+    results: Iterable[tuple[int, SliceResult | None]],
+    rescan: Callable[[Slice, int], SliceResult],
+) -> Folded:
+    """What the results of all slices show together.
+
+    Args:
+        plan: the plan.
+        results: each slice's index and result, in order; None where there is none.
+        rescan: the result of a slice of BGZF blocks that has to begin at another byte.
+
+    Raises:
+        MissingSlicesError: results are missing or damaged; names every one.
+        ArchiveError: the archive is damaged.
+        FastaError: the text is not FASTA.
+        ProofError: the results contradict each other.
+    """
+    folding = Fold(plan)
+    missing = []
+    for index, result in results:
+        if result is None:
+            missing.append(index)
+        elif not missing:
+            is_moved = folding.must_rescan(result)
+            each = plan.known_slices()[index]
+            folding.add(rescan(each, folding.position_byte) if is_moved else result)
+    if missing:
+        raise MissingSlicesError(
+            tuple(missing),
+            f"{plan.source.name}: {len(missing)} of {len(plan.known_slices())} slices have no"
+            f" valid result: {', '.join(map(str, missing))}. Run their tasks, then fold again",
+        )
+    return folding.finish()
 
 
 def fasta_error(source: str, kind: str, offset_byte: int, byte: int) -> FastaError:

@@ -17,7 +17,7 @@ from fanfold.params import Params
 _STDIN_NAME = "stdin"
 
 
-class Input:
+class Genome:
     """An input that a plan is to be made of.
 
     Args:
@@ -45,12 +45,22 @@ class Input:
             self.source = stat_source(location)
         self._head = b""
 
-    def plan(self, parameters: Params, slice_bytes: int, *, judges_small: bool = False) -> Plan:
+    def plan(
+        self,
+        parameters: Params,
+        slice_bytes: int,
+        *,
+        apart: bool = False,
+        nonce: str = "",
+        judges_small: bool = False,
+    ) -> Plan:
         """A new plan.
 
         Args:
             parameters: what is asked.
             slice_bytes: the size of a slice.
+            apart: see `Plan`.
+            nonce: see `Plan`.
             judges_small: whether one whose first bytes are all it has is told of every fault here,
                 so that no container is started for it.
 
@@ -67,7 +77,9 @@ class Input:
                 or (judges_small and len(self._head) == self.source.size_bytes)
             ):
                 raise fasta_error(self.source.name, found.kind, found.offset_byte, found.byte)
-        return make_plan(self.source, compression, parameters, slice_bytes)
+        return make_plan(
+            self.source, compression, parameters, slice_bytes, apart=apart, nonce=nonce
+        )
 
     def blocks(self) -> Iterator[memoryview]:
         """All its bytes, in order. A block holds until the next is asked for.
@@ -84,7 +96,7 @@ class Input:
 
     def _compression(self) -> Compression:
         if self._stdin is None:
-            self._head = read_head(self.source, HEAD_BYTES)
+            self._head = self._head or read_head(self.source, HEAD_BYTES)
         else:
             while len(self._head) < HEAD_BYTES and (block := next(self._stdin, None)):
                 self._head += block

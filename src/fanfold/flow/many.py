@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections import Counter
@@ -11,39 +10,26 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.errors import FanfoldError, ParameterError
-from fanfold.flow.finish import BASE_BYTES, Report
-from fanfold.flow.genome import Input
-from fanfold.flow.run import Question, affordable_workers, run_on
-from fanfold.flow.run_folder import in_the_way
-from fanfold.objects import STDIN, Place, absolute, is_remote, name_of, open_place, shown
+from fanfold.flow.collection import (
+    COLLECTION,
+    SUMMARY,
+    Failed,
+    check_collection,
+    write_summary,
+)
+from fanfold.flow.finish import BASE_BYTES
+from fanfold.flow.genome import Genome
+from fanfold.flow.run import Options, affordable_workers, run_on
+from fanfold.objects import STATE, STDIN, absolute, is_remote, name_of, open_place, shown
 from fanfold.params import DEFAULT_K, check_params, check_positive
-from fanfold.report.run_record import decode_record, facts_of, make_record
+from fanfold.report.finished import Report
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-SUMMARY = "summary.tsv"
-COLLECTION = "collection.json"
-
-_COLUMNS = (
-    "name",
-    "state",
-    "length",
-    "sequences",
-    "N50",
-    "gc_percent",
-    "N",
-    "seconds",
-    "error",
-)
-
 _STDIN_NAME = "stdin"
-
-_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
 _DRIVERS = 16
 """How many inputs are under way at once on an executor, whose workers do the work."""
@@ -86,7 +72,8 @@ def run_many(
     """Analyse many FASTA objects on one pool; an input that fails doesn't stop the others.
 
     Every input has its results in ``<out>/<name>/``, as `run` writes them, and is taken up where it
-    was when it was stopped. ``<out>/summary.tsv`` tells of all, in the order given.
+    was when it was stopped. ``<out>/summary.tsv`` has a row for each in the order given, after
+    those of earlier calls.
 
     Args:
         locations: paths or URLs; their base names must differ.
@@ -116,41 +103,28 @@ def run_many(
     workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
     place = open_place(absolute(out))
     place.prepare("")
-    _check_ownership(place)
+    check_collection(place)
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         share = None
         if memory_bytes is not None:
             share = BASE_BYTES + (memory_bytes - BASE_BYTES) // max(drivers, 1)
-        question = Question(parameters, slice_bytes, share, fresh)
+        options = Options(parameters, slice_bytes, share, fresh)
 
         def drive(index: int) -> Outcome:
             name = names[index]
             where = place.where(name)
-            return _run_one(engine, inputs[index], name, question, where, stopped=stopped)
+            return _run_one(engine, inputs[index], name, options, where, stopped=stopped)
 
         outcomes = _drive_all(drive, len(inputs), drivers, progress, stopped)
-    summary = _summary(outcomes)
-    record = make_record("", {SUMMARY: facts_of(summary)})
-    document = msgspec.json.format(msgspec.json.encode({"record": record}), indent=1) + b"\n"
-    # The record comes first: a summary without one would be taken for somebody else's.
-    place.write(COLLECTION, document)
-    place.write(SUMMARY, summary)
+    failed = {
+        each.name: Failed(each.seconds, describe(each.error))
+        for each in outcomes
+        if each.report is None
+    }
+    write_summary(place, names, failed)
     return outcomes
-
-
-def _check_ownership(place: Place) -> None:
-    """Check that the summary and its record, if they are there, are fanfold's.
-
-    Raises:
-        OutputError: one is not.
-    """
-    there = place.sizes()
-    record = decode_record(place.read(COLLECTION)) if COLLECTION in there else None
-    for name in (SUMMARY, COLLECTION):
-        if name in there and (record is None or SUMMARY not in record.files):
-            raise in_the_way(place.where(name))
 
 
 def _drive_all(
@@ -180,7 +154,7 @@ def _run_one(
     engine: Engine,
     location: str,
     name: str,
-    question: Question,
+    options: Options,
     out: str,
     *,
     stopped: threading.Event,
@@ -188,8 +162,8 @@ def _run_one(
     started = time.monotonic()
     report, failure = None, None
     try:
-        source = Input(location, name if location == STDIN else None)
-        report = run_on(engine, source, question, out, stopped=stopped)
+        genome = Genome(location, name if location == STDIN else None)
+        report = run_on(engine, genome, options, out, stopped=stopped)
     except Exception as error:  # whatever it is, the others go on, and the summary tells of it
         failure = error
     return Outcome(location, name, report, failure, time.monotonic() - started)
@@ -207,37 +181,8 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
                 f"{count} inputs are called {name}, and their results would mix: {both};"
                 " run them apart, or rename one"
             )
-        if name in {SUMMARY, COLLECTION}:
+        if name in {SUMMARY, COLLECTION, STATE}:
             raise ParameterError(f"an input called {name} is in the way of the table over all")
-
-
-def _summary(outcomes: Iterable[Outcome]) -> bytes:
-    rows = ["\t".join(_COLUMNS), *("\t".join(_row(each)) for each in outcomes)]
-    # The name of a file that isn't UTF-8 has no other form.
-    return "".join(f"{row}\n" for row in rows).encode(errors="backslashreplace")
-
-
-def _row(outcome: Outcome) -> list[str]:
-    name = _cell(outcome.name)
-    seconds = f"{outcome.seconds:.3f}"
-    if outcome.report is None:
-        return [name, "FAILED", *[""] * 5, seconds, _cell(describe(outcome.error))]
-    master = outcome.report.master
-    sequences = master["sequences"]
-    values = (
-        sequences["length"],
-        sequences["count"],
-        sequences["N50"],
-        master["gc_percent"],
-        master["composition"]["N"],
-    )
-    return [
-        name,
-        "SUCCEEDED",
-        *("" if value is None else str(value) for value in values),
-        seconds,
-        "",
-    ]
 
 
 def describe(error: Exception | None) -> str:
@@ -245,8 +190,3 @@ def describe(error: Exception | None) -> str:
     if isinstance(error, FanfoldError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; please report it"
-
-
-def _cell(text: str) -> str:
-    """A text without what would break a table: tabs, and all that anyone takes for a line end."""
-    return _BREAKS.sub(" ", text)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.archives.formats import Compression
+from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
 from fanfold.errors import PlanError
-from fanfold.objects import STDIN, Source
-from fanfold.params import DEFAULT_SLICE_BYTES, Params
+from fanfold.objects import STDIN, Source, shown
+from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
+from fanfold.report.run_record import Count, Crc, Question
+
+PLAN_SCHEMA = 2
+"""The version of the form of `plan.json`."""
+
+CHUNKS = "chunks"
+"""The folder of all plans' work."""
+
+PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
 MAX_ARRAY_SLICES = 10_000
 """The most children that an array job has."""
@@ -28,7 +38,7 @@ into ranges of its text."""
 CUTS: dict[Compression, Cut] = {"none": "ranges", "bgzf": "blocks"}
 
 
-class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
+class Slice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A range [start_byte, end_byte) of the object, or of its text when `Plan.cut` is ``text``.
 
     Attributes:
@@ -40,11 +50,11 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
         crc64nvme: the CRC-64/NVME of its text, in hexadecimal, if that was written out.
     """
 
-    index: int
-    start_byte: int
-    end_byte: int
+    index: Count
+    start_byte: Count
+    end_byte: Count
     object: str | None = None
-    crc64nvme: str | None = None
+    crc64nvme: Crc | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -52,44 +62,63 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.end_byte - self.start_byte
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A job: everything that a task needs beside its index.
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question and how its input is cut: everything that a task needs beside its index.
 
     Attributes:
         schema: the version of this form.
         version: the fanfold that made it.
-        job: a hash of source, parameters and version.
+        job: the hash of the question: source, parameters and version.
+        id: the hash of job, cut and `nonce`; what the plan's work is named after.
         source: the pinned input.
         compression: what its bytes are.
         parameters: what is asked.
         cut: how it is cut.
         slice_bytes: the size of a slice.
         slices: the slices; None while a stream that is inflated has not ended.
-        apart: whether the slices' own objects are not beside the plan: those of a plan in
-            ``results/<job>/`` are in ``chunks/<job>/`` then, where a bucket can let them expire.
+        apart: if true, slice objects are in ``chunks/<job>/`` of the bucket, where a lifecycle
+            rule can expire them, and not beside the slice results.
+        nonce: random when the question was asked afresh, so that no earlier work is taken up.
+        replaces: ids of the plans whose work goes when this one's report is there.
         object_crc64nvme: the CRC-64/NVME of the object, in hexadecimal, when the inflater made it.
         text_bytes: the length of the text, when the inflater counted it.
         object_bytes: the size of the object, when its source didn't tell (standard input).
+        gzi_crc64nvme: the CRC-64/NVME of the `.gzi` index, in hexadecimal, when the inflater made
+            it: of BGZF that can't be cut (standard input).
     """
 
     schema: int
     version: str
-    job: str
+    job: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
+    id: PlanId
     source: Source
     compression: Compression
     parameters: Params
     cut: Cut
-    slice_bytes: int
-    slices: tuple[Slice, ...] | None = None
+    slice_bytes: Annotated[int, msgspec.Meta(ge=1)]
+    slices: Annotated[tuple[Slice, ...], msgspec.Meta(min_length=1)] | None = None
     apart: bool = False
-    object_crc64nvme: str | None = None
-    text_bytes: int | None = None
-    object_bytes: int | None = None
+    nonce: str = ""
+    replaces: tuple[PlanId, ...] = ()
+    object_crc64nvme: Crc | None = None
+    text_bytes: Count | None = None
+    object_bytes: Count | None = None
+    gzi_crc64nvme: Crc | None = None
 
     @property
     def size_bytes(self) -> int:
         """The size of the object."""
         return self.source.size_bytes if self.object_bytes is None else self.object_bytes
+
+    @property
+    def question(self) -> Question:
+        """What the plan answers."""
+        return question_of(self.source, self.parameters)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the plan's work, relative to the plan's own."""
+        return f"{CHUNKS}/{self.id}"
 
     def known_slices(self) -> tuple[Slice, ...]:
         """The slices.
@@ -106,7 +135,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def chunk_name(self, index: int, suffix: str) -> str:
         """The name of a slice's file, relative to the plan's folder."""
-        return f"chunks/{self.source.name}.chunk{index:04d}.{suffix}"
+        return f"{self.folder}/{self.source.name}.chunk{index:04d}.{suffix}"
+
+    @property
+    def gzi_name(self) -> str:
+        """The name of the `.gzi` index that the inflater made."""
+        return f"{self.folder}/{self.source.name}.gzi"
 
     def object_name(self, index: int) -> str:
         """The name of a slice's own object."""
@@ -116,32 +150,56 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_plan(
-    source: Source, compression: Compression, parameters: Params, slice_bytes: int
+    source: Source,
+    compression: Compression,
+    parameters: Params,
+    slice_bytes: int,
+    *,
+    apart: bool = False,
+    nonce: str = "",
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
-    Standard input can't be cut, whatever it is.
+    Standard input can't be cut, whatever it is. The other arguments are fields of `Plan`.
     """
     cut = "text" if source.url == STDIN else CUTS.get(compression, "text")
+    job = job_of(source, parameters)
     return Plan(
-        schema=SCHEMA,
+        schema=PLAN_SCHEMA,
         version=VERSION,
-        job=job_of(source, parameters),
+        job=job,
+        id=_hash([job, cut, slice_bytes, apart, nonce]),
         source=source,
         compression=compression,
         parameters=parameters,
         cut=cut,
         slice_bytes=slice_bytes,
         slices=None if cut == "text" else cut_ranges(source.size_bytes, slice_bytes),
+        apart=apart,
+        nonce=nonce,
     )
 
 
 def job_of(source: Source, parameters: Params) -> str:
     """The identity of a job: the same for the same source, parameters and version."""
+    return _hash([SCHEMA, VERSION, source, parameters])
+
+
+def question_of(source: Source, parameters: Params) -> Question:
+    """What a run asks of a pinned input."""
+    return Question(
+        job=job_of(source, parameters),
+        location=shown(source.url),
+        name=source.name,
+        parameters=parameters,
+        version=VERSION,
+    )
+
+
+def _hash(identity: list[object]) -> str:
     import hashlib  # noqa: PLC0415 - slow to load, and nothing else needs it
 
-    identity = msgspec.json.encode([SCHEMA, VERSION, source, parameters])
-    return hashlib.sha256(identity).hexdigest()[:20]
+    return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:20]
 
 
 def cut_ranges(size_bytes: int, slice_bytes: int) -> tuple[Slice, ...]:
@@ -166,54 +224,77 @@ def array_slice_bytes(size_bytes: int, wanted_bytes: int) -> int:
 
 def encode_plan(plan: Plan) -> bytes:
     """The plan as `plan.json`."""
-    return msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n"
+    return encode_checked(plan)
 
 
 def decode_plan(data: bytes, where: str) -> Plan:
     """The plan in a `plan.json` that is at `where`.
 
     Raises:
-        PlanError: it is none, or was made by another version.
+        PlanError: it is none, is damaged, or was made by another version.
     """
     try:
-        made_by = msgspec.json.decode(data, type=_MadeBy)
-        if (made_by.schema, made_by.version) != (SCHEMA, VERSION):
+        made_by = decode_checked(data, MadeBy)
+        if (made_by.schema, made_by.version) != (PLAN_SCHEMA, VERSION):
             raise PlanError(
                 f"{where}: made by fanfold {made_by.version}, and this is {VERSION}:"
                 " use that one, or plan anew"
             )
-        plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"{where}: not a plan ({error}); plan anew") from error
-    if plan.job != job_of(plan.source, plan.parameters):
-        raise PlanError(f"{where}: its parameters were changed after it was made; plan anew")
-    size_bytes = plan.text_bytes if plan.cut == "text" else plan.source.size_bytes
-    if plan.slices is not None and not _tile(plan.slices, size_bytes):
-        raise PlanError(f"{where}: its slices don't tile the input; plan anew")
-    if PurePath(plan.source.name).name != plan.source.name or any(
-        each.object not in {None, plan.object_name(each.index)} for each in plan.slices or ()
-    ):
-        raise PlanError(f"{where}: names files outside its folder; plan anew")
+        plan = decode_checked(data, Plan)
+    except DamagedDocument as error:
+        raise PlanError(f"{where}: not a plan, or damaged ({error}); plan anew") from error
+    fault = _fault_of(plan)
+    if fault is not None:
+        raise PlanError(f"{where}: {fault}; plan anew")
     return plan
 
 
-def name_in_plan(data: bytes) -> str | None:
-    """The name of the input of a plan, of whatever version; None for what is no plan."""
-    try:
-        return msgspec.json.decode(data, type=_MadeBy).source.name
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
 class _Named(msgspec.Struct):
+    url: str
     name: str
 
 
-class _MadeBy(msgspec.Struct):
+class MadeBy(msgspec.Struct):
+    """What plans of every version say: what they answer."""
+
     schema: int
     version: str
     job: str
+    id: PlanId
     source: _Named
+    parameters: Params
+    replaces: tuple[PlanId, ...] = ()
+
+    @property
+    def question(self) -> Question:
+        """What the plan answers."""
+        location, name = shown(self.source.url), self.source.name
+        return Question(self.job, location, name, self.parameters, self.version)
+
+
+def _fault_of(plan: Plan) -> str | None:
+    """What contradicts itself in a plan whose checksum holds."""
+    source, k = plan.source, plan.parameters.k
+    if list(k) != sorted({*k} & {*range(1, MAX_K + 1)}):
+        return f"k can't be {list(k)}"
+    made = make_plan(
+        source,
+        plan.compression,
+        plan.parameters,
+        plan.slice_bytes,
+        apart=plan.apart,
+        nonce=plan.nonce,
+    )
+    if (plan.job, plan.id, plan.cut) != (made.job, made.id, made.cut):
+        return "its parameters were changed after it was made"
+    size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
+    if plan.slices is not None and not _tile(plan.slices, size_bytes):
+        return "its slices don't tile the input"
+    if PurePath(source.name).name != source.name or any(
+        each.object not in {None, plan.object_name(each.index)} for each in plan.slices or ()
+    ):
+        return "it names files outside its folder"
+    return None
 
 
 def _tile(slices: Sequence[Slice], size_bytes: int | None) -> bool:

@@ -6,8 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,22 +16,24 @@ from fanfold.engine.fan_out import Engine, available_cores, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import MissingSlicesError, ParameterError
 from fanfold.flow import tasks
-from fanfold.flow.finish import BASE_BYTES, Report, Scanned, fold_in
-from fanfold.flow.genome import Input
-from fanfold.flow.plan import Plan, array_slice_bytes, local_slice_bytes
-from fanfold.flow.run_folder import PLAN, Folder
-from fanfold.flow.scan import scan_slice
+from fanfold.flow.claim import Asked, check, claim
+from fanfold.flow.contents import read_finished
+from fanfold.flow.finish import BASE_BYTES, Scanned, fold_in, wait_for_lagging
+from fanfold.flow.genome import Genome
+from fanfold.flow.plan import array_slice_bytes, local_slice_bytes, question_of
+from fanfold.flow.publish import publisher_of
+from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text, scan_text
 from fanfold.objects import (
     STDIN,
     Source,
-    StoredChecksum,
     absolute,
     is_remote,
     open_place,
     stored_checksum,
 )
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.report.finished import Report
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -49,7 +52,7 @@ _ROUNDS = 3
 """How often slices are scanned whose results turn out to be missing or damaged."""
 
 
-class Question(NamedTuple):
+class Options(NamedTuple):
     """What is asked of an input, and how.
 
     Attributes:
@@ -105,17 +108,17 @@ def run(
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
     workers = affordable_workers(workers, memory_bytes, is_remote=is_remote(location))
-    question = Question(parameters, slice_bytes, memory_bytes, fresh)
+    options = Options(parameters, slice_bytes, memory_bytes, fresh)
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
-        return run_on(engine, Input(location, name), question, out, progress=progress)
+        return run_on(engine, Genome(location, name), options, out, progress=progress)
 
 
 def run_on(
     engine: Engine,
-    source: Input,
-    question: Question,
+    genome: Genome,
+    options: Options,
     out: str | os.PathLike[str] | None,
     *,
     progress: Progress | None = None,
@@ -123,69 +126,147 @@ def run_on(
 ) -> Report:
     """Answer a question about one input on an engine that may have other work too."""
     started = time.monotonic()
-    pinned = source.source
-    location = f"{pinned.name}.fanfold" if out is None else out
-    folder = Folder(open_place(location if engine.is_own else absolute(location)))
-    plan = None
-    if not question.fresh:
-        plan = tasks.plan_to_resume(folder, pinned, question.parameters)
-    if plan is None:
-        slice_bytes = question.slice_bytes or _default_slice_bytes(engine, pinned)
-        if not engine.is_own:
-            slice_bytes = array_slice_bytes(pinned.size_bytes, slice_bytes)
-        plan = source.plan(question.parameters, slice_bytes)
-        folder.clear(pinned.name, pinned)
-        folder.write_plan(plan)
-    elif folder.is_complete(plan):
-        return Report(folder, resumed=True, seconds=time.monotonic() - started)
-    else:
-        folder.sweep()
-    watch = Watch(pinned.size_bytes, progress, stopped)
-    job = _Job(engine, source, folder, watch)
+    source = genome.source
+    location = f"{source.name}.fanfold" if out is None else out
+    place = open_place(location if engine.is_own else absolute(location))
+    question = question_of(source, options.parameters)
+    master = None if options.fresh else read_finished(place, question)
+    if master is not None:
+        return Report(place, master, resumed=True, seconds=time.monotonic() - started)
+    slice_bytes = _slice_bytes(engine, source, options.slice_bytes)
+    asked = Asked(options.parameters, slice_bytes, options.fresh, is_named=out is not None)
+    check(place, genome, asked)
+    with publisher_of(place).hold(source.url):
+        master = None if options.fresh else read_finished(place, question)
+        is_finished = master is not None  # by the run that held the place until now
+        if master is None:
+            folder = claim(place, genome, asked)
+            watch = Watch(source.size_bytes, progress, stopped)
+            job = _Job(engine, genome, watch, started, options.memory_bytes)
+            master = _scan_and_fold(job, folder)
+    return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
+
+
+class _Job(NamedTuple):
+    engine: Engine
+    genome: Genome
+    watch: Watch
+    started: float
+    memory_bytes: int | None
+
+
+def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
+    """The report, once every slice has a result; those that are lost or damaged are made again."""
+    source = job.genome.source
     # Asked for meanwhile: the ETag is pinned, and a connection to S3 takes its time.
     asking = ThreadPoolExecutor(1, "fanfold-checksum")
-    checksum = asking.submit(stored_checksum, pinned)
-    try:
-        return _scan_and_fold(job, plan, started, checksum.result, question.memory_bytes)
-    finally:
-        asking.shutdown(wait=False, cancel_futures=True)
-
-
-def _scan_and_fold(
-    job: _Job,
-    plan: Plan,
-    started: float,
-    checksum: Callable[[], StoredChecksum],
-    memory_bytes: int | None,
-) -> Report:
-    """Scan what is unfinished, and fold; again what turns out to be lost or damaged."""
-    engine, source, folder, watch = job
+    checksum = asking.submit(stored_checksum, source)
+    scan = _scan_here if job.engine.is_own else _scan_elsewhere
     lost: tuple[int, ...] = ()
     redone: set[int] = set()
-    for rounds_left in reversed(range(_ROUNDS)):
-        plan = _scan(job, plan, lost)
-        scanned = Scanned(
-            engine.name,
-            engine.workers,
-            started,
-            time.monotonic() - started,
-            tuple(sorted(redone)),
-        )
-        try:
-            return fold_in(
-                plan, folder, watch, scanned, checksum=checksum, memory_bytes=memory_bytes
+    try:
+        for rounds_left in reversed(range(_ROUNDS)):
+            folder = scan(job, folder, lost)
+            try:
+                return fold_in(
+                    folder,
+                    job.watch,
+                    Scanned(
+                        job.engine.name,
+                        job.engine.workers,
+                        job.started,
+                        time.monotonic() - job.started,
+                        tuple(sorted(redone)),
+                    ),
+                    checksum=checksum.result,
+                    memory_bytes=job.memory_bytes,
+                    hold=nullcontext,
+                )
+            except MissingSlicesError as error:
+                if not rounds_left or source.url == STDIN:
+                    raise
+                lost = error.indexes
+            redone.update(lost)
+            logging.getLogger("fanfold").warning(
+                "%s: results of slices were lost or damaged; scanning again: %s",
+                source.name,
+                ", ".join(map(str, lost)),
             )
-        except MissingSlicesError as error:
-            if not rounds_left or source.source.url == STDIN:
-                raise
-            lost = error.indexes
-        redone.update(lost)
-        logging.getLogger("fanfold").warning(
-            "%s: results of slices were lost or damaged; scanning again: %s",
-            source.source.name,
-            ", ".join(map(str, lost)),
-        )
+    finally:
+        asking.shutdown(wait=False, cancel_futures=True)
     raise AssertionError("the last round returns or raises")
+
+
+def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
+    """Scan the slices that were lost, or all without a result, on threads of this process."""
+    wanted = _find_wanted(folder, lost)
+    if wanted is None:
+        return _scan_stream(job, folder)
+    _pass_over_others(job, folder, wanted)
+    fan_out(
+        job.engine,
+        lambda index: tasks.scan_into(folder, index, job.watch),
+        sorted(wanted),
+        lambda _index, _result: None,
+        job.watch,
+    )
+    return folder
+
+
+def _scan_elsewhere(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
+    """Have slices scanned by workers that get the plan's URL, its id and an index."""
+    wanted = _find_wanted(folder, lost)
+    if wanted is None:
+        folder = _write_out(job, folder)
+        wanted = set(lost) or folder.missing()
+    watch, plan = job.watch, folder.plan
+    if plan.cut == "text":
+        watch.start_over(plan.text_bytes or 0)
+    _pass_over_others(job, folder, wanted)
+
+    def done(index: int, read_bytes: int) -> None:
+        watch.pass_over(folder.slices[index].size_bytes, read_bytes)
+
+    task = partial(tasks.task, folder.plan_url, plan_id=plan.id)
+    fan_out(job.engine, task, sorted(wanted), done, watch)
+    wait_for_lagging(folder)
+    return folder
+
+
+def _find_wanted(folder: RunFolder, lost: Sequence[int]) -> set[int] | None:
+    """The slices to scan; None if the input has to be inflated for them first."""
+    if folder.plan.slices is None:
+        return None
+    wanted = set(lost) or folder.missing()
+    return None if folder.lacks_objects(wanted) else wanted
+
+
+def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
+    for each in folder.slices:
+        if each.index not in wanted:
+            job.watch.pass_over(each.size_bytes)
+
+
+def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
+    """Inflate an input that can't be cut, and scan its text on the way."""
+    plan = scan_text(folder, job.genome.blocks(), job.watch.advance)
+    publisher_of(folder.place).update(plan)
+    return folder.with_plan(plan)
+
+
+def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
+    """Inflate an input that can't be cut, and write its text out for workers to scan."""
+    watch, plan = job.watch, folder.plan
+    if plan.source.url == STDIN:
+        plan = plan_text(folder, job.genome.blocks(), watch.advance)
+        publisher_of(folder.place).update(plan)
+        return folder.with_plan(plan)
+
+    def done(_: str, read_bytes: int) -> None:
+        watch.pass_over(plan.source.size_bytes, read_bytes)
+
+    fan_out(job.engine, partial(tasks.inflate, plan_id=plan.id), [folder.plan_url], done, watch)
+    return tasks.open_plan(folder.plan_url, plan.id)
 
 
 def affordable_workers(
@@ -209,66 +290,15 @@ def affordable_workers(
     return min(wanted, (memory_bytes - BASE_BYTES) // worker_bytes)
 
 
-def _default_slice_bytes(engine: Engine, source: Source) -> int:
-    if source.url == STDIN:
-        return DEFAULT_SLICE_BYTES if engine.is_own else _STDIN_SLICE_BYTES
-    slice_bytes = local_slice_bytes(source.size_bytes, engine.workers or _WORKERS_AT_MOST)
-    return slice_bytes if engine.workers else max(slice_bytes, _MIN_SENT_SLICE_BYTES)
-
-
-class _Job(NamedTuple):
-    engine: Engine
-    source: Input
-    folder: Folder
-    watch: Watch
-
-
-def _scan(job: _Job, plan: Plan, lost: Sequence[int]) -> Plan:
-    """Have the slices scanned that were lost, or all that have no result; the plan with them."""
-    engine, _, folder, watch = job
-    if plan.slices is not None:
-        wanted = set(lost) or folder.unfinished(plan)
-    if plan.slices is None or folder.lacks_objects(plan, wanted):
-        plan = _inflate(job, plan)
-        if engine.is_own:
-            return plan
-        wanted = set(lost) or folder.unfinished(plan)
-    if not engine.is_own and plan.cut == "text":
-        watch.start_over(plan.text_bytes or 0)
-    for each in plan.known_slices():
-        if each.index not in wanted:
-            watch.pass_over(each.size_bytes)
-
-    def scan_here(index: int) -> int:
-        watch.advance(0)
-        each = plan.known_slices()[index]
-        folder.keep(scan_slice(plan, each, folder.objects(plan), watch.advance), plan)
-        return 0
-
-    def done(index: int, read_bytes: int) -> None:
-        if not engine.is_own:
-            watch.pass_over(plan.known_slices()[index].size_bytes, read_bytes)
-
-    task = scan_here if engine.is_own else partial(tasks.task, folder.place.where(PLAN))
-    fan_out(engine, task, sorted(wanted), done, watch)
-    return plan
-
-
-def _inflate(job: _Job, plan: Plan) -> Plan:
-    """The plan with its slices of text: scanned already, or written out for others to scan."""
-    engine, source, folder, watch = job
+def _slice_bytes(engine: Engine, source: Source, wanted_bytes: int | None) -> int:
+    """The size of a slice: what is wanted, or what suits the input and the engine."""
+    size_bytes = source.size_bytes
     if engine.is_own:
-        plan = scan_text(plan, folder, source.blocks(), watch.advance)
-    elif plan.source.url == STDIN:
-        plan = plan_text(plan, folder, source.blocks(), watch.advance)
-    else:
-        where = folder.place.where(PLAN)
-        size_bytes = plan.source.size_bytes
-
-        def done(_: str, read_bytes: int) -> None:
-            watch.pass_over(size_bytes, read_bytes)
-
-        fan_out(engine, tasks.inflate, [where], done, watch)
-        return tasks.open_plan(where)[0]
-    folder.write_plan(plan)
-    return plan
+        default_bytes = local_slice_bytes(size_bytes, engine.workers or 1)
+        return wanted_bytes or (DEFAULT_SLICE_BYTES if source.url == STDIN else default_bytes)
+    default_bytes = local_slice_bytes(size_bytes, engine.workers or _WORKERS_AT_MOST)
+    if source.url == STDIN:
+        default_bytes = _STDIN_SLICE_BYTES
+    elif engine.workers is None:
+        default_bytes = max(default_bytes, _MIN_SENT_SLICE_BYTES)
+    return array_slice_bytes(size_bytes, wanted_bytes or default_bytes)

@@ -11,11 +11,9 @@ from array import array
 import msgspec
 
 from fanfold._kernel import Summary, crc64nvme
+from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
 from fanfold.flow.plan import Plan
 from fanfold.report.ratio import percent
-
-_HEAD = b'{\n "checksum": "%016x",'
-_HEAD_BYTES = len(_HEAD % 0)
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -79,6 +77,7 @@ class SliceResult(msgspec.Struct, frozen=True):
 class _Document(msgspec.Struct, kw_only=True):
     fanfold: str
     job: str
+    plan: str
     index: int
     start_byte: int
     end_byte: int
@@ -110,6 +109,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
     document = _Document(
         fanfold=plan.version,
         job=plan.job,
+        plan=plan.id,
         index=result.index,
         start_byte=result.start_byte,
         end_byte=result.end_byte,
@@ -132,8 +132,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
         else None,
         state=msgspec.Raw(summary.state_json()),
     )
-    body = msgspec.json.format(msgspec.json.encode(document), indent=1)[1:] + b"\n"
-    return _HEAD % crc64nvme(body) + body, rows or None
+    return encode_checked(document), rows or None
 
 
 class DamagedResult(Exception):  # noqa: N818 - not an error of the user's: the slice is done again
@@ -156,15 +155,12 @@ class KeptResult:
     """
 
     def __init__(self, data: bytes, plan: Plan, index: int) -> None:
-        body = memoryview(data)[_HEAD_BYTES:]
-        if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
-            raise DamagedResult
         try:
-            self._document = msgspec.json.decode(data, type=_Document)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._document = decode_checked(data, _Document)
+        except DamagedDocument as error:
             raise DamagedResult from error
         document = self._document
-        if (document.job, document.index) != (plan.job, index):
+        if (document.plan, document.index) != (plan.id, index):
             raise DamagedResult
         if plan.slices is not None:
             each = plan.slices[index]

@@ -1,4 +1,4 @@
-"""The three verbs of an array of tasks: plan, task, fold. `run` drives the same parts."""
+"""The verbs of an array of tasks: plan, inflate, task, fold. `run` drives the same parts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from collections.abc import Iterable
 
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import ParameterError, PlanError
-from fanfold.flow.finish import Report, Scanned, fold_in
-from fanfold.flow.genome import Input
-from fanfold.flow.plan import Plan, array_slice_bytes, job_of
-from fanfold.flow.run_folder import PLAN, Folder
+from fanfold.flow.claim import Asked, check, claim
+from fanfold.flow.contents import read_finished
+from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
+from fanfold.flow.genome import Genome
+from fanfold.flow.plan import array_slice_bytes
+from fanfold.flow.publish import publisher_of
+from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
-from fanfold.objects import (
-    Source,
-    open_place,
-    read_blocks,
-    split_location,
-    stored_checksum,
-)
-from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
+from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, check_params, check_positive
+from fanfold.report.finished import Report
 
 
 def plan(
@@ -34,65 +32,84 @@ def plan(
     fresh: bool = False,
     name: str | None = None,
     progress: Progress | None = None,
-) -> Plan:
+) -> RunFolder:
     """Plan a job for an array of tasks, at most 10,000: write ``plan.json`` into `out`.
 
     An archive that can't be cut is inflated, and its text written beside the plan. Arguments are
     as in `run`; ``slice_bytes`` is 100 MiB when None, and more where that made too many slices.
+
+    Returns:
+        The plan, and where it lies; `task` and `fold` take it, or the path or URL of its file.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
-    folder = Folder(open_place(out))
-    source = Input(location, name)
-    size_bytes = source.source.size_bytes
+    place = open_place(out)
+    genome = Genome(location, name)
+    size_bytes = genome.source.size_bytes
     wanted_bytes = DEFAULT_SLICE_BYTES if slice_bytes is None else slice_bytes
-    there = None if fresh else plan_to_resume(folder, source.source, parameters)
-    if there is not None and there.slices is not None:
-        return there
-    made = source.plan(parameters, array_slice_bytes(size_bytes, wanted_bytes))
-    folder.clear(source.source.name, source.source)
-    if made.slices is None:
-        folder.write_plan(made)
-        watch = Watch(size_bytes, progress)
-        made = plan_text(made, folder, source.blocks(), watch.advance)
-    folder.write_plan(made)
-    return made
+    asked = Asked(parameters, array_slice_bytes(size_bytes, wanted_bytes), fresh, is_named=True)
+    publisher = publisher_of(place)
+    check(place, genome, asked)
+    with publisher.hold(genome.source.url):
+        folder = claim(place, genome, asked)
+        if folder.plan.slices is None or folder.lacks_objects(folder.missing()):
+            watch = Watch(size_bytes, progress)
+            folder = folder.with_plan(plan_text(folder, genome.blocks(), watch.advance))
+            publisher.update(folder.plan)
+    return folder
 
 
-def task(plan_location: str | os.PathLike[str], index: int) -> int:
+def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | None = None) -> int:
     """Scan one slice of a plan, unless its result is there already; bytes of input that it read.
+
+    Args:
+        plan_location: the path or URL of a ``plan.json``.
+        index: the slice, from 0.
+        plan_id: the plan that is meant; whichever is there when None.
 
     Raises:
         ParameterError: the plan has no such slice.
+        PlanError: there is no plan, or another one than is meant.
         FanfoldError: see `fanfold.errors`.
     """
-    plan, folder = open_plan(plan_location)
-    slices = plan.known_slices()
-    if not 0 <= index < len(slices):
+    folder = open_plan(plan_location, plan_id)
+    if not 0 <= index < len(folder.slices):
         raise ParameterError(
-            f"{plan_location}: there is no slice {index}; the plan has 0 to {len(slices) - 1}"
+            f"{plan_location}: there is no slice {index}; the plan has 0 to"
+            f" {len(folder.slices) - 1}"
         )
-    if folder.kept(plan, index) is not None:
+    if folder.get(index) is not None:
         return 0
-    watch = Watch(slices[index].size_bytes, None)
-    folder.keep(scan_slice(plan, slices[index], folder.objects(plan), watch.advance), plan)
+    watch = Watch(folder.slices[index].size_bytes, None)
+    scan_into(folder, index, watch)
     return watch.read_bytes
 
 
-def inflate(plan_location: str | os.PathLike[str]) -> int:
+def scan_into(folder: RunFolder, index: int, watch: Watch) -> None:
+    """Scan one slice, and keep its result."""
+    watch.check()
+    each = folder.slices[index]
+    folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance))
+
+
+def inflate(plan_location: str | os.PathLike[str], *, plan_id: str | None = None) -> int:
     """Write out the text of a plan's input, which can't be cut; bytes of input that were read.
+
+    Args:
+        plan_location: see `task`.
+        plan_id: see `task`.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
-    plan, folder = open_plan(plan_location)
-    source = plan.source
+    folder = open_plan(plan_location, plan_id)
+    source = folder.plan.source
     watch = Watch(source.size_bytes, None)
     blocks = read_blocks(source, 0, source.size_bytes)
-    folder.write_plan(plan_text(plan, folder, blocks, watch.advance))
+    publisher_of(folder.place).update(plan_text(folder, blocks, watch.advance))
     return watch.read_bytes
 
 
@@ -104,36 +121,37 @@ def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = No
         FanfoldError: see `fanfold.errors`.
     """
     started = time.monotonic()
-    plan, folder = open_plan(plan_location)
-    watch = Watch(plan.size_bytes, None)
-    return fold_in(
-        plan,
-        folder,
-        watch,
-        Scanned("array", None, started),
-        checksum=lambda: stored_checksum(plan.source),
-        memory_bytes=memory_bytes,
-    )
+    folder = open_plan(plan_location)
+    plan, place = folder.plan, folder.place
+    master = read_finished(place, plan.question)
+    is_finished = master is not None
+    if master is None:
+        wait_for_lagging(folder)
+        master = fold_in(
+            folder,
+            Watch(plan.size_bytes, None),
+            Scanned("array", None, started),
+            checksum=lambda: stored_checksum(plan.source),
+            memory_bytes=memory_bytes,
+            hold=lambda: publisher_of(place).hold(plan.source.url),
+        )
+    return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 
 
-def open_plan(location: str | os.PathLike[str]) -> tuple[Plan, Folder]:
-    """The plan at a path or URL, and the folder or prefix that it is in.
+def open_plan(location: str | os.PathLike[str], plan_id: str | None = None) -> RunFolder:
+    """The plan at a path or URL, with its files.
 
     Raises:
-        PlanError: there is none, or it can't be used.
+        PlanError: there is none, it can't be used, or it is another than `plan_id`.
     """
     where, name = split_location(location)
-    folder = Folder(open_place(where))
-    found = folder.read_plan() if name == PLAN else None
-    if found is None:
+    if name != PLAN:
         raise PlanError(f"{os.fspath(location)}: can't be read: there is no plan.json there")
-    return found, folder
-
-
-def plan_to_resume(folder: Folder, source: Source, parameters: Params) -> Plan | None:
-    """The plan of the same job that is there, if there is one."""
-    try:
-        plan = folder.read_plan()
-    except PlanError:
-        return None
-    return plan if plan is not None and plan.job == job_of(source, parameters) else None
+    place = open_place(where)
+    folder = open_run(place)
+    if plan_id not in {None, folder.plan.id} and place.lags:
+        time.sleep(LAG_SECONDS)
+        folder = open_run(place)
+    if plan_id not in {None, folder.plan.id}:
+        raise PlanError(f"{folder.plan_url}: another run has replaced the plan; run again")
+    return folder

@@ -16,7 +16,7 @@ from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, ParameterError
 from fanfold.flow.plan import MAX_ARRAY_SLICES, Plan, Slice
-from fanfold.flow.run_folder import Folder, index_name
+from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import Watch, scan_stream
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import check_unchanged
@@ -28,36 +28,35 @@ _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
 """Slices double in size every so many, from there on: the text's end isn't known."""
 
 
-def scan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
+def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
     """Inflate a plan's input, and scan its text slice by slice; the plan that results.
 
     Slices whose result is there are not scanned again.
 
     Args:
-        plan: the plan.
-        folder: where its results go.
+        folder: the plan, and where its results go.
         blocks: all bytes of the input, in order; each is done with when the next is asked for.
         watch: is told of bytes of the input that were read.
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
     """
-    slices: list[Slice] = []
+    plan, slices = folder.plan, list[Slice]()
     with _Inflating(plan, blocks, watch) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
-            if folder.kept(plan, index) is None:
+            if folder.get(index) is None:
                 result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces)
-                folder.keep(_ending(result, text.position_byte), plan)
+                folder.put(_ending(result, text.position_byte))
             for _ in pieces:
                 pass
             slices.append(Slice(index, start_byte, text.position_byte))
-    return _finish(plan, folder, slices, inflating)
+    return _whole_plan(folder, slices, inflating)
 
 
-def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
+def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
     """Inflate a plan's input, and write its text out in slices for tasks; the plan that results.
 
     Args and errors are those of `scan_text`, and
@@ -66,8 +65,7 @@ def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: W
         ParameterError: the text makes too many slices.
         OutputError: a file can't be written.
     """
-    slices: list[Slice] = []
-    objects = folder.objects(plan)
+    plan, slices = folder.plan, list[Slice]()
     with _Inflating(plan, blocks, watch) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
@@ -79,11 +77,11 @@ def plan_text(plan: Plan, folder: Folder, blocks: Iterable[memoryview], watch: W
                 )
             name = plan.object_name(index)
             pieces = _Summed(text.take(_slice_bytes(plan, index)))
-            objects.write(name, pieces)
+            folder.objects.write(name, pieces)
             slices.append(
                 Slice(index, start_byte, text.position_byte, name, f"{pieces.crc64nvme:016x}")
             )
-    return _finish(plan, folder, slices, inflating)
+    return _whole_plan(folder, slices, inflating)
 
 
 def _slice_bytes(plan: Plan, index: int) -> int:
@@ -94,11 +92,14 @@ def _ending(result: SliceResult, end_byte: int) -> SliceResult:
     return msgspec.structs.replace(result, end_byte=end_byte, owned_end_byte=end_byte)
 
 
-def _finish(plan: Plan, folder: Folder, slices: list[Slice], inflating: _Inflating) -> Plan:
+def _whole_plan(folder: RunFolder, slices: list[Slice], inflating: _Inflating) -> Plan:
+    gzi_crc = None
     if inflating.gzi is not None:
-        folder.place.write(index_name(plan, "gzi"), inflating.gzi)
+        folder.place.write(folder.plan.gzi_name, inflating.gzi)
+        gzi_crc = f"{crc64nvme(inflating.gzi):016x}"
     return msgspec.structs.replace(
-        plan,
+        folder.plan,
+        gzi_crc64nvme=gzi_crc,
         slices=tuple(slices),
         object_crc64nvme=f"{inflating.crc64nvme:016x}",
         text_bytes=slices[-1].end_byte,

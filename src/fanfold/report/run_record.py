@@ -1,16 +1,29 @@
-"""The record of a folder: which files fanfold wrote there, and the size and checksum of each.
+"""What `run.json` says: what is true of one run only, and the record that proves its report.
 
-A record lies under the key ``record`` of a JSON document, with a checksum of its own. It gives the
-right to replace the files that it names, and it proves that they are what was written.
+The record names every file of the report, with its size and CRC-64/NVME. It gives the right to
+replace these files, and it proves that they are what was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
 from fanfold._kernel import crc64nvme
+from fanfold.params import Params
+
+MASTER = "master.json"
+RUN = "run.json"
+SEQUENCES = "sequences.tsv"
+GAPS = "gaps.bed"
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Crc = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+
+_INDEX = re.compile(r"[^/\0]+\.(?:fai|gzi)")
 
 
 class FileFacts(msgspec.Struct, frozen=True):
@@ -21,25 +34,110 @@ class FileFacts(msgspec.Struct, frozen=True):
         crc64nvme: its CRC-64/NVME, in hexadecimal.
     """
 
-    size_bytes: int
-    crc64nvme: str
+    size_bytes: Count
+    crc64nvme: Crc
 
 
-class Record(msgspec.Struct, frozen=True):
-    """The files of one report, or of a collection of reports.
+class Question(msgspec.Struct, frozen=True):
+    """What was asked.
 
     Attributes:
-        job: the job that the files answer; empty for a collection.
-        files: each file's facts, by name.
-        checksum: the CRC-64/NVME of job and files, in hexadecimal.
+        job: a hash of the pinned input, the parameters and the version.
+        location: the input's path, or its URL without a query.
+        name: the input's base name.
+        parameters: what changes the answer.
+        version: the fanfold that answers.
     """
 
     job: str
+    location: str
+    name: str
+    parameters: Params
+    version: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The files of a report.
+
+    Attributes:
+        question: the question that they answer.
+        files: each file's facts, by name; all but `run.json`, which holds them.
+    """
+
+    question: Question
     files: dict[str, FileFacts]
-    checksum: str
 
 
-class _Document(msgspec.Struct):
+class SourceOfRun(msgspec.Struct, frozen=True):
+    """The input: its URL without a query, and what pinned it."""
+
+    url: str
+    etag: str
+
+
+class EngineOfRun(msgspec.Struct, frozen=True):
+    """What ran the tasks, and on how many workers if that is known."""
+
+    name: str
+    workers: int | None
+
+
+class SlicesOfRun(msgspec.Struct, frozen=True):
+    """How the input was cut, and which slices were scanned again because a result was lost."""
+
+    count: int
+    slice_bytes: int
+    cut: str
+    tile: str
+    redone: tuple[int, ...]
+
+
+class StoredChecksumOfRun(msgspec.Struct, frozen=True):
+    """The CRC-64/NVME that the store keeps, and ``equal``, or why there is none."""
+
+    crc64nvme: str | None
+    verdict: str
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """The versions of what ran."""
+
+    fanfold: str
+    python: str
+    platform: str
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """All of `run.json`.
+
+    Attributes:
+        job: the hash of the question.
+        plan: the id of the plan.
+        source: the input.
+        engine: what ran the tasks.
+        slices: how the input was cut.
+        stored_checksum: what the store says of the input's bytes.
+        read_bytes: bytes of the input that were read.
+        scan_seconds: how long the scan took.
+        seconds: how long all of it took.
+        cpu_seconds: CPU time of this process.
+        peak_memory_bytes: the most memory that this process had.
+        versions: what ran.
+        record: what proves the report.
+    """
+
+    job: str
+    plan: str
+    source: SourceOfRun
+    engine: EngineOfRun
+    slices: SlicesOfRun
+    stored_checksum: StoredChecksumOfRun
+    read_bytes: int
+    scan_seconds: float
+    seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    versions: Versions
     record: Record
 
 
@@ -68,19 +166,6 @@ def facts_of(data: bytes) -> FileFacts:
     return FileFacts(len(data), f"{crc64nvme(data):016x}")
 
 
-def make_record(job: str, files: Mapping[str, FileFacts]) -> Record:
-    """The record of some files."""
-    return Record(job, dict(files), _checksum(job, files))
-
-
-def decode_record(data: bytes) -> Record | None:
-    """The record in a JSON document; None if it holds no valid one."""
-    try:
-        record = msgspec.json.decode(data, type=_Document).record
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return record if record.checksum == _checksum(record.job, record.files) else None
-
-
-def _checksum(job: str, files: Mapping[str, FileFacts]) -> str:
-    return f"{crc64nvme(msgspec.json.encode([job, sorted(files.items())])):016x}"
+def is_report_file(name: str) -> bool:
+    """Whether a file of a report can have a name: no folder, no way up, no other file's name."""
+    return name in {MASTER, RUN, SEQUENCES, GAPS} or _INDEX.fullmatch(name) is not None

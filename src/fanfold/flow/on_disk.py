@@ -1,0 +1,179 @@
+"""Plans and reports in a folder on disk.
+
+    .fanfold/lock           held while a run is at work
+    .fanfold/<token>/       a whole report that waits
+    publish.json            the commit: before it the old report is whole, after it the new one is,
+                            and whoever holds the folder next moves into place what still waits
+
+Safety comes from the order of these steps. The lock only keeps two runs from working for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from fanfold.checked_json import encode_checked
+from fanfold.errors import OutputError
+from fanfold.flow.contents import (
+    PUBLISH,
+    Contents,
+    Publication,
+    has_facts,
+    in_the_way,
+    read_contents,
+    read_finished,
+    read_publication,
+)
+from fanfold.flow.plan import Plan, encode_plan
+from fanfold.flow.publication import (
+    NewReport,
+    changed_meanwhile,
+    check_claim,
+    remove_work,
+    replacing,
+)
+from fanfold.flow.run_folder import PLAN
+from fanfold.objects import STATE, LocalPlace, is_any
+from fanfold.report.run_record import (
+    MASTER,
+    RUN,
+    FileFacts,
+    MeasuredWriter,
+    Question,
+    Record,
+    facts_of,
+    is_report_file,
+)
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class OnDisk:
+    """Writes plans and reports into a folder; see `Publisher`.
+
+    Args:
+        place: the folder.
+    """
+
+    def __init__(self, place: LocalPlace) -> None:
+        self._place = place
+
+    @contextmanager
+    def hold(self, location: str) -> Iterator[None]:
+        """Hold the folder's lock, and finish a publication that was interrupted."""
+        with self._place.lock() as is_held:
+            publication = read_publication(self._place)
+            if publication is not None:
+                self._finish(publication, location)
+            if is_held:  # else another may be writing there
+                self._sweep()
+            yield
+
+    def claim(self, plan: Plan, contents: Contents) -> Plan:
+        """Write a plan that lists the ones whose work goes when its report is there."""
+        plan = replacing(self._place, plan, contents)
+        self.update(plan)
+        return plan
+
+    def update(self, plan: Plan) -> None:
+        """Write `plan.json`, synced."""
+        self._place.prepare(plan.folder)
+        self._place.write(PLAN, encode_plan(plan), durable=True)
+
+    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> Record:
+        """Write the whole report aside, commit it, and move it into place."""
+        token = os.urandom(16).hex()
+        staging = f"{STATE}/{token}"
+        try:
+            self._place.prepare(staging)
+            files, record = self._stage(staging, question, report)
+            self._place.sync(staging)
+            self._place.sync(STATE)
+            publication = self._publication(question, token, files, plan)
+        except BaseException:
+            with suppress(OutputError):
+                self._discard(staging)
+            raise
+        # Whatever happens from here on, what was staged is for the next run to judge.
+        self._place.write(PUBLISH, encode_checked(publication), durable=True)
+        self._finish(publication, question.location)
+        if read_finished(self._place, question) != report.master:
+            raise changed_meanwhile(self._place)
+        return record
+
+    def _stage(
+        self, staging: str, question: Question, report: NewReport
+    ) -> tuple[dict[str, FileFacts], Record]:
+        files: dict[str, FileFacts] = {}
+        for name, write in report.tables:
+            with self._place.writing(f"{staging}/{name}", durable=True) as file:
+                measured = MeasuredWriter(file.write)
+                write(measured)
+            files[name] = measured.facts
+        files[MASTER] = facts_of(report.master)
+        self._place.write(f"{staging}/{MASTER}", report.master, durable=True)
+        record = Record(question, dict(files))
+        run = report.run(record)
+        files[RUN] = facts_of(run)
+        self._place.write(f"{staging}/{RUN}", run, durable=True)
+        return files, record
+
+    def _publication(
+        self, question: Question, token: str, files: dict[str, FileFacts], plan: Plan | None
+    ) -> Publication:
+        """What is committed; every name that it would replace or remove is checked before."""
+        if plan is not None:
+            check_claim(self._place, plan)
+        contents = read_contents(self._place)
+        for name, kind in self._place.kinds(files).items():
+            if kind != "file" or (
+                name not in {RUN, *contents.owned} and not has_facts(self._place, name, files[name])
+            ):
+                raise in_the_way(self._place.where(name))
+        goes = sorted(contents.owned - files.keys())
+        for name in (*files, *goes):
+            if is_any(self._place.where(name), [question.location]):
+                raise in_the_way(self._place.where(name))
+        replaces = () if plan is None or contents.plan is None else contents.plan.replaces
+        return Publication(question, token, files, tuple(goes), replaces)
+
+    def _finish(self, publication: Publication, location: str) -> None:
+        """Move a committed report into place. Can be done again, and by two at once."""
+        place, files = self._place, publication.files
+        inputs = [location, publication.question.location]
+        done = {name for name, facts in files.items() if has_facts(place, name, facts)}
+        if MASTER not in done:
+            place.remove([MASTER])
+            place.sync()  # a power cut must not bring it back beside new tables
+        tables = files.keys() - {RUN, MASTER}
+        for name in (*sorted(tables), RUN):
+            if name not in done:
+                place.move(f"{publication.staging}/{name}", name)
+        if MASTER not in done:
+            place.sync()  # nor lose tables beside a new master.json
+            place.move(f"{publication.staging}/{MASTER}", MASTER)
+        place.sync()
+        goes = place.kinds(publication.goes)
+        place.remove(
+            name for name in goes if goes[name] == "file" and not is_any(place.where(name), inputs)
+        )
+        remove_work(place, publication.replaces, inputs)
+        if read_publication(place) == publication:
+            place.remove([PUBLISH])
+        self._discard(publication.staging)
+
+    def _sweep(self) -> None:
+        """Remove reports that were staged and never committed, and half-written files."""
+        for token in self._place.folders(STATE):
+            if _TOKEN.fullmatch(token):
+                self._discard(f"{STATE}/{token}")
+        self._place.sweep()
+
+    def _discard(self, staging: str) -> None:
+        staged = [name for name in self._place.sizes(staging) if is_report_file(name)]
+        self._place.remove(f"{staging}/{name}" for name in staged)
+        self._place.sweep(staging)
+        self._place.remove_folder(staging)

@@ -1,0 +1,127 @@
+"""How a plan and its report come into a folder or prefix: one interface, on disk and in a store.
+
+    hold ──▶ claim (plan.json) ──▶ … slices … ──▶ publish (the report, master.json last)
+
+Whatever fails or is killed before the report is whole leaves the one that was there as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from fanfold.errors import OutputError, PlanError
+from fanfold.flow.contents import Contents
+from fanfold.flow.plan import CHUNKS, Plan
+from fanfold.flow.run_folder import PLAN, read_plan
+from fanfold.objects import Place, is_any
+from fanfold.report.run_record import Question, Record
+
+WriteTable = Callable[[Callable[[bytes], object]], object]
+
+_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa)|gzi)", re.DOTALL)
+
+
+class NewReport(NamedTuple):
+    """A report that is proven, and not written yet.
+
+    Attributes:
+        tables: the name of each table, and what writes it, the same bytes at every call.
+        master: the bytes of `master.json`.
+        run: makes the bytes of `run.json` with a record.
+    """
+
+    tables: Sequence[tuple[str, WriteTable]]
+    master: bytes
+    run: Callable[[Record], bytes]
+
+
+class Publisher(Protocol):
+    """Writes plans and reports into one place."""
+
+    def hold(self, location: str) -> AbstractContextManager[object]:
+        """Keep others out for the length of the block, where that can be, and finish their work.
+
+        Args:
+            location: the input's, which is never touched.
+
+        Raises:
+            OutputError: another run is at work here.
+        """
+
+    def claim(self, plan: Plan, contents: Contents) -> Plan:
+        """Make a plan the one of this place; it with the plans that it replaces.
+
+        Args:
+            plan: the plan.
+            contents: what was there when it was decided that the plan may go here.
+
+        Raises:
+            OutputError: it can't be written, or another run was faster.
+        """
+
+    def update(self, plan: Plan) -> None:
+        """Write what the plan of this place knows more by now; raises as `claim`."""
+
+    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> Record:
+        """Write a report, `master.json` last.
+
+        Args:
+            question: what it answers.
+            report: the report.
+            plan: the plan of this place, which has to be there still; None for a report that was
+                made elsewhere.
+
+        Raises:
+            OutputError: it can't be written, or another run has replaced the plan.
+        """
+
+
+def check_claim(place: Place, plan: Plan) -> Plan:
+    """Check that a plan is still the one of its place; it as it is there.
+
+    Raises:
+        OutputError: another is, or none.
+    """
+    try:
+        found = read_plan(place)
+    except PlanError as error:
+        raise OutputError(f"{error}; its run has taken this folder over") from error
+    if found is None or found.id != plan.id:
+        other = "it is gone" if found is None else f"it is of {found.source.url} now"
+        raise OutputError(
+            f"{place.where(PLAN)}: another run has replaced it ({other}); nothing was reported."
+            " Give another --out"
+        )
+    return found
+
+
+def changed_meanwhile(place: Place) -> OutputError:
+    """The error of a report that another run has overwritten in part."""
+    return OutputError(
+        f"{place.url}: the report was changed while it was written: another run is at work here."
+        " Run again when it is done, or give another --out"
+    )
+
+
+def replacing(place: Place, plan: Plan, contents: Contents) -> Plan:
+    """A plan with the ids of those whose work is here and goes when its report is there."""
+    there = {each for each in contents.plans if place.sizes(f"{CHUNKS}/{each}")}
+    return msgspec.structs.replace(plan, replaces=tuple(sorted(there - {plan.id})))
+
+
+def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> None:
+    """Remove the work of plans that were replaced: their folders in `chunks/`, and nothing else.
+
+    An input that lies there stays.
+    """
+    for each in plans:
+        below = f"{CHUNKS}/{each}"
+        names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
+        place.remove(name for name in names if not is_any(place.where(name), inputs))
+        place.sweep(below)
+        place.remove_folder(below)

@@ -1,0 +1,59 @@
+"""A finished run, as a value."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from fanfold.errors import ParameterError
+from fanfold.objects import Place, is_remote
+from fanfold.report.master import Master
+from fanfold.report.run_record import MASTER
+
+
+class Report:
+    """A finished run. It is read once: what other runs do to its files later doesn't change it.
+
+    Args:
+        place: where its files are.
+        data: the bytes of its `master.json`.
+        resumed: whether everything was there already.
+        seconds: how long the run took.
+
+    Attributes:
+        url: where its files are: the path of a folder, or the URL of a prefix.
+        master_url: the path or URL of its `master.json`.
+        data: the bytes of its `master.json`.
+        resumed: whether everything was there already.
+        seconds: how long the run took.
+    """
+
+    def __init__(self, place: Place, data: bytes, *, resumed: bool, seconds: float) -> None:
+        self.url = place.url
+        self.master_url = place.where(MASTER)
+        self.data = data
+        self.resumed = resumed
+        self.seconds = seconds
+
+    @property
+    def out(self) -> Path:
+        """The folder of its files, which is on this machine.
+
+        Raises:
+            ParameterError: it isn't; see `url`.
+        """
+        if is_remote(self.url):
+            raise ParameterError(f"{self.url}: not a folder of this machine; use Report.url")
+        return Path(self.url)
+
+    @property
+    def path(self) -> Path:
+        """Its `master.json`, which is on this machine; raises as `out` does."""
+        return self.out / MASTER
+
+    @cached_property
+    def master(self) -> Master:
+        """What `master.json` says."""
+        return msgspec.json.decode(self.data, type=Master)
