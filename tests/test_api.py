@@ -7,7 +7,14 @@ import json
 import msgspec
 import pytest
 
-from fanfold.api import ApiError, ChunkRequest, parse_request, problem_of
+from fanfold.api import (
+    PHASES,
+    ApiError,
+    ChunkRequest,
+    parse_phase,
+    parse_request,
+    problem_of,
+)
 from fanfold.errors import ParameterError
 
 
@@ -48,6 +55,11 @@ def test_a_bad_request_is_told_what_is_wrong(body: bytes, word: str) -> None:
 
     assert refused.value.problem.status == 400
     assert word in refused.value.problem.detail
+
+
+def test_phases_are_found_by_their_names() -> None:
+    assert [parse_phase(name) for name in ("inflate", "task", "fold")] == list(PHASES)
+    assert [parse_phase(name) for name in ("", "TASK", "task ", "tas")] == [None] * 4
 
 
 def test_a_problem_is_a_document_of_rfc_9457() -> None:

@@ -11,6 +11,36 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.region
 
+  # What a Batch job does for a job, by the verb of its name: the phases, as fanfold.api has them. Who
+  # submits it, and whom its success wakes; its failure wakes the aggregator. Sizes are what a job gets
+  # that asks for none: the functions choose by the slice.
+  phases = {
+    inflate = {
+      options   = []
+      vcpu      = "2"
+      memory_mb = "4096"
+      timeout_s = 43200
+      submitter = "chunker"
+      wakes     = "chunker"
+    }
+    task = {
+      options   = []
+      vcpu      = "0.25"
+      memory_mb = "512"
+      timeout_s = 3600
+      submitter = "chunker"
+      wakes     = "aggregator"
+    }
+    fold = {
+      options   = ["--quiet"]
+      vcpu      = "4"
+      memory_mb = "16384"
+      timeout_s = 14400
+      submitter = "aggregator"
+      wakes     = "aggregator"
+    }
+  }
+
   # Of us-east-1, on demand, in USD (AWS Fargate pricing, 2026).
   on_demand = {
     x86_64 = { vcpu_hour = 0.04048, gb_hour = 0.004445 }
@@ -50,6 +80,7 @@ module "batch" {
   source = "./modules/batch"
 
   name               = var.name
+  phases             = local.phases
   partition          = local.partition
   account            = local.account
   region             = local.region
@@ -82,6 +113,7 @@ module "functions" {
   read_genomes       = module.storage.read_genomes
   use_key            = module.storage.use_key
   queue_arn          = module.batch.queue_arn
+  phases             = local.phases
   definitions        = module.batch.definitions
   batch_log_group    = module.batch.log_group
   max_object_bytes   = var.max_object_bytes
@@ -108,6 +140,7 @@ module "events" {
 
   name        = var.name
   queue_arn   = module.batch.queue_arn
+  phases      = local.phases
   definitions = module.batch.definitions
   functions   = module.functions.functions
 }

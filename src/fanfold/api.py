@@ -6,7 +6,7 @@ They are the same on AWS, locally, and in the client. Times are UTC, as RFC 3339
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -18,8 +18,11 @@ State = Literal["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 Chunks = Literal["ranges", "files"]
 """Whether slices are ranges of the object, or copied into objects of their own."""
 
-Phase = Literal["task", "inflate", "fold"]
-"""What a Batch job does for a job: scan its slices, inflate its archive, fold its results."""
+Phase = Literal["inflate", "task", "fold"]
+"""What a Batch job does for a job: inflate its archive, scan its slices, fold its results."""
+
+PHASES: tuple[Phase, ...] = get_args(Phase)
+"""The phases, in the order in which a job goes through them."""
 
 _PROBLEM = "urn:fanfold:problem:"
 
@@ -207,6 +210,11 @@ def problem_of_exit(exit_code: int, detail: str) -> Problem:
 def problem_of(error: FanfoldError) -> Problem:
     """The problem that an error is."""
     return problem_of_exit(error.exit_code, str(error))
+
+
+def parse_phase(text: str) -> Phase | None:
+    """The phase of a name, or None if there is none."""
+    return next((phase for phase in PHASES if phase == text), None)
 
 
 def parse_request(body: bytes) -> ChunkRequest:

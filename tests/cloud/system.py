@@ -20,7 +20,7 @@ from cloud.emulator.cloud import Cloud
 
 WAIT_SECONDS = 60
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
-OF_ONE_RUN = {"plan.json", "run.json", "request.json"}
+OF_ONE_RUN = {"plan.json", "run.json", "request.json", "cost.json"}
 
 Json = dict[str, Any]
 
@@ -110,6 +110,10 @@ class System:
         told = self.wait(job)
         assert told["state"] == "SUCCEEDED", told
         assert told["slices"]["done"] == told["slices"]["total"]
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.keys(f"jobs/open/{job}"):  # what comes after the report is not done yet
+            assert time.monotonic() < deadline, "it is not closed"
+            time.sleep(0.05)
         return self.results(job)
 
     def fail(self, job: str, word: str) -> Json:

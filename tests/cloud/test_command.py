@@ -76,8 +76,10 @@ def test_submit_waits_and_fetches_the_report_of_a_local_run(
     assert "N50" in done.stderr
     (tmp_path / "local").mkdir()
     expected = local_results(tmp_path / "local", "submitted.fa", data, (5, 8))
-    fetched = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "run.json"}
-    assert fetched == expected
+    files = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    job = json.loads(fanfold("jobs", "--json", "--limit", "1").stdout)[0]["job"]
+    assert files.pop("run.json") == system.get(f"results/{job}/run.json")
+    assert files == expected
 
 
 def test_a_job_that_fails_is_told_of_and_can_be_looked_into(

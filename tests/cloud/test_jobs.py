@@ -52,9 +52,11 @@ def test_a_post_ends_in_the_report_of_a_local_run(
     assert system.get("results/master.json") == results["master.json"]
     assert not system.keys(f"chunks/{job}/")
     run = json.loads(system.get(f"results/{job}/run.json"))
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
     containers = run["slices"]["count"]
-    assert run["cloud"]["billed_seconds"]["task"] == containers * 60
-    assert run["estimated_cost_usd"] > 0
+    assert cost["job"] == job
+    assert cost["billed_seconds"]["task"] == containers * 60
+    assert cost["estimated_cost_usd"] > 0
 
 
 def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
@@ -202,7 +204,7 @@ def test_a_result_that_is_lost_is_named_and_scanned_again(
     with events_lost(system):
         job = system.start(f"input/{name}", data, slice_bytes=1500)
         eventually(lambda: ended(system, job))
-    key = f"results/{job}/chunks/{name}.chunk0001.json"
+    (key,) = (each for each in system.keys(f"results/{job}/chunks/") if "chunk0001.json" in each)
     if damage == "missing":
         system.cloud.client("s3").delete_object(Bucket=system.bucket, Key=key)
     else:
@@ -333,8 +335,8 @@ def test_a_fold_beyond_the_limit_is_done_in_a_container(system: System, tmp_path
     system.cloud.batch.wait_idle()
     assert [each["status"] for each in system.batch_jobs(job, "fold")] == ["SUCCEEDED"]
     eventually(lambda: not system.keys(f"jobs/open/{job}"))
-    run = json.loads(system.get(f"results/{job}/run.json"))
-    assert set(run["cloud"]["billed_seconds"]) == {"task", "fold"}
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
+    assert set(cost["billed_seconds"]) == {"task", "fold"}
 
 
 def test_a_source_bucket_that_was_given_is_read(system: System, tmp_path: Path) -> None:
@@ -377,6 +379,30 @@ def test_a_permission_that_is_missing_ends_in_an_error_not_in_silence(system: Sy
     assert "SubmitJob" in error["detail"]
     system.post("input/denied.fa", slice_bytes=1500)
     system.succeed(job)
+
+
+@pytest.mark.parametrize("is_in_the_way", [False, True])
+def test_the_aggregator_removes_of_a_report_only_what_it_replaces(
+    system: System, is_in_the_way: bool, tmp_path: Path
+) -> None:
+    name, data = f"removed-{is_in_the_way}.fa", varied(42 + is_in_the_way)
+    with events_lost(system):
+        job = system.start(f"input/{name}", data, slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    if is_in_the_way:
+        system.put(f"results/{job}/gaps.bed", b"not what is to be there")
+    report = ("master.json", "run.json", "plan.json", "*.tsv", "*.bed", "*.fai", "chunks/*")
+    with denied(
+        system, "aggregator", "s3:DeleteObject", [f"results/{job}/{each}" for each in report]
+    ):
+        system.sweep()
+        if not is_in_the_way:
+            assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+            return
+        assert "can't be removed" in system.fail(job, "could not do its work")["detail"]
+
+    system.post(f"input/{name}", slice_bytes=1500)
+    assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
 
 
 def test_an_event_that_reached_no_function_is_sent_again(system: System, tmp_path: Path) -> None:
@@ -474,3 +500,24 @@ def permission_removed(system: System, role: str, action: str) -> Iterator[None]
     iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(fewer))
     yield
     iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+
+@contextmanager
+def denied(system: System, role: str, action: str, keys: list[str]) -> Iterator[None]:
+    """A function's role that may not do something to some objects of the bucket."""
+    iam = system.cloud.client("iam")
+    function = system.cloud.client("lambda").get_function_configuration(
+        FunctionName=system.function(role)
+    )
+    name = function["Role"].rpartition("/")[2]
+    statement = {
+        "Effect": "Deny",
+        "Action": action,
+        "Resource": [f"arn:aws:s3:::{system.bucket}/{key}" for key in keys],
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=name, PolicyName="denied", PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="denied")

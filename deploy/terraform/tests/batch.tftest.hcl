@@ -3,7 +3,11 @@
 mock_provider "aws" {}
 
 variables {
-  name               = "fanfold"
+  name = "fanfold"
+  phases = {
+    task = { options = [], vcpu = "0.25", memory_mb = "512", timeout_s = 3600 }
+    fold = { options = ["--quiet"], vcpu = "4", memory_mb = "16384", timeout_s = 14400 }
+  }
   partition          = "aws-xx"
   account            = "111122223333"
   region             = "xx-one-1"

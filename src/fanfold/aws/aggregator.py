@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
-from fanfold.api import FailedSlice, Phase, problem, problem_of, problem_of_exit
+from fanfold.api import PHASES, FailedSlice, Phase, problem, problem_of, problem_of_exit
 from fanfold.aws.batch import (
     Batch,
     ended_of,
@@ -22,17 +23,13 @@ from fanfold.aws.batch import (
     why_failed,
 )
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import BatchJob, Entry, Ledger, Name, parse_name
-from fanfold.aws.phases import FINAL, fail, submit
+from fanfold.aws.ledger import COST, BatchJob, Cost, Entry, Ledger, Name, parse_name
+from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import fold_size
+from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
-from fanfold.errors import (
-    MissingSlicesError,
-    PlanError,
-)
+from fanfold.errors import MissingSlicesError, PlanError
 from fanfold.flow.finish import Scanned, fold_in
-from fanfold.flow.plan import Plan
-from fanfold.flow.run_folder import RUN
 from fanfold.objects import stored_checksum
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
@@ -78,7 +75,7 @@ class Aggregator:
         Raises:
             FanfoldError: what another try may mend.
         """
-        entry = self._ledger.entry(name.job)
+        entry = known(self._ledger, name.job)
         if entry is None or name.attempt != entry.attempt:
             _log.info("%s: of no attempt that counts", name)
             return
@@ -108,10 +105,9 @@ class Aggregator:
 
     def _fold(self, entry: Entry) -> None:
         """Fold the results into the report, here or in a container."""
-        plan = self._plan(entry)
+        folder = entry.open_plan()
         if entry.failure is not None:
             self._ledger.reopen(entry.job)  # it seemed to have failed
-        folder = entry.folder
         rows_bytes = folder.rows_bytes()
         if (
             rows_bytes > self._deployed.folded_here_bytes
@@ -121,13 +117,12 @@ class Aggregator:
             return
         try:
             fold_in(
-                plan,
                 folder,
-                Watch(plan.size_bytes, None),
+                Watch(folder.plan.size_bytes, None),
                 Scanned("aws-batch", None, time.monotonic()),
-                checksum=lambda: stored_checksum(plan.source),
+                checksum=lambda: stored_checksum(folder.plan.source),
                 memory_bytes=None,
-                is_same_job=True,
+                hold=nullcontext,
             )
         except MissingSlicesError as error:
             self._lacks(entry, error)
@@ -139,8 +134,8 @@ class Aggregator:
     ) -> None:
         """Say why a phase failed; a scan whose slices all have results is folded all the same."""
         if phase == "task":
-            plan = self._plan(entry)
-            missing = entry.folder.unfinished(plan)
+            folder = entry.open_plan()
+            missing = folder.missing()
             if not missing:
                 self._fold(entry)
                 return
@@ -149,7 +144,7 @@ class Aggregator:
                 "slices",
                 "Slices without a result",
                 f"{entry.request.source.name}: {len(missing)} of"
-                f" {len(plan.known_slices())} slices have no result;"
+                f" {len(folder.slices)} slices have no result;"
                 " post the job again to scan these alone",
                 slices=tuple(
                     FailedSlice(index, reasons.get(index, why_failed(detail)))
@@ -188,44 +183,34 @@ class Aggregator:
         """What comes after the report; again if need be, until the job is closed."""
         if self._ledger.open_since(entry.job) is None:
             return
-        folder = entry.folder
         self._tell_cost(entry)
-        folder.remove_objects(self._plan(entry))
+        self._remove_objects(entry)
         entry.forget_failure()
         self._ledger.publish(entry)
         self._ledger.close(entry.job)
         _log.info("%s has its report", entry.job)
 
-    def _plan(self, entry: Entry) -> Plan:
-        """The plan, which was there when its tasks were submitted.
-
-        Raises:
-            PlanError: somebody has removed it.
-        """
-        plan = entry.folder.read_plan()
-        if plan is None:
-            raise PlanError(
-                f"{entry.request.source.name}: its plan.json is gone; post the job again"
-            )
-        return plan
+    def _remove_objects(self, entry: Entry) -> None:
+        """Remove the slices' own objects; without a plan that tells them, they expire."""
+        try:
+            entry.open_plan().remove_objects()
+        except PlanError as error:
+            _log.warning("%s", error)
 
     def _tell_cost(self, entry: Entry) -> None:
-        """Write into `run.json` what the containers took."""
-        facts = msgspec.json.decode(entry.folder.place.read(RUN))
-        phases: tuple[Phase, ...] = ("inflate", "task", "fold")
-        jobs = {phase: job for phase in phases if (job := entry.batch_job(phase)) is not None}
+        """Write into `cost.json` what the containers took."""
+        jobs = {phase: job for phase in PHASES if (job := entry.batch_job(phase)) is not None}
         billed = {phase: self._batch.billed(job.id, job.size) for phase, job in jobs.items()}
-        facts["cloud"] = {
-            "job": entry.job,
-            "attempt": entry.attempt,
-            "image": entry.request.image,
-            "batch_jobs": {phase: job.id for phase, job in jobs.items()},
-            "billed_seconds": {phase: round(each.seconds, 1) for phase, each in billed.items()},
-            "billed_vcpu_seconds": round(sum(each.vcpu_seconds for each in billed.values()), 1),
-        }
-        facts["estimated_cost_usd"] = round(sum(each.usd for each in billed.values()), 6)
-        document = msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
-        entry.folder.place.write(RUN, document)
+        cost = Cost(
+            job=entry.job,
+            attempt=entry.attempt,
+            image=entry.request.image,
+            batch_jobs={phase: job.id for phase, job in jobs.items()},
+            billed_seconds={phase: round(each.seconds, 1) for phase, each in billed.items()},
+            billed_vcpu_seconds=round(sum(each.vcpu_seconds for each in billed.values()), 1),
+            estimated_cost_usd=round(sum(each.usd for each in billed.values()), 6),
+        )
+        entry.place.write(COST, encode_checked(cost))
 
     def _last_line(self, detail: dict[str, Any]) -> str | None:
         """The last words of a container, which are its error in a line or two."""

@@ -12,23 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import msgspec
-
 from fanfold.api import problem_of
 from fanfold.aws.batch import Batch, ended_of
 from fanfold.aws.deployment import deployment
 from fanfold.aws.ledger import Entry, Ledger, parse_name
-from fanfold.aws.phases import FINAL, fail, submit
+from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import inflate_size, task_size
 from fanfold.engine.progress import Watch
 from fanfold.errors import (
     Cancelled,
     FanfoldError,
+    PlanError,
     SourceChangedError,
 )
+from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import copy_slices
-from fanfold.flow.genome import Input
+from fanfold.flow.genome import Genome
 from fanfold.flow.plan import Plan, array_slice_bytes
+from fanfold.flow.publish import publisher_of
+from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text
 from fanfold.params import check_params
 
@@ -45,7 +47,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
     inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
     job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
-    entry = ledger.entry(job)
+    entry = known(ledger, job)
     if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
         _log.info("%s, attempt %d: nothing to do", job, attempt)
         return
@@ -78,7 +80,7 @@ def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     """
     if entry.batch_job("task") is not None:
         return
-    plan = entry.folder.read_plan()
+    plan = _known_plan(entry)
     if plan is None or _lacks_objects(entry, plan):
         plan = _plan(entry, plan, limits)
     if plan.slices is None:
@@ -89,45 +91,56 @@ def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     submit(entry, "task", size, batch, len(plan.slices))
 
 
+def _known_plan(entry: Entry) -> Plan | None:
+    """The plan, if there is one that can be used; a damaged one is replaced."""
+    try:
+        return entry.plan()
+    except PlanError as error:
+        _log.warning("%s", error)
+        return None
+
+
 def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
     """A new plan, or one whose slices' objects are there again; without slices if that takes long.
 
     The objects come first: a plan that names them has them.
     """
-    folder, asked = entry.folder, entry.request.asked
+    place, asked = entry.place, entry.request.asked
     pinned = entry.request.source
-    source = Input(pinned.url)
-    if source.source != pinned:
+    genome = Genome(pinned.url)
+    if genome.source != pinned:
         raise SourceChangedError(
             f"{pinned.url}: changed after the job was asked for; post it again, which makes another"
             " job"
         )
     wanted_bytes = array_slice_bytes(pinned.size_bytes, asked.slice_bytes)
     parameters = check_params(asked.k, canonical=asked.canonical)
-    plan = source.plan(parameters, wanted_bytes, judges_small=True)
+    plan = genome.plan(parameters, wanted_bytes, apart=asked.chunks == "files", judges_small=True)
     if plan.cut == "text":
-        plan = _inflate(entry, msgspec.structs.replace(plan, apart=True), source, limits)
-    elif asked.chunks == "files":
-        plan = msgspec.structs.replace(plan, apart=True)
-        plan = copy_slices(plan, folder.objects(plan))
+        plan = genome.plan(parameters, wanted_bytes, apart=True)
+        plan = _inflate(RunFolder(place, plan), genome, limits)
+    elif plan.apart:
+        plan = copy_slices(RunFolder(place, plan))
+    publisher = publisher_of(place)
     if old is not None:
-        folder.write_plan(plan)
-    elif not folder.create_plan(plan):
-        plan = folder.read_plan() or plan
-    return plan
+        publisher.update(plan)
+    else:
+        publisher.claim(plan, read_contents(place))
+    return entry.open_plan().plan
 
 
-def _inflate(entry: Entry, plan: Plan, source: Input, limits: Limits) -> Plan:
+def _inflate(folder: RunFolder, genome: Genome, limits: Limits) -> Plan:
     """The plan with its text written out; without slices if a container has to do that."""
-    if source.source.size_bytes > limits.archive_bytes:
-        return plan
+    source = genome.source
+    if source.size_bytes > limits.archive_bytes:
+        return folder.plan
     with _time_limit(limits.seconds) as stopped:
-        watch = Watch(source.source.size_bytes, None, stopped)
+        watch = Watch(source.size_bytes, None, stopped)
         try:
-            return plan_text(plan, entry.folder, source.blocks(), watch.advance)
+            return plan_text(folder, genome.blocks(), watch.advance)
         except Cancelled:
-            _log.info("%s: takes too long to inflate here", entry.job)
-            return plan
+            _log.info("%s: takes too long to inflate here", folder.url)
+            return folder.plan
 
 
 @contextmanager
@@ -149,7 +162,8 @@ def _lacks_objects(entry: Entry, plan: Plan) -> bool:
     """Whether slices without a result need objects that have expired."""
     if plan.slices is None:
         return False
-    return entry.folder.lacks_objects(plan, entry.folder.unfinished(plan))
+    folder = RunFolder(entry.place, plan)
+    return folder.lacks_objects(folder.missing())
 
 
 def _asked(event: dict[str, Any]) -> tuple[str, int]:

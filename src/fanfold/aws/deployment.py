@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanfold.api import PHASES, Phase
 from fanfold.aws.sizes import Prices
 
 _INFLATED_HERE_BYTES = 4 * 1024**3
@@ -38,7 +39,7 @@ class Deployment(msgspec.Struct, frozen=True):
     sources: tuple[str, ...]
     image: str
     queue: str
-    definitions: dict[str, str]
+    definitions: dict[Phase, str]
     chunker: str
     aggregator: str
     log_group: str
@@ -63,13 +64,12 @@ def deployment() -> Deployment:
         for name, value in os.environ.items()
         if name.startswith("FANFOLD_")
     }
-    phases = ("task", "inflate", "fold")
     return Deployment(
         bucket=setting["bucket"],
         sources=msgspec.json.decode(setting["sources"], type=tuple[str, ...]),
         image=setting["image"],
         queue=setting["queue"],
-        definitions={phase: setting[f"{phase}_definition"] for phase in phases},
+        definitions={phase: setting[f"{phase}_definition"] for phase in PHASES},
         chunker=setting["chunker"],
         aggregator=setting["aggregator"],
         log_group=setting["log_group"],

@@ -14,7 +14,7 @@ import msgspec
 from fanfold.api import problem
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, parse_name
-from fanfold.aws.phases import fail, listener
+from fanfold.aws.phases import fail, known, listener
 
 _SAID_AT_MOST = 500
 
@@ -42,7 +42,7 @@ def _tell(deployed: Deployment, message: dict[str, Any]) -> None:
     """
     job, attempt = _subject(message["requestPayload"])
     ledger = Ledger(deployed.bucket)
-    entry = ledger.entry(job) if job else None
+    entry = known(ledger, job) if job else None
     if entry is None or entry.attempt != attempt or entry.failure or ledger.open_since(job) is None:
         _log.warning("a failure that concerns no open job: %s", message.get("requestContext"))
         return

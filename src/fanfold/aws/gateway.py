@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from fanfold.api import ApiError, Problem, problem
+from fanfold.api import ApiError, Problem, problem, problem_of
+from fanfold.errors import PlanError
 
 _PROBLEM_JSON = "application/problem+json"
 
@@ -23,6 +24,10 @@ def answer(event: _Event, route: Callable[[_Event], msgspec.Struct]) -> dict[str
         return _response(200, route(event), "application/json")
     except ApiError as error:
         return _problem(error.problem)
+    except PlanError as error:
+        # A document of the ledger is damaged; what it holds is not told.
+        logging.getLogger("fanfold").warning("%s", error)
+        return _problem(msgspec.structs.replace(problem_of(error), status=500))
     except Exception:
         request = (event.get("requestContext") or {}).get("requestId", "unknown")
         logging.getLogger("fanfold").exception("request %s failed", request)

@@ -5,40 +5,65 @@
     results/<job>/state/0001-task.json     the Batch job of a phase of an attempt
     results/<job>/state/0001-task.ended.json    how it ended, since Batch forgets
     results/<job>/error.json               why an attempt failed, or that it was cancelled
+    results/<job>/cost.json                what the containers took
     jobs/open/<job>                        the job has not ended
     jobs/all/<time>-<job>                  an index of all, the newest first
 
 An attempt is numbered, so that what belongs to an older one changes nothing. Objects are created
 unless they are there, or replaced whole: every step can be made twice, by two at once.
+
+Each document has a checksum. What a damaged one means:
+
+    request.json    an error, until the next POST of the same request writes it again
+    state/          treated as missing, and written again: Batch finds its jobs by name
+    error.json      the newest attempt has failed; the next attempt replaces it
+    jobs/open/      the job is open, and older than any limit
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import msgspec
 
-from fanfold.api import ChunkRequest, Estimate, Phase, Problem
-from fanfold.flow.run_folder import MASTER, Folder
+from fanfold.api import (
+    PHASES,
+    ChunkRequest,
+    Estimate,
+    Phase,
+    Problem,
+    parse_phase,
+    problem_of,
+)
+from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
+from fanfold.errors import PlanError
+from fanfold.flow.contents import decode_run
+from fanfold.flow.plan import Plan, job_of
+from fanfold.flow.run_folder import RunFolder, read_plan
 from fanfold.objects import Place, Source, open_place
+from fanfold.params import Params
+from fanfold.report.run_record import MASTER, RUN, RunRecord
 
 REQUEST = "request.json"
 ERROR = "error.json"
+COST = "cost.json"
 
 _STATE = "state"
 _JOB = re.compile(r"[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"attempt-(\d{4,})\.json")
-_NAME = re.compile(r"([0-9a-f]{32})-(task|inflate|fold)-(\d+)")
+_NAME = re.compile(rf"([0-9a-f]{{32}})-({'|'.join(PHASES)})-(\d+)")
 
 _END_OF_TIME_MS = 10**14 - 1
 """Times count down in the index, so that a listing has the newest first."""
 
-_PHASES: tuple[Phase, ...] = ("task", "inflate", "fold")
-
 _State = TypeVar("_State")
+
+_log = logging.getLogger("fanfold")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +120,28 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     children: dict[str, int] = {}
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What the containers of a job took, as `cost.json`: known when its report is there already.
+
+    Attributes:
+        job: the job's name.
+        attempt: the attempt that made the report.
+        image: the container, by digest.
+        batch_jobs: the id of the Batch job of each phase.
+        billed_seconds: of all its containers, as they are billed.
+        billed_vcpu_seconds: the same of all phases, times their vCPUs.
+        estimated_cost_usd: what that costs by list prices.
+    """
+
+    job: str
+    attempt: int
+    image: str
+    batch_jobs: dict[str, str]
+    billed_seconds: dict[str, float]
+    billed_vcpu_seconds: float
+    estimated_cost_usd: float
+
+
 class _Opened(msgspec.Struct, frozen=True):
     since: datetime
 
@@ -113,10 +160,8 @@ class Name(msgspec.Struct, frozen=True):
 def parse_name(text: str) -> Name | None:
     """What a Batch job's name says, or None if it is none of ours."""
     match = _NAME.fullmatch(text)
-    if match is None:
-        return None
-    phase = next(each for each in _PHASES if each == match[2])
-    return Name(match[1], phase, int(match[3]))
+    phase = None if match is None else parse_phase(match[2])
+    return None if match is None or phase is None else Name(match[1], phase, int(match[3]))
 
 
 def job_name(asked: ChunkRequest, source: Source, image: str) -> str:
@@ -160,24 +205,44 @@ class Ledger:
         self._jobs = open_place(f"s3://{bucket}/jobs")
 
     def entry(self, job: str) -> Entry | None:
-        """What is known of a job, or None if there is none of that name."""
-        folder = Folder(open_place(f"{self.results_url}/{job}"))
-        request = _read(folder.place, REQUEST, Request)
-        return None if request is None else Entry(folder, request)
+        """What is known of a job, or None if there is none of that name.
 
-    def create(self, request: Request) -> None:
-        """Create a job, unless it is there; it is open before anybody can have seen it."""
+        Raises:
+            PlanError: its request is damaged, or another job's.
+        """
+        place = open_place(f"{self.results_url}/{job}")
+        request = _read(place, REQUEST, Request)
+        if request is not None and request.job != job:
+            raise _damaged(place, REQUEST, "it is of another job")
+        return None if request is None else Entry(place, request)
+
+    def create(self, request: Request) -> Entry:
+        """Create a job, unless it is there, and tell what is known of it.
+
+        It is open before anybody can have seen it. A damaged request is written again.
+        """
         job = request.job
-        folder = Folder(open_place(f"{self.results_url}/{job}"))
+        place = open_place(f"{self.results_url}/{job}")
         self.reopen(job)
-        folder.place.create(REQUEST, _json(request))
-        known = _read(folder.place, REQUEST, Request) or request
-        count_down_ms = _END_OF_TIME_MS - int(known.created.timestamp() * 1000)
+        known = _create(place, REQUEST, request)
+        if known.job != job:
+            place.write(REQUEST, encode_checked(request))
+            known = request
+        count_down_ms = _END_OF_TIME_MS - round(known.created.timestamp() * 1000)
         self._jobs.write(f"all/{count_down_ms:014d}-{job}", b"")
+        return Entry(place, known)
+
+    def created(self, job: str) -> datetime | None:
+        """When a job was created, according to the index of all jobs."""
+        for each in self._jobs.sizes("all"):
+            count_down_ms, _, name = each.partition("-")
+            if name == job and count_down_ms.isdecimal():
+                return datetime.fromtimestamp((_END_OF_TIME_MS - int(count_down_ms)) / 1000, UTC)
+        return None
 
     def reopen(self, job: str) -> None:
         """Have a job looked after until it ends."""
-        self._jobs.write(f"open/{job}", _json({"since": now()}))
+        self._jobs.write(f"open/{job}", encode_checked({"since": now()}))
 
     def close(self, job: str) -> None:
         """A job has ended."""
@@ -185,7 +250,11 @@ class Ledger:
 
     def open_since(self, job: str) -> datetime | None:
         """Since when a job, or its newest attempt, has not ended; None if it has."""
-        opened = _read(self._jobs, f"open/{job}", _Opened)
+        try:
+            opened = _read(self._jobs, f"open/{job}", _Opened)
+        except PlanError as error:
+            _log.warning("%s", error)
+            return datetime.min.replace(tzinfo=UTC)
         return None if opened is None else opened.since
 
     def open_jobs(self) -> list[str]:
@@ -201,32 +270,37 @@ class Ledger:
 
     def publish(self, entry: Entry) -> None:
         """Copy a finished report to where a system of one run would leave it."""
-        self._results.write(MASTER, entry.folder.place.read(MASTER))
+        self._results.write(MASTER, entry.place.read(MASTER))
 
 
 class Entry:
     """What is known of a job, at the moment it is made.
 
     Args:
-        folder: the job's results.
+        place: the job's results.
         request: what was asked.
 
     Attributes:
-        folder: the job's results.
+        place: the job's results.
         request: what was asked.
-        files: the objects directly in them.
+        files: the size of each object directly in them.
         attempt: the newest attempt.
         failure: why that ended without a report, if it did.
     """
 
-    def __init__(self, folder: Folder, request: Request) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, request: Request) -> None:
+        self.place = place
         self.request = request
-        self.files = folder.place.sizes()
-        self._states = folder.place.sizes(_STATE)
+        self.files = place.sizes()
+        self._states = place.sizes(_STATE)
         numbers = [int(match[1]) for each in self._states if (match := _ATTEMPT.fullmatch(each))]
         self.attempt = max([1, *numbers])
-        failure = _read(folder.place, ERROR, Failure) if ERROR in self.files else None
+        self._has_damaged_error = False
+        try:
+            failure = _read(place, ERROR, Failure) if ERROR in self.files else None
+        except PlanError as error:
+            self._has_damaged_error = True
+            failure = Failure(self.attempt, "FAILED", now(), problem_of(error))
         self.failure = failure if failure and failure.attempt >= self.attempt else None
 
     @property
@@ -237,7 +311,43 @@ class Entry:
     @property
     def has_report(self) -> bool:
         """Whether the report is there."""
-        return MASTER in self.files
+        return self.run is not None
+
+    @cached_property
+    def run(self) -> RunRecord | None:
+        """What `run.json` says, if the report is there: it answers the job, all sizes match."""
+        if MASTER not in self.files:
+            return None
+        try:
+            run = decode_run(self.place.read(RUN))
+        except FileNotFoundError:
+            return None
+        asked = self.request.asked
+        job = job_of(self.request.source, Params(asked.k, asked.canonical))
+        if run is None or run.record.question.job != job:
+            return None
+        files = run.record.files.items()
+        return run if all(self.files.get(name) == each.size_bytes for name, each in files) else None
+
+    def plan(self) -> Plan | None:
+        """The plan, if there is one; raises PlanError if it can't be used."""
+        return read_plan(self.place)
+
+    def open_plan(self) -> RunFolder:
+        """The plan, which was there when its tasks were submitted, with its files.
+
+        Raises:
+            PlanError: somebody has removed it, or it can't be used.
+        """
+        try:
+            plan = self.plan()
+        except PlanError as error:
+            raise PlanError(f"{error}: post the job again") from error
+        if plan is None:
+            raise PlanError(
+                f"{self.request.source.name}: its plan.json is gone; post the job again"
+            )
+        return RunFolder(self.place, plan)
 
     def name(self, phase: Phase) -> Name:
         """The name of the Batch job of a phase of the newest attempt."""
@@ -249,9 +359,7 @@ class Entry:
 
     def record(self, phase: Phase, batch_job: BatchJob) -> BatchJob:
         """Record the Batch job of a phase; the one that is recorded, which may be another's."""
-        name = self._state_name(phase)
-        self.folder.place.create(name, _json(batch_job))
-        return _read(self.folder.place, name, BatchJob) or batch_job
+        return _create(self.place, self._state_name(phase), batch_job)
 
     def ended(self, phase: Phase) -> Ended | None:
         """How the Batch job of a phase ended, if that was heard of."""
@@ -259,45 +367,73 @@ class Entry:
 
     def record_end(self, phase: Phase, ended: Ended) -> None:
         """Record how the Batch job of a phase ended."""
-        self.folder.place.create(self._state_name(phase, ".ended"), _json(ended))
+        _create(self.place, self._state_name(phase, ".ended"), ended)
 
     def start_attempt(self, attempt: int) -> None:
         """Start an attempt; two may, at once."""
+        if self._has_damaged_error:  # without its attempt, it would end the new one too
+            self.place.write(ERROR, encode_checked(self.failure))
         name = f"{_STATE}/attempt-{attempt:04d}.json"
-        self.folder.place.create(name, _json({"attempt": attempt, "at": now()}))
+        self.place.create(name, encode_checked({"attempt": attempt, "at": now()}))
 
     def fail(self, error: Problem, state: Literal["FAILED", "CANCELLED"] = "FAILED") -> None:
         """The newest attempt ended without a report. What is known of its end already, stays."""
-        data = _json(Failure(self.attempt, state, now(), error))
-        if ERROR in self.files and self.failure is None:
-            self.folder.place.write(ERROR, data)  # supersedes an older attempt's
+        data = encode_checked(Failure(self.attempt, state, now(), error))
+        if ERROR in self.files and (self.failure is None or self._has_damaged_error):
+            self.place.write(ERROR, data)  # supersedes an older attempt's, or a damaged one
         else:
-            self.folder.place.create(ERROR, data)
+            self.place.create(ERROR, data)
 
     def forget_failure(self) -> None:
         """The job has a report after all."""
-        self.folder.place.remove([ERROR])
+        self.place.remove([ERROR])
 
     def again(self) -> Entry:
         """What is known of it now."""
-        return Entry(self.folder, self.request)
+        return Entry(self.place, self.request)
 
     def _state_name(self, phase: Phase, suffix: str = "") -> str:
         return f"{_STATE}/{self.attempt:04d}-{phase}{suffix}.json"
 
     def _read_state(self, phase: Phase, kind: type[_State], suffix: str = "") -> _State | None:
+        """A document of a phase; None if it is missing or damaged, since Batch can tell again."""
         name = self._state_name(phase, suffix)
         if name.partition("/")[2] not in self._states:
             return None
-        return _read(self.folder.place, name, kind)
+        try:
+            return _read(self.place, name, kind)
+        except PlanError as error:
+            _log.warning("%s", error)
+            return None
 
 
 def _read(place: Place, name: str, kind: type[_State]) -> _State | None:
+    """What a document says; None if there is none.
+
+    Raises:
+        PlanError: it is damaged.
+    """
     try:
-        return msgspec.json.decode(place.read(name), type=kind)
+        return decode_checked(place.read(name), kind)
     except FileNotFoundError:
         return None
+    except DamagedDocument as error:
+        raise _damaged(place, name, str(error)) from error
 
 
-def _json(document: object) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+def _create(place: Place, name: str, document: _State) -> _State:
+    """Create a document, or replace a damaged one; return the document that is there now."""
+    place.create(name, encode_checked(document))
+    try:
+        found = _read(place, name, type(document))
+    except PlanError as error:
+        _log.warning("%s", error)
+        found = None
+    if found is not None:
+        return found
+    place.write(name, encode_checked(document))
+    return document
+
+
+def _damaged(place: Place, name: str, why: str) -> PlanError:
+    return PlanError(f"{place.where(name)}: damaged ({why}); post the job again")

@@ -45,7 +45,7 @@ def submit(
     and another that was submitted is stopped. (What it did until then is as good.)
     """
     name = entry.name(phase)
-    batch_id = batch.submit(name, entry.folder.place.where(PLAN), size, slices)
+    batch_id = batch.submit(name, entry.place.where(PLAN), size, slices)
     array_size = slices if slices is not None and slices > 1 else None
     recorded = entry.record(phase, BatchJob(batch_id, array_size))
     _log.info("%s is Batch job %s", name, recorded.id)
@@ -56,6 +56,19 @@ def submit(
     if failure is not None and failure.state == "CANCELLED":
         batch.stop(recorded.id, "cancelled")
     return recorded
+
+
+def known(ledger: Ledger, job: str) -> Entry | None:
+    """What is known of a job; None if there is none, or its request is damaged.
+
+    A damaged request is an error that the status tells, and the next POST mends. The job stays
+    open, so that the sweep makes up for what is left undone until then.
+    """
+    try:
+        return ledger.entry(job)
+    except PlanError as error:
+        _log.error("%s", error)
+        return None
 
 
 def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:

@@ -6,6 +6,8 @@ is woken by every request for a job that has no report, so that none depends on 
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,17 +16,18 @@ from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, par
 from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
 from fanfold.aws.deployment import Deployment, deployment, wake
-from fanfold.aws.ledger import Ledger, Request, job_name, now
+from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
     ParameterError,
+    PlanError,
     SourceElsewhereError,
     SourceError,
     SourceMissingError,
 )
-from fanfold.flow.run_folder import MASTER
 from fanfold.objects import Source, is_listed, read_head, stat_source
 from fanfold.params import check_params, check_positive
+from fanfold.report.run_record import MASTER
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -43,31 +46,29 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
     source = _source(asked, deployed)
     job = job_name(asked, source, deployed.image)
     ledger = Ledger(deployed.bucket)
-    entry = ledger.entry(job)
-    if entry is None:
+    entry, created = _known(ledger, job)
+    if entry is not None and not entry.has_report:
+        ledger.create(entry.request)  # whoever did may not have come to its end
+    elif entry is None:
         compression = detect_compression(_head(source))
         request = Request(
             job=job,
             asked=asked,
             source=source,
             image=deployed.image,
-            created=now(),
+            created=created or now(),
             estimate=estimate(source.size_bytes, compression, asked.slice_bytes, deployed.prices),
         )
-        ledger.create(request)
-        attempt = 1
-    else:
-        request, attempt = entry.request, entry.attempt
+        entry = ledger.create(request)
     state: State = "SUBMITTED"
-    if entry is not None and entry.has_report:
+    if entry.has_report:
         state = "SUCCEEDED"
     else:
-        if entry is not None:
-            ledger.create(request)  # whoever did may not have come to its end
-        if entry is not None and entry.failure is not None:
+        attempt = entry.attempt
+        if entry.failure is not None:
             attempt = entry.failure.attempt + 1
             entry.start_attempt(attempt)
-        elif entry is not None and entry.batch_job("task") is not None:
+        elif entry.batch_job("task") is not None:
             state = "RUNNING"
         wake(deployed.chunker, {"job": job, "attempt": attempt})
     return ChunkAnswer(
@@ -75,8 +76,20 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
         state=state,
         status_url=gateway.url_of(event, f"/jobs/{job}"),
         results=Results(f"{ledger.results_url}/{job}/{MASTER}", None),
-        estimate=request.estimate,
+        estimate=entry.request.estimate,
     )
+
+
+def _known(ledger: Ledger, job: str) -> tuple[Entry | None, datetime | None]:
+    """What is known of a job, or when it was created if its request is damaged.
+
+    Whoever posts it says again all else that the request said.
+    """
+    try:
+        return ledger.entry(job), None
+    except PlanError as error:
+        logging.getLogger("fanfold").warning("%s", error)
+        return None, ledger.created(job)
 
 
 def _checked(asked: ChunkRequest) -> ChunkRequest:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from fanfold.api import ApiError, Job, Jobs, LogLine, Logs, Phase, Slices, State, problem
+from fanfold.api import (
+    PHASES,
+    ApiError,
+    Job,
+    Jobs,
+    LogLine,
+    Logs,
+    Slices,
+    State,
+    parse_phase,
+    problem,
+)
 from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job
+from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_job
 from fanfold.engine.ahead import map_ahead
+from fanfold.errors import PlanError
 from fanfold.flow.plan import MAX_ARRAY_SLICES
 
 _PAGE, _LARGEST_PAGE = 20, 100
 _LOOKS_AT_ONCE = 16
 _LINES, _MOST_LINES = 200, 10_000
 
-_PHASES: dict[str, Phase] = {"task": "task", "inflate": "inflate", "fold": "fold"}
-
 _STARTED = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 """What a child that had its turn has come to."""
+
+_log = logging.getLogger("fanfold")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -84,9 +97,8 @@ class Status:
         recorded, ended = entry.batch_job("task"), entry.ended("task")
         last = entry.ended("fold") or ended
         size = (recorded.size or 1) if recorded is not None else None
-        if entry.has_report:
-            plan = entry.folder.read_plan()
-            count = len(plan.slices) if plan is not None and plan.slices is not None else size or 1
+        if entry.run is not None:
+            count = entry.run.slices.count
             return "SUCCEEDED", Slices(count, count, 0), last.at if last is not None else None
         state: State = "SUBMITTED"
         slices = Slices(size, 0, 0)
@@ -120,7 +132,11 @@ class Status:
         names, more = self._ledger.newest(limit, gateway.query_of(event, "next") or "")
 
         def told(name: str) -> Job | None:
-            entry = self._ledger.entry(name)
+            try:
+                entry = self._known(name)
+            except PlanError as error:
+                _log.warning("%s", error)  # nothing of it can be told
+                return None
             return None if entry is None else self.job(entry)
 
         jobs = map_ahead(told, names, _LOOKS_AT_ONCE)
@@ -135,7 +151,7 @@ class Status:
             )
         entry.fail(problem("cancelled", "Cancelled", "it was cancelled by a request"), "CANCELLED")
         entry = entry.again()
-        for phase in _PHASES.values():
+        for phase in PHASES:
             recorded = entry.batch_job(phase)
             batch_id = recorded.id if recorded is not None else self._batch.find(entry.name(phase))
             if batch_id is not None:
@@ -145,13 +161,13 @@ class Status:
 
     def _logs(self, entry: Entry, event: dict[str, Any]) -> Logs:
         """The last lines of one container."""
-        phase = _PHASES.get(gateway.query_of(event, "phase") or "task")
+        phase = parse_phase(gateway.query_of(event, "phase") or "task")
         if phase is None:
             raise ApiError(
                 400,
                 "bad-request",
                 "A parameter that can't be",
-                f"phase: give {', '.join(_PHASES)}",
+                f"phase: give {', '.join(PHASES)}",
             )
         index = gateway.number_of(event, "slice", None, MAX_ARRAY_SLICES - 1)
         limit = gateway.number_of(event, "limit", _LINES, _MOST_LINES) or _LINES
@@ -190,9 +206,35 @@ class Status:
         )
 
     def _entry(self, job: str) -> Entry:
-        entry = self._ledger.entry(job) if is_job(job) else None
+        entry = self._known(job) if is_job(job) else None
         if entry is None:
             raise ApiError(
                 404, "no-such-job", "No such job", f"{job[:80]}: no such job; GET /jobs lists them"
             )
         return entry
+
+    def _known(self, job: str) -> Entry | None:
+        """What is known of a job. One that has ended, but has no report any more, has failed.
+
+        Raises:
+            PlanError: its request is damaged.
+        """
+        entry = self._ledger.entry(job)
+        if entry is None or _is_told(entry) or self._ledger.open_since(job) is not None:
+            return entry
+        entry = entry.again()  # it may have ended in between
+        if not _is_told(entry):
+            lost = problem(
+                "report",
+                "No report",
+                f"{job}: its report is gone, or is not what was written; post the job again",
+            )
+            ended = entry.ended("fold") or entry.ended("task")
+            at = entry.request.created if ended is None else ended.at
+            entry.failure = Failure(entry.attempt, "FAILED", at, lost)
+        return entry
+
+
+def _is_told(entry: Entry) -> bool:
+    """Whether it is known how the newest attempt ended."""
+    return entry.has_report or entry.failure is not None

@@ -9,11 +9,12 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from fanfold.api import Phase, problem
+from fanfold.api import PHASES, Phase, problem
 from fanfold.aws.batch import Batch, has_ended
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, now
 from fanfold.aws.phases import fail, listener
+from fanfold.errors import PlanError
 
 _GRACE_SECONDS = 1200
 """How old a job without a Batch job has to be: the chunker's longest run, and some."""
@@ -47,6 +48,8 @@ class Sweep:
         for job in self._ledger.open_jobs():
             try:
                 self._look(job)
+            except PlanError as error:  # its request is damaged: the next POST mends that
+                _log.error("%s can't be looked after: %s", job, error)
             except Exception:
                 _log.exception("%s can't be looked after", job)
 
@@ -87,8 +90,7 @@ class Sweep:
 
     def _phase(self, entry: Entry) -> Phase | None:
         """The last phase that has a Batch job, if one has."""
-        phases: tuple[Phase, ...] = ("fold", "task", "inflate")
-        for phase in phases:
+        for phase in reversed(PHASES):
             if entry.batch_job(phase) is not None:
                 return phase
         return None

@@ -10,6 +10,7 @@ import pytest
 
 from cloud.terraform.conftest import FUNCTIONS, Applied, topic
 from cloud.terraform.documents import listed, only, resources, statements
+from fanfold.api import PHASES
 
 READS_GENOMES = {"s3:GetObject", "s3:ListBucket"}
 EVERY_FUNCTION = {
@@ -386,6 +387,19 @@ def test_definitions_run_what_the_phases_are(applied: Applied, state: dict[str, 
             ("7", "EXIT"),
             (None, "RETRY"),
         ]
+
+
+def test_the_phases_are_those_of_the_library(state: dict[str, Any]) -> None:
+    definitions = resources(state, "aws_batch_job_definition").values()
+    function = next(iter(resources(state, "aws_lambda_function").values()))
+    settings = function["environment"][0]["variables"]
+
+    assert {definition["name"] for definition in definitions} == {
+        f"fanfold-{phase}" for phase in PHASES
+    }
+    assert {name for name in settings if name.endswith("_DEFINITION")} == {
+        f"FANFOLD_{phase.upper()}_DEFINITION" for phase in PHASES
+    }
 
 
 def test_jobs_that_can_never_start_end(state: dict[str, Any]) -> None:

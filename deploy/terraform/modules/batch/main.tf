@@ -1,13 +1,6 @@
 # Where slices are computed: a queue over Fargate, and a job definition for each phase.
 
 locals {
-  # Sizes are what a job gets that asks for none: the functions choose by the slice.
-  phases = {
-    task    = { command = ["task", "Ref::plan"], vcpu = "0.25", memory_mb = "512", timeout_s = 3600 }
-    inflate = { command = ["inflate", "Ref::plan"], vcpu = "2", memory_mb = "4096", timeout_s = 43200 }
-    fold    = { command = ["fold", "Ref::plan", "--quiet"], vcpu = "4", memory_mb = "16384", timeout_s = 14400 }
-  }
-
   # Wrong use, bad input, a bad plan, results that don't hold: again would end the same.
   final_exit_codes = ["2", "3", "6", "7"]
 }
@@ -71,7 +64,7 @@ resource "aws_batch_job_queue" "this" {
 }
 
 resource "aws_batch_job_definition" "phase" {
-  for_each              = local.phases
+  for_each              = var.phases
   name                  = "${var.name}-${each.key}"
   type                  = "container"
   platform_capabilities = ["FARGATE"]
@@ -79,7 +72,7 @@ resource "aws_batch_job_definition" "phase" {
 
   container_properties = jsonencode({
     image            = var.image
-    command          = each.value.command
+    command          = concat([each.key, "Ref::plan"], each.value.options)
     environment      = [{ name = "AWS_REGION", value = var.region }]
     jobRoleArn       = aws_iam_role.containers.arn
     executionRoleArn = aws_iam_role.execution.arn

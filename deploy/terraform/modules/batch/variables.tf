@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "phases" {
+  description = "What a job's container does, by the verb of its name: options, and the size and time it gets."
+  type        = map(object({ options = list(string), vcpu = string, memory_mb = string, timeout_s = number }))
+}
+
 variable "partition" {
   description = "The partition of ARNs."
   type        = string

@@ -4,10 +4,12 @@ locals {
   # A job's end wakes one function. index is what only an array's children have: the array itself
   # and the plain jobs are left.
   rules = {
-    succeeded = { status = "SUCCEEDED", phases = ["task", "fold"], target = "aggregator", why = "slices or the fold are done" }
-    failed    = { status = "FAILED", phases = ["task", "inflate", "fold"], target = "aggregator", why = "a job has failed" }
-    inflated  = { status = "SUCCEEDED", phases = ["inflate"], target = "chunker", why = "the genome is inflated" }
+    succeeded = { status = "SUCCEEDED", phases = local.wake["aggregator"], target = "aggregator", why = "slices or the fold are done" }
+    failed    = { status = "FAILED", phases = keys(var.phases), target = "aggregator", why = "a job has failed" }
+    inflated  = { status = "SUCCEEDED", phases = local.wake["chunker"], target = "chunker", why = "the genome is inflated" }
   }
+
+  wake = { for phase, each in var.phases : each.wakes => phase... }
 
   # What is woken asynchronously, and so can fail where no caller sees it.
   asynchronous = ["chunker", "aggregator"]

@@ -8,6 +8,11 @@ variable "queue_arn" {
   type        = string
 }
 
+variable "phases" {
+  description = "By phase: the function that its success wakes."
+  type        = map(object({ wakes = string }))
+}
+
 variable "definitions" {
   description = "The job definitions by phase: arn, and prefix of every revision's."
   type        = map(object({ arn = string, prefix = string }))

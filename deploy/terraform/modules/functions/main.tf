@@ -13,20 +13,20 @@ locals {
   names = { for function in keys(local.functions) : function => "${var.name}-${function}" }
   zips  = { for function in keys(local.functions) : function => "${var.folder}/${function}.zip" }
 
-  environment = {
-    FANFOLD_BUCKET             = var.bucket
-    FANFOLD_SOURCES            = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
-    FANFOLD_IMAGE              = var.image
-    FANFOLD_QUEUE              = var.queue_arn
-    FANFOLD_TASK_DEFINITION    = var.definitions["task"].arn
-    FANFOLD_INFLATE_DEFINITION = var.definitions["inflate"].arn
-    FANFOLD_FOLD_DEFINITION    = var.definitions["fold"].arn
-    FANFOLD_CHUNKER            = local.names["chunker"]
-    FANFOLD_AGGREGATOR         = local.names["aggregator"]
-    FANFOLD_LOG_GROUP          = var.batch_log_group.name
-    FANFOLD_MAX_OBJECT_BYTES   = tostring(var.max_object_bytes)
-    FANFOLD_PRICES             = jsonencode(var.prices)
-  }
+  environment = merge(
+    {
+      FANFOLD_BUCKET           = var.bucket
+      FANFOLD_SOURCES          = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
+      FANFOLD_IMAGE            = var.image
+      FANFOLD_QUEUE            = var.queue_arn
+      FANFOLD_CHUNKER          = local.names["chunker"]
+      FANFOLD_AGGREGATOR       = local.names["aggregator"]
+      FANFOLD_LOG_GROUP        = var.batch_log_group.name
+      FANFOLD_MAX_OBJECT_BYTES = tostring(var.max_object_bytes)
+      FANFOLD_PRICES           = jsonencode(var.prices)
+    },
+    { for phase in keys(var.phases) : "FANFOLD_${upper(phase)}_DEFINITION" => var.definitions[phase].arn },
+  )
 }
 
 resource "aws_cloudwatch_log_group" "function" {

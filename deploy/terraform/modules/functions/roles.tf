@@ -26,10 +26,7 @@ locals {
     failures = ["chunker", "aggregator"]
     sweep    = ["chunker", "aggregator"]
   }
-  submits = {
-    chunker    = ["inflate", "task"]
-    aggregator = ["fold"]
-  }
+  submits      = { for phase, each in var.phases : each.submitter => phase... }
   watches_jobs = ["chunker", "aggregator", "status", "failures", "sweep"]
   ends_jobs    = ["chunker", "aggregator", "status"]
   reads_logs   = ["aggregator", "status"]

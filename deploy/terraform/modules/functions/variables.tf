@@ -58,6 +58,11 @@ variable "queue_arn" {
   type        = string
 }
 
+variable "phases" {
+  description = "By phase: the function that submits it."
+  type        = map(object({ submitter = string }))
+}
+
 variable "definitions" {
   description = "The job definitions by phase: arn, and prefix of every revision's."
   type        = map(object({ arn = string, prefix = string }))
