@@ -172,7 +172,7 @@ def test_the_entry_point_runs_with_the_packages_of_the_image(
         text=True,
     ).stdout
     assert told.startswith(str(installed))
-    assert list(installed.glob("fanfold/__pycache__/run.cpython-313.pyc"))
+    assert list(installed.glob("fanfold/flow/__pycache__/run.cpython-313.pyc"))
 
 
 def test_the_packages_of_both_platforms_can_be_put_together_on_this_one(
