@@ -5,8 +5,9 @@
     python3.13 deploy/build.py lock
 
 Wheels are kept in ``deploy/.build``, or in the folder that FANFOLD_BUILD_CACHE names, by a hash of
-what they are made of. Progress goes to standard error; the sizes to standard output, as JSON.
-maturin and zig are of ``requirements-build.txt``.
+what they are made of. There and in DIR, only files that a build made are replaced or removed.
+Progress goes to standard error; the sizes to standard output, as JSON. maturin and zig are of
+``requirements-build.txt``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import sys
 from pathlib import Path
 
 from building.lock import refresh
+from building.messages import BuildError
 from building.pack import make_context, make_functions
-from building.wheels import ARCHITECTURES, PYTHON, BuildError, cache
+from building.wheels import ARCHITECTURES, PYTHON, cache
 
 
 def main() -> int:
@@ -30,6 +32,8 @@ def main() -> int:
     except (BuildError, OSError) as error:
         sys.stderr.write(f"build.py: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

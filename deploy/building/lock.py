@@ -12,16 +12,9 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from building.wheels import (
-    ARCHITECTURES,
-    LOCK,
-    PYTHON,
-    ROOT,
-    Architecture,
-    BuildError,
-    download,
-    tell,
-)
+from building.folders import ROOT
+from building.messages import BuildError, tell
+from building.wheels import ARCHITECTURES, LOCK, PYTHON, Architecture, download
 
 _HEADER = f"""\
 # What the functions and the image run, pinned by hash, for Linux on x86-64 and arm64.

@@ -12,17 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
 from building import archive
+from building.folders import ROOT, replaced
 from building.lock import normal
-from building.wheels import (
-    ARCHITECTURES,
-    LOCK,
-    ROOT,
-    Architecture,
-    BuildError,
-    locked_wheels,
-    own_wheel,
-    tell,
-)
+from building.messages import tell
+from building.wheels import ARCHITECTURES, LOCK, Architecture, locked_wheels, own_wheel
 
 # What each function needs beside fanfold. boto3 is the runtime's own.
 _STORES = ("msgspec", "obstore")
@@ -39,7 +32,6 @@ FUNCTIONS = {
 # The command line isn't in the functions, and neither is what it needs: click and rich.
 _LEFT_OUT = {"__main__.py", "cli"}
 _CODE = {".py", ".so"}
-_CONTEXT = {"Dockerfile", "requirements.txt", "amd64", "arm64"}
 _DATA = {".html", ".json", ".svg"}
 
 
@@ -53,75 +45,74 @@ class Sizes(TypedDict):
 
 
 def make_functions(architecture: Architecture, out: Path) -> dict[str, Sizes]:
-    """Writes a zip for each function into `out`; the sizes by the function's name."""
+    """Writes a zip for each function into `out`; the sizes by the function's name.
+
+    Raises:
+        BuildError: a file of that name is there that no build made.
+    """
     own = _members(own_wheel(architecture))
     others = {_package(wheel): wheel for wheel in locked_wheels(architecture)}
-    out.mkdir(parents=True, exist_ok=True)
     packed: dict[tuple[str, ...], tuple[bytes, int]] = {}
     made = {}
-    for name, packages in FUNCTIONS.items():
-        if packages not in packed:
-            members = own.copy()
-            for package in packages:
-                members |= _members(others[package])
-            packed[packages] = archive.zipped(members), sum(map(len, members.values()))
-        zipped, unzipped_bytes = packed[packages]
-        path = out / f"{name}.zip"
-        path.write_bytes(zipped)
-        made[name] = Sizes(
-            path=str(path),
-            sha256=hashlib.sha256(zipped).hexdigest(),
-            zipped_bytes=len(zipped),
-            unzipped_bytes=unzipped_bytes,
-        )
-        tell(f"{path}: {_megabytes(len(zipped))} MB, {_megabytes(unzipped_bytes)} MB unzipped")
+    with replaced(out) as new:
+        for name, packages in FUNCTIONS.items():
+            if packages not in packed:
+                members = own.copy()
+                for package in packages:
+                    members |= _members(others[package])
+                packed[packages] = archive.zipped(members), sum(map(len, members.values()))
+            zipped, unzipped_bytes = packed[packages]
+            (new / f"{name}.zip").write_bytes(zipped)
+            path = out / f"{name}.zip"
+            made[name] = Sizes(
+                path=str(path),
+                sha256=hashlib.sha256(zipped).hexdigest(),
+                zipped_bytes=len(zipped),
+                unzipped_bytes=unzipped_bytes,
+            )
+            tell(f"{path}: {_megabytes(len(zipped))} MB, {_megabytes(unzipped_bytes)} MB unzipped")
     return made
 
 
 def make_context(out: Path) -> Sizes:
     """Writes into `out` all that the image is made of, for both architectures.
 
-    The hash is that of the whole folder: the image's tag.
+    The hash is that of all that was written: the image's tag.
 
     Raises:
-        BuildError: the folder holds something else.
+        BuildError: a file is there, under a name to be written, that no build made.
     """
-    _clear(out)
-    requirements = LOCK.read_text()
-    own = []
-    for architecture in ARCHITECTURES.values():
-        folder = out / architecture.platform
-        folder.mkdir(parents=True)
-        own.append(own_wheel(architecture))
-        platforms = " ".join(architecture.tags)
-        (folder / "pip.conf").write_text(f"[install]\nplatform = {platforms}\n")
-        for wheel in [own[-1], *locked_wheels(architecture)]:
-            shutil.copyfile(wheel, folder / wheel.name)
-    (out / "requirements.txt").write_text(requirements + _pinned(own))
-    for name in ("Dockerfile", ".dockerignore"):
-        shutil.copyfile(ROOT / "deploy" / name, out / name)
-    files = sorted(path for path in out.rglob("*") if path.is_file())
+    own = {architecture: own_wheel(architecture) for architecture in ARCHITECTURES.values()}
+    locked = {architecture: locked_wheels(architecture) for architecture in own}
+    with replaced(out) as new:
+        for architecture, wheel in own.items():
+            folder = new / architecture.platform
+            folder.mkdir()
+            platforms = " ".join(architecture.tags)
+            (folder / "pip.conf").write_text(f"[install]\nplatform = {platforms}\n")
+            for source in (wheel, *locked[architecture]):
+                shutil.copyfile(source, folder / source.name)
+        (new / "requirements.txt").write_text(LOCK.read_text() + _pinned(own.values()))
+        for name in ("Dockerfile", ".dockerignore"):
+            shutil.copyfile(ROOT / "deploy" / name, new / name)
+        files, sizes = _measured(new, out)
+    tell(f"{out}: {files} files, {_megabytes(sizes['zipped_bytes'])} MB")
+    return sizes
+
+
+def _measured(context: Path, out: Path) -> tuple[int, Sizes]:
+    """How many files a context has, and their sizes and hash."""
+    files = sorted(path for path in context.rglob("*") if path.is_file())
     content = hashlib.sha256()
     for path in files:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        content.update(f"{path.relative_to(out).as_posix()} {digest}\n".encode())
-    zipped_bytes = sum(path.stat().st_size for path in files)
-    tell(f"{out}: {len(files)} files, {_megabytes(zipped_bytes)} MB")
-    return Sizes(
+        content.update(f"{path.relative_to(context).as_posix()} {digest}\n".encode())
+    return len(files), Sizes(
         path=str(out),
         sha256=content.hexdigest(),
-        zipped_bytes=zipped_bytes,
+        zipped_bytes=sum(path.stat().st_size for path in files),
         unzipped_bytes=sum(_unzipped_bytes(path) for path in files),
     )
-
-
-def _clear(out: Path) -> None:
-    """Removes an earlier context, and nothing else."""
-    there = {path.name for path in out.iterdir()} if out.exists() else set()
-    if there and not there >= _CONTEXT:
-        raise BuildError(f"{out} holds something else than an image's context: name another folder")
-    if out.exists():
-        shutil.rmtree(out)
 
 
 def _pinned(wheels: Iterable[Path]) -> str:

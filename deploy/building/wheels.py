@@ -1,35 +1,32 @@
 """Wheels for Linux on both architectures: fanfold cross-built with zig, the others by the lock.
 
-Both are kept in the cache folder, under a hash of all that went into them.
+Both are kept in the cache folder, under a hash of all that went into them. They are proven before
+they are kept, and each time before they are used.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from building import archive
+from building.folders import ROOT, alone, is_sealed, make, remove_unfinished, seal, staging
+from building.messages import BuildError, tell
+from building.proof import prove_locked, prove_own
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("FANFOLD_BUILD_CACHE", ROOT / "deploy" / ".build")).resolve()
+CACHE = Path(os.environ.get("FANFOLD_BUILD_CACHE", ROOT / "deploy" / ".build")).absolute()
 LOCK = ROOT / "deploy" / "requirements.txt"
 PYTHON = "3.13"
 GLIBC = "manylinux_2_28"  # Amazon Linux 2023 and the image have newer ones
-_NEW = "new-"
-
-
-class BuildError(Exception):
-    """What is missing or went wrong, and what to do; one or two lines."""
+_PACKAGE_SUFFIXES = {".py", ".pyi", ".html", ".json", ".svg", ".typed"}
 
 
 class Architecture(NamedTuple):
@@ -58,17 +55,11 @@ ARCHITECTURES = {
 }
 
 
-def tell(line: str) -> None:
-    """A line of progress."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 def own_wheel(architecture: Architecture) -> Path:
     """The wheel of fanfold for `architecture`, built unless the same sources were built before.
 
     Raises:
-        BuildError: a tool is missing, or the build fails.
+        BuildError: a tool is missing, the build fails, or the wheel isn't of these sources.
     """
     needed = {name: _version(name) for name in ("maturin", "ziglang")}
     if shutil.which("cargo") is None:
@@ -83,7 +74,10 @@ def own_wheel(architecture: Architecture) -> Path:
         for wheel in folder.glob("*.whl"):
             _leave_out_materials(wheel)
 
-    (wheel,) = _kept(f"fanfold-{architecture.name}", key, build).glob("*.whl")
+    def prove(wheels: list[Path]) -> None:
+        prove_own(wheels, architecture.machine, _modules())
+
+    (wheel,) = _kept(f"fanfold-{architecture.name}", key, build, prove)
     return wheel
 
 
@@ -98,8 +92,11 @@ def locked_wheels(architecture: Architecture) -> list[Path]:
         tell(f"downloading the wheels of {LOCK.relative_to(ROOT)} for {architecture.name}")
         download(architecture, folder, ["--no-deps", "--require-hashes", "-r", str(LOCK)])
 
+    def prove(wheels: list[Path]) -> None:
+        prove_locked(wheels, LOCK.read_text())
+
     key = _hash([PYTHON, *architecture.tags], [LOCK])
-    return sorted(_kept(f"locked-{architecture.name}", key, fill).glob("*.whl"))
+    return _kept(f"locked-{architecture.name}", key, fill, prove)
 
 
 def download(architecture: Architecture, folder: Path, wanted: Sequence[str]) -> None:
@@ -116,8 +113,10 @@ def download(architecture: Architecture, folder: Path, wanted: Sequence[str]) ->
     )
 
 
-def _run(command: Sequence[str], failure: str, **environment: str) -> None:
-    """Runs a tool; what it said is shown only if it fails.
+def _run(
+    command: Sequence[str], failure: str, inherited: Sequence[int] = (), **environment: str
+) -> None:
+    """Runs a tool, with these descriptors open; what it said is shown only if it fails.
 
     Raises:
         BuildError: it fails.
@@ -126,6 +125,7 @@ def _run(command: Sequence[str], failure: str, **environment: str) -> None:
         command,
         cwd=ROOT,
         env={**os.environ, **environment},
+        pass_fds=inherited,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -139,25 +139,46 @@ def _run(command: Sequence[str], failure: str, **environment: str) -> None:
 
 @contextmanager
 def cache() -> Iterator[None]:
-    """The cache folder, for one build at a time; what another left unfinished is removed."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for unfinished in CACHE.glob(f"{_NEW}*"):
-            shutil.rmtree(unfinished)
+    """The cache folder, for one build at a time."""
+    make(CACHE)
+    with alone(CACHE / "lock"):
+        with _compiling():  # a compiler that outlived its build may still write to the cache
+            remove_unfinished(CACHE)
         yield
 
 
-def _kept(name: str, key: str, fill: Callable[[Path], None]) -> Path:
-    """The cache's folder for `key`, filled if it isn't there. One of an older key is removed."""
-    folder = CACHE / f"{name}-{key[:16]}"
-    if not folder.is_dir():
-        new = Path(tempfile.mkdtemp(prefix=_NEW, dir=CACHE))
-        fill(new)
-        for older in CACHE.glob(f"{name}-*"):
-            shutil.rmtree(older)
-        new.rename(folder)
-    return folder
+def _kept(
+    name: str, key: str, fill: Callable[[Path], None], prove: Callable[[list[Path]], None]
+) -> list[Path]:
+    """The wheels that the cache has for `key`, made unless they are there and proven.
+
+    Those of an older key, or that fail the proof, are removed if a build made them.
+    """
+    entries = [entry for entry in CACHE.glob(f"{name}-*") if is_sealed(entry)]
+    for entry in entries:
+        if entry.name.startswith(f"{name}-{key[:16]}-"):
+            wheels = sorted(entry.glob("*.whl"))
+            try:
+                prove(wheels)
+            except BuildError as error:
+                tell(f"{entry} is made again: {str(error).splitlines()[0]}")
+            else:
+                return wheels
+    with staging(CACHE) as stage:
+        fill(stage.new)
+        prove(sorted(stage.new.glob("*.whl")))
+        seal(stage.new, stage)
+        entry = stage.new.rename(CACHE / f"{name}-{key[:16]}-{stage.token}")
+        for older in entries:
+            older.rename(stage.old / older.name)
+    return sorted(entry.glob("*.whl"))
+
+
+def _compiling() -> AbstractContextManager[int]:
+    """The lock of maturin: it puts every library into target/maturin first, whatever it is for."""
+    target = ROOT / "kernel" / "target"
+    target.mkdir(exist_ok=True)
+    return alone(target / "fanfold-build.lock")
 
 
 def _maturin(architecture: Architecture, folder: Path) -> None:
@@ -168,15 +189,17 @@ def _maturin(architecture: Architecture, folder: Path) -> None:
         ROOT: "/fanfold",
     }
     remapped = [f"--remap-path-prefix={path}={name}" for path, name in homes.items()]
-    _run(
-        [
-            *(sys.executable, "-m", "maturin", "build", "--zig", "--release", "--locked"),
-            *(f"--target={architecture.target}", f"--compatibility={GLIBC}", f"--out={folder}"),
-        ],
-        f"fanfold can't be built for {architecture.name}",
-        CARGO_ENCODED_RUSTFLAGS="\x1f".join(remapped),
-        CARGO_ZIGBUILD_PYTHON_PATH=sys.executable,
-    )
+    with _compiling() as lock:
+        _run(
+            [
+                *(sys.executable, "-m", "maturin", "build", "--zig", "--release", "--locked"),
+                *(f"--target={architecture.target}", f"--compatibility={GLIBC}", f"--out={folder}"),
+            ],
+            f"fanfold can't be built for {architecture.name}",
+            inherited=[lock],
+            CARGO_ENCODED_RUSTFLAGS="\x1f".join(remapped),
+            CARGO_ZIGBUILD_PYTHON_PATH=sys.executable,
+        )
 
 
 def _leave_out_materials(wheel: Path) -> None:
@@ -214,7 +237,11 @@ def _version(package: str) -> str:
 
 
 def _output(command: Sequence[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise BuildError(f"{' '.join(command)} ended with {done.returncode}, above")
+    return done.stdout.strip()
 
 
 def _sources() -> Iterator[Path]:
@@ -223,10 +250,18 @@ def _sources() -> Iterator[Path]:
     yield from (ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))
     yield from (ROOT / "kernel" / name for name in ("Cargo.toml", "Cargo.lock"))
     yield from sorted((ROOT / "kernel/src").rglob("*.rs"))
-    python = (ROOT / "src").rglob("*")
-    yield from sorted(
-        path for path in python if path.suffix in {".py", ".pyi", ".html", ".svg", ".typed"}
-    )
+    yield from _package_files()
+
+
+def _package_files() -> list[Path]:
+    return sorted(path for path in (ROOT / "src").rglob("*") if path.suffix in _PACKAGE_SUFFIXES)
+
+
+def _modules() -> dict[str, bytes]:
+    """The files of the package, by their name in a wheel."""
+    return {
+        path.relative_to(ROOT / "src").as_posix(): path.read_bytes() for path in _package_files()
+    }
 
 
 def _hash(words: Iterable[str], files: Iterable[Path]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,8 @@ class Context(NamedTuple):
     told: dict[str, Any]
 
 
-def build_functions(architecture: str, out: Path) -> Zips:
-    told = _build("functions", "--architecture", architecture, "--out", str(out))
+def build_functions(architecture: str, out: Path, cache: Path = CACHE) -> Zips:
+    told = _build("functions", "--architecture", architecture, "--out", str(out), cache=cache)
     return Zips(architecture, out, told)
 
 
@@ -51,3 +52,10 @@ def _build(*arguments: str, cache: Path = CACHE) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
+
+
+def copied_cache(folder: Path, names: str = "*") -> Path:
+    """A cache with the wheels that were kept so far, of these names."""
+    for record in CACHE.glob(f"{names}-*/.fanfold-build.json"):
+        shutil.copytree(record.parent, folder / record.parent.name)
+    return folder

@@ -44,7 +44,10 @@ class Checkout:
         shutil.copytree(ROOT / "deploy", self.deploy, ignore=generated)
         # What a build there would leave behind stays there.
         shutil.copytree(ROOT / "kernel", self.folder / "kernel", ignore=lambda *_: ["target"])
-        for name in ("LICENSE", "README.md", "pyproject.toml", "scripts", "src"):
+        # maturin packs no files that are behind a link.
+        compiled = shutil.ignore_patterns("__pycache__", "*.so")
+        shutil.copytree(ROOT / "src", self.folder / "src", ignore=compiled)
+        for name in ("LICENSE", "README.md", "pyproject.toml", "scripts"):
             (self.folder / name).symlink_to(ROOT / name)
         self.bin.mkdir()
         shutil.copyfile(Path(__file__).with_name("stub.py"), self.bin / "stub.py")

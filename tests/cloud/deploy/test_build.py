@@ -49,12 +49,19 @@ def test_without_maturin_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    assert "holds something else" in refused("image", "--out", str(tmp_path))
-    assert (tmp_path / "Dockerfile").exists()
+    told = refused("image", "--out", str(tmp_path))
+    assert f"{tmp_path}/Dockerfile isn't what a build made" in told
+    assert (tmp_path / "Dockerfile").read_text() == "FROM scratch\n"
 
 
 def test_an_earlier_context_is_replaced(context: Context, tmp_path: Path) -> None:
     build_context(tmp_path / "again")
-    (tmp_path / "again/stale").write_text("")
     assert build_context(tmp_path / "again").told["sha256"] == context.told["sha256"]
-    assert not (tmp_path / "again/stale").exists()
+
+
+def test_without_a_compiler_that_works_it_says_which_command_failed(tmp_path: Path) -> None:
+    for tool in ("cargo", "rustc"):
+        (tmp_path / tool).write_text("#!/bin/sh\necho no toolchain >&2; exit 1\n")
+        (tmp_path / tool).chmod(0o755)
+    told = refused("image", "--out", str(tmp_path / "out"), PATH=f"{tmp_path}:{os.defpath}")
+    assert told == "no toolchain\nbuild.py: rustc --version ended with 1, above\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.deploy.building import CACHE, ROOT, Context, build_context
+from cloud.deploy.building import ROOT, Context, build_context, copied_cache
 from cloud.deploy.dockerfile import Dockerfile, read_dockerfile
 
 INSTALLED = "/opt/fanfold"
@@ -85,9 +85,7 @@ def test_every_wheel_of_the_context_is_pinned_and_of_its_platform(
 
 
 def test_the_context_built_anew_is_the_same(context: Context, tmp_path: Path) -> None:
-    for downloaded in CACHE.glob("locked-*"):
-        shutil.copytree(downloaded, tmp_path / "cache" / downloaded.name)
-    again = build_context(tmp_path / "context", tmp_path / "cache")
+    again = build_context(tmp_path / "context", copied_cache(tmp_path / "cache", "locked"))
     assert again.told["sha256"] == context.told["sha256"]
     files = sorted(path for path in context.folder.rglob("*") if path.is_file())
     for path in files:
