@@ -2,7 +2,7 @@
 # Puts fanfold on AWS, and takes it down again: ./deploy.sh --help
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly here
 readonly build="$here/.build"
 readonly registry_address=module.storage.aws_ecr_repository.this
@@ -120,7 +120,7 @@ destroy() {
     if [ -n "$queue" ]; then stop_jobs "$queue"; fi
 
     make_empty_functions
-    last=("-var=image=stand-in@$no_digest" "-var=functions_dir=$build/functions-none" -var=delete_data=true)
+    last=("-var=image=stand-in@$no_digest" "-var=functions_dir=$scratch/functions-none" -var=delete_data=true)
     if [ -n "$bucket" ]; then
         begin "letting the bucket go" "Run ./deploy.sh destroy again once it is mended."
         with_variables apply -auto-approve "-target=$bucket_address" "${last[@]}" >&2
@@ -316,15 +316,15 @@ check_variables() {
     begin "checking the variables" "Terraform's message is above."
     make_empty_functions
     with_variables plan -refresh=false "-var=image=stand-in@$no_digest" \
-        "-var=functions_dir=$build/functions-none" >"$scratch/said" || { cat "$scratch/said" >&2 && return 1; }
+        "-var=functions_dir=$scratch/functions-none" >"$scratch/said" || { cat "$scratch/said" >&2 && return 1; }
 }
 
 # For plans without the zips: Terraform reads them even to destroy.
 make_empty_functions() {
     local name
-    mkdir -p "$build/functions-none"
+    mkdir -p "$scratch/functions-none"
     for name in starter chunker aggregator status failures sweep; do
-        : >"$build/functions-none/$name.zip"
+        : >"$scratch/functions-none/$name.zip"
     done
 }
 

@@ -122,6 +122,42 @@ def test_the_first_run_creates_the_registry_then_pushes_then_applies(checkout: C
     }
 
 
+def test_what_a_build_left_that_was_stopped_is_finished(
+    checkout: Checkout, context: Context
+) -> None:
+    left = checkout.deploy / ".build/image/amd64"
+    left.mkdir(parents=True)
+    shutil.copyfile(context.folder / "amd64/pip.conf", left / "pip.conf")
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in left.iterdir()} == {
+        path.name for path in (context.folder / "amd64").iterdir()
+    }
+    assert place(checkout.calls(), PUSH)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_or_link_for_the_builds_folder_is_refused_in_a_line(
+    checkout: Checkout, tmp_path: Path, kind: str
+) -> None:
+    there = checkout.deploy / ".build"
+    if kind == "file":
+        there.write_text("mine\n")
+    else:
+        (tmp_path / "mine").mkdir()
+        there.symlink_to(tmp_path / "mine")
+    done = checkout.run()
+    assert done.returncode == 1
+    assert f"build.py: {there} is a {kind}: move it away" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not changing(checkout.calls())
+    assert there.read_text() == "mine\n" if kind == "file" else not any(there.iterdir())
+
+    there.unlink()
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_outputs_are_printed_by_name_and_two_commands_to_try(checkout: Checkout) -> None:
     lines = checkout.run().stdout.splitlines()
     assert [line.split() for line in lines[:3]] == [
