@@ -19,7 +19,7 @@ help:
 	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
-	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md"
+	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
 	@echo "make wheel   build the wheel into dist/"
@@ -101,6 +101,7 @@ bench-cloud: $(BUILT) $(LAMBDA)/.built
 bench: $(BUILT)
 	@scripts/install-oracles
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/sync_cost.py
 
 wheel: $(BUILT)
 	$(BIN)/maturin build --release --locked --out dist
