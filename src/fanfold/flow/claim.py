@@ -86,5 +86,9 @@ def _look(place: Place, genome: Genome, asked: Asked) -> tuple[Contents, str | N
     contents = read_contents(place)
     check_names(place, contents, question)
     if asked.fresh:
-        return contents, replaced_in_words(contents, question)
-    return contents, check_questions(place, contents, question, is_named=asked.is_named)
+        replaced = replaced_in_words(contents, question)
+    else:
+        replaced = check_questions(place, contents, question, is_named=asked.is_named)
+    if replaced is None and contents.has_damaged_plan:
+        replaced = "of a plan.json that is damaged"
+    return contents, replaced

@@ -86,6 +86,11 @@ class Contents(NamedTuple):
         return owned
 
     @property
+    def has_damaged_plan(self) -> bool:
+        """Whether the plan is damaged, and not just emptied by a power cut."""
+        return self.made_by is None and bool((self.plan_data or b"").strip(b"\0"))
+
+    @property
     def plans(self) -> tuple[str, ...]:
         """The ids of the plans whose work is here, or was."""
         return () if self.made_by is None else (self.made_by.id, *self.made_by.replaces)

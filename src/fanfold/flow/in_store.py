@@ -84,7 +84,7 @@ class InStore:
         self._place.swap(PLAN, before, encode_plan(plan))
         check_claim(self._place, plan)
 
-    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> Record:
+    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> None:
         """Write the report; what another question left there goes first.
 
         The record is written before the files that it names: after a crash, they have an owner.
@@ -105,7 +105,6 @@ class InStore:
         if plan is not None:
             check_claim(self._place, plan)
             remove_work(self._place, plan.replaces, [plan.source.url])
-        return record
 
     def _remove_others(self, question: Question) -> None:
         """Remove the files of another question's report, `master.json` first; its record stays."""

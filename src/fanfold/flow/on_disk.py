@@ -83,13 +83,13 @@ class OnDisk:
         self._place.prepare(plan.folder)
         self._place.write(PLAN, encode_plan(plan), durable=True)
 
-    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> Record:
+    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> None:
         """Write the whole report aside, commit it, and move it into place."""
         token = os.urandom(16).hex()
         staging = f"{STATE}/{token}"
         try:
             self._place.prepare(staging)
-            files, record = self._stage(staging, question, report)
+            files = self._stage(staging, question, report)
             self._place.sync(staging)
             self._place.sync(STATE)
             publication = self._publication(question, token, files, plan)
@@ -102,11 +102,9 @@ class OnDisk:
         self._finish(publication, question.location)
         if read_finished(self._place, question) != report.master:
             raise changed_meanwhile(self._place)
-        return record
 
-    def _stage(
-        self, staging: str, question: Question, report: NewReport
-    ) -> tuple[dict[str, FileFacts], Record]:
+    def _stage(self, staging: str, question: Question, report: NewReport) -> dict[str, FileFacts]:
+        """Write all files of a report into a folder, synced; what was written."""
         files: dict[str, FileFacts] = {}
         for name, write in report.tables:
             with self._place.writing(f"{staging}/{name}", durable=True) as file:
@@ -115,11 +113,10 @@ class OnDisk:
             files[name] = measured.facts
         files[MASTER] = facts_of(report.master)
         self._place.write(f"{staging}/{MASTER}", report.master, durable=True)
-        record = Record(question, dict(files))
-        run = report.run(record)
+        run = report.run(Record(question, dict(files)))
         files[RUN] = facts_of(run)
         self._place.write(f"{staging}/{RUN}", run, durable=True)
-        return files, record
+        return files
 
     def _publication(
         self, question: Question, token: str, files: dict[str, FileFacts], plan: Plan | None

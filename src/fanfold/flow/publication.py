@@ -67,7 +67,7 @@ class Publisher(Protocol):
     def update(self, plan: Plan) -> None:
         """Write what the plan of this place knows more by now; raises as `claim`."""
 
-    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> Record:
+    def publish(self, question: Question, report: NewReport, plan: Plan | None) -> None:
         """Write a report, `master.json` last.
 
         Args:
@@ -92,7 +92,7 @@ def check_claim(place: Place, plan: Plan) -> Plan:
     except PlanError as error:
         raise OutputError(f"{error}; its run has taken this folder over") from error
     if found is None or found.id != plan.id:
-        other = "it is gone" if found is None else f"it is of {found.source.url} now"
+        other = "it is gone" if found is None else f"it is of {found.question.location} now"
         raise OutputError(
             f"{place.where(PLAN)}: another run has replaced it ({other}); nothing was reported."
             " Give another --out"
