@@ -42,7 +42,7 @@ from stores.driving import (
 )
 
 import fanfold
-from fanfold.checked_json import decode_checked, encode_checked
+from fanfold.checked_json import Checked, encode_checked
 from fanfold.report.run_record import RunRecord, facts_of
 
 GENOME = f"s3://{BUCKET}/input/genome.fa"
@@ -395,7 +395,7 @@ def test_a_record_of_files_that_no_report_has_is_refused(
     cloud.api.submitted["state"] = "SUCCEEDED"
     key = f"results/{JOB}/run.json"
     data = s3.get(BUCKET, key)
-    run = decode_checked(data, RunRecord)
+    run = Checked(RunRecord).decode(data)
     files = run.record.files | {name: facts_of(b"evil")}
     record = msgspec.structs.replace(run.record, files=files)
     try:

@@ -212,6 +212,9 @@ def problem_of(error: FanfoldError) -> Problem:
     return problem_of_exit(error.exit_code, str(error))
 
 
+_REQUEST = msgspec.json.Decoder(ChunkRequest)
+
+
 def parse_phase(text: str) -> Phase | None:
     """The phase of a name, or None if there is none."""
     return next((phase for phase in PHASES if phase == text), None)
@@ -224,7 +227,7 @@ def parse_request(body: bytes) -> ChunkRequest:
         ApiError: it holds none.
     """
     try:
-        return msgspec.json.decode(body, type=ChunkRequest)
+        return _REQUEST.decode(body)
     except msgspec.ValidationError as error:
         raise ApiError(
             400, "bad-request", "A field that can't be", f"the request can't be taken: {error}"

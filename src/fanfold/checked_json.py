@@ -11,7 +11,7 @@ anyone can compute a checksum.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from fanfold._kernel import crc64nvme
 _HEAD = b'{\n "checksum": "%016x",'
 _START = b'{\n "checksum": "'
 _HEAD_BYTES = len(_HEAD % 0)
+
+_ENCODER = msgspec.json.Encoder()
 
 _Kind = TypeVar("_Kind")
 
@@ -30,7 +32,7 @@ class DamagedDocument(Exception):  # noqa: N818 - a finding; the caller decides 
 
 def encode_indented(document: object) -> bytes:
     """A document as JSON, one space a level, with a line end."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    return msgspec.json.format(_ENCODER.encode(document), indent=1) + b"\n"
 
 
 def encode_checked(document: object) -> bytes:
@@ -39,23 +41,32 @@ def encode_checked(document: object) -> bytes:
     return _HEAD % crc64nvme(body) + body
 
 
-def decode_checked(data: bytes, kind: type[_Kind]) -> _Kind:
-    """The document in some bytes.
+class Checked(Generic[_Kind]):
+    """The documents of one type.
+
+    Made once for each type, when its module is imported: msgspec 0.22 dereferences NULL when
+    several threads decode the first message of a type at once.
 
     Args:
-        data: what was read.
-        kind: its type. A field `checksum`, which it doesn't have, is left out.
-
-    Raises:
-        DamagedDocument: the checksum doesn't hold, or a field is not what it should be.
+        kind: the type; without the checksum.
     """
-    body = memoryview(data)[_HEAD_BYTES:]
-    if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
-        raise DamagedDocument("its checksum doesn't hold")
-    try:
-        return msgspec.json.decode(b"{" + body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedDocument(str(error)) from error
+
+    def __init__(self, kind: type[_Kind]) -> None:
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def decode(self, data: bytes) -> _Kind:
+        """The document in some bytes.
+
+        Raises:
+            DamagedDocument: the checksum doesn't hold, or a field is not what it should be.
+        """
+        body = memoryview(data)[_HEAD_BYTES:]
+        if data[:_HEAD_BYTES] != _HEAD % crc64nvme(body):
+            raise DamagedDocument("its checksum doesn't hold")
+        try:
+            return self._decoder.decode(b"{" + body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise DamagedDocument(str(error)) from error
 
 
 def is_own(data: bytes) -> bool:

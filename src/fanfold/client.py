@@ -55,6 +55,11 @@ _REPEATED = re.compile(r"\s*(?:The Canonical String|[^.]*(?:Credential|Authoriza
 
 _Answer = TypeVar("_Answer")
 
+_ENCODER = msgspec.json.Encoder()
+_CHUNK_ANSWER, _LOGS = msgspec.json.Decoder(ChunkAnswer), msgspec.json.Decoder(Logs)
+_JOB_ANSWER, _JOBS = msgspec.json.Decoder(Job), msgspec.json.Decoder(Jobs)
+_PROBLEM, _ANY_PROBLEM = msgspec.json.Decoder(Problem), msgspec.json.Decoder(dict[str, object])
+
 
 class Client:
     """Speaks with the API of one deployment.
@@ -94,7 +99,7 @@ class Client:
         Raises:
             CloudError: the API refuses, can't be reached, or isn't fanfold's; so for all methods.
         """
-        return self._ask("POST", "/chunk", ChunkAnswer, body=msgspec.json.encode(asked))
+        return self._ask("POST", "/chunk", _CHUNK_ANSWER, body=_ENCODER.encode(asked))
 
     def job(self, job: str) -> Job:
         """Where a job is.
@@ -102,11 +107,11 @@ class Client:
         Raises:
             ParameterError: the job's name can't be one; so for all methods that take one.
         """
-        return self._ask("GET", f"/jobs/{check_job(job)}", Job)
+        return self._ask("GET", f"/jobs/{check_job(job)}", _JOB_ANSWER)
 
     def jobs(self, *, limit: int | None = None, after: str | None = None) -> Jobs:
         """The newest jobs, or those that follow: `after` is what the answer before calls next."""
-        return self._ask("GET", "/jobs", Jobs, {"limit": limit, "next": after})
+        return self._ask("GET", "/jobs", _JOBS, {"limit": limit, "next": after})
 
     def logs(
         self,
@@ -118,17 +123,17 @@ class Client:
     ) -> Logs:
         """The last lines of one container of a job."""
         query = {"phase": phase, "slice": slice_index, "limit": limit}
-        return self._ask("GET", f"/jobs/{check_job(job)}/logs", Logs, query)
+        return self._ask("GET", f"/jobs/{check_job(job)}/logs", _LOGS, query)
 
     def cancel(self, job: str) -> Job:
         """Cancel a job that hasn't ended."""
-        return self._ask("DELETE", f"/jobs/{check_job(job)}", Job)
+        return self._ask("DELETE", f"/jobs/{check_job(job)}", _JOB_ANSWER)
 
     def _ask(
         self,
         method: str,
         path: str,
-        kind: type[_Answer],
+        decoder: msgspec.json.Decoder[_Answer],
         query: Mapping[str, str | int | None] | None = None,
         *,
         body: bytes = b"",
@@ -140,7 +145,7 @@ class Client:
         if answer.status != 200:
             raise self._refusal(answer)
         try:
-            return msgspec.json.decode(answer.data, type=kind)
+            return decoder.decode(answer.data)
         except msgspec.ValidationError as error:
             raise CloudError(
                 f"{self.api_url}: the answer is not one that fanfold {VERSION} knows ({error}); use"
@@ -341,12 +346,12 @@ def _pause(answer: BaseHTTPResponse | None, seconds: float) -> float:
 def _problem(answer: BaseHTTPResponse) -> Problem | None:
     """The problem document of an answer; one without a type if it is only a message."""
     try:
-        told = msgspec.json.decode(answer.data, type=Problem)
+        told = _PROBLEM.decode(answer.data)
         return msgspec.structs.replace(told, detail=_without_secrets(told.detail))
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
-        said = msgspec.json.decode(answer.data, type=dict[str, object])
+        said = _ANY_PROBLEM.decode(answer.data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     # What the gateway itself says has one or the other.

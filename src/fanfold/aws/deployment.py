@@ -17,6 +17,10 @@ _FOLDED_HERE_BYTES = 512 * 1024**2
 """What fits the aggregator's memory: a fold takes three times as much as the rows."""
 
 
+_ENCODER = msgspec.json.Encoder()
+_SOURCES, _PRICES = msgspec.json.Decoder(tuple[str, ...]), msgspec.json.Decoder(Prices)
+
+
 class Deployment(msgspec.Struct, frozen=True):
     """What was deployed.
 
@@ -66,7 +70,7 @@ def deployment() -> Deployment:
     }
     return Deployment(
         bucket=setting["bucket"],
-        sources=msgspec.json.decode(setting["sources"], type=tuple[str, ...]),
+        sources=_SOURCES.decode(setting["sources"]),
         image=setting["image"],
         queue=setting["queue"],
         definitions={phase: setting[f"{phase}_definition"] for phase in PHASES},
@@ -74,7 +78,7 @@ def deployment() -> Deployment:
         aggregator=setting["aggregator"],
         log_group=setting["log_group"],
         max_object_bytes=int(setting["max_object_bytes"]),
-        prices=msgspec.json.decode(setting["prices"], type=Prices),
+        prices=_PRICES.decode(setting["prices"]),
         inflated_here_bytes=int(setting.get("inflated_here_bytes", _INFLATED_HERE_BYTES)),
         folded_here_bytes=int(setting.get("folded_here_bytes", _FOLDED_HERE_BYTES)),
     )
@@ -94,5 +98,5 @@ def client(service: Literal["batch", "lambda", "logs"]) -> Any:
 def wake(function: str, payload: dict[str, Any]) -> None:
     """Invoke a function, without waiting for it."""
     client("lambda").invoke(
-        FunctionName=function, InvocationType="Event", Payload=msgspec.json.encode(payload)
+        FunctionName=function, InvocationType="Event", Payload=_ENCODER.encode(payload)
     )

@@ -18,6 +18,8 @@ from fanfold.aws.phases import fail, known, listener
 
 _SAID_AT_MOST = 500
 
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
 _log = logging.getLogger("fanfold")
 
 
@@ -25,7 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """What SQS invokes."""
     deployed = deployment()
     for record in event["Records"]:
-        message = msgspec.json.decode(record["body"], type=dict[str, Any])
+        message = _DECODER.decode(record["body"])
         if "requestPayload" in message:
             _tell(deployed, message)
         else:

@@ -15,6 +15,8 @@ from fanfold.errors import PlanError
 
 _PROBLEM_JSON = "application/problem+json"
 
+_ENCODER = msgspec.json.Encoder()
+
 _Event = dict[str, Any]
 
 
@@ -94,5 +96,5 @@ def _response(status: int, document: msgspec.Struct, kind: str) -> dict[str, Any
     return {
         "statusCode": status,
         "headers": {"Content-Type": kind, "Cache-Control": "no-store"},
-        "body": msgspec.json.encode(document).decode(),
+        "body": _ENCODER.encode(document).decode(),
     }

@@ -40,7 +40,7 @@ from fanfold.api import (
     parse_phase,
     problem_of,
 )
-from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
+from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.flow.contents import decode_run
 from fanfold.flow.plan import Plan, job_of
@@ -146,6 +146,11 @@ class _Opened(msgspec.Struct, frozen=True):
     since: datetime
 
 
+_ENCODER = msgspec.json.Encoder()
+_REQUEST, _FAILURE = Checked(Request), Checked(Failure)
+_BATCH_JOB, _ENDED, _OPENED = Checked(BatchJob), Checked(Ended), Checked(_Opened)
+
+
 class Name(msgspec.Struct, frozen=True):
     """What the name of a Batch job says."""
 
@@ -166,7 +171,7 @@ def parse_name(text: str) -> Name | None:
 
 def job_name(asked: ChunkRequest, source: Source, image: str) -> str:
     """The identity of a job: the same for the same question to the same object and image."""
-    identity = msgspec.json.encode(
+    identity = _ENCODER.encode(
         [
             asked.bucket,
             asked.key,
@@ -211,7 +216,7 @@ class Ledger:
             PlanError: its request is damaged, or another job's.
         """
         place = open_place(f"{self.results_url}/{job}")
-        request = _read(place, REQUEST, Request)
+        request = _read(place, REQUEST, _REQUEST)
         if request is not None and request.job != job:
             raise _damaged(place, REQUEST, "it is of another job")
         return None if request is None else Entry(place, request)
@@ -224,7 +229,7 @@ class Ledger:
         job = request.job
         place = open_place(f"{self.results_url}/{job}")
         self.reopen(job)
-        known = _create(place, REQUEST, request)
+        known = _create(place, REQUEST, request, _REQUEST)
         if known.job != job:
             place.write(REQUEST, encode_checked(request))
             known = request
@@ -251,7 +256,7 @@ class Ledger:
     def open_since(self, job: str) -> datetime | None:
         """Since when a job, or its newest attempt, has not ended; None if it has."""
         try:
-            opened = _read(self._jobs, f"open/{job}", _Opened)
+            opened = _read(self._jobs, f"open/{job}", _OPENED)
         except PlanError as error:
             _log.warning("%s", error)
             return datetime.min.replace(tzinfo=UTC)
@@ -297,7 +302,7 @@ class Entry:
         self.attempt = max([1, *numbers])
         self._has_damaged_error = False
         try:
-            failure = _read(place, ERROR, Failure) if ERROR in self.files else None
+            failure = _read(place, ERROR, _FAILURE) if ERROR in self.files else None
         except PlanError as error:
             self._has_damaged_error = True
             failure = Failure(self.attempt, "FAILED", now(), problem_of(error))
@@ -355,19 +360,19 @@ class Entry:
 
     def batch_job(self, phase: Phase) -> BatchJob | None:
         """The Batch job of a phase of the newest attempt, if it was recorded."""
-        return self._read_state(phase, BatchJob)
+        return self._read_state(phase, _BATCH_JOB)
 
     def record(self, phase: Phase, batch_job: BatchJob) -> BatchJob:
         """Record the Batch job of a phase; the one that is recorded, which may be another's."""
-        return _create(self.place, self._state_name(phase), batch_job)
+        return _create(self.place, self._state_name(phase), batch_job, _BATCH_JOB)
 
     def ended(self, phase: Phase) -> Ended | None:
         """How the Batch job of a phase ended, if that was heard of."""
-        return self._read_state(phase, Ended, ".ended")
+        return self._read_state(phase, _ENDED, ".ended")
 
     def record_end(self, phase: Phase, ended: Ended) -> None:
         """Record how the Batch job of a phase ended."""
-        _create(self.place, self._state_name(phase, ".ended"), ended)
+        _create(self.place, self._state_name(phase, ".ended"), ended, _ENDED)
 
     def start_attempt(self, attempt: int) -> None:
         """Start an attempt; two may, at once."""
@@ -395,37 +400,37 @@ class Entry:
     def _state_name(self, phase: Phase, suffix: str = "") -> str:
         return f"{_STATE}/{self.attempt:04d}-{phase}{suffix}.json"
 
-    def _read_state(self, phase: Phase, kind: type[_State], suffix: str = "") -> _State | None:
+    def _read_state(self, phase: Phase, form: Checked[_State], suffix: str = "") -> _State | None:
         """A document of a phase; None if it is missing or damaged, since Batch can tell again."""
         name = self._state_name(phase, suffix)
         if name.partition("/")[2] not in self._states:
             return None
         try:
-            return _read(self.place, name, kind)
+            return _read(self.place, name, form)
         except PlanError as error:
             _log.warning("%s", error)
             return None
 
 
-def _read(place: Place, name: str, kind: type[_State]) -> _State | None:
+def _read(place: Place, name: str, form: Checked[_State]) -> _State | None:
     """What a document says; None if there is none.
 
     Raises:
         PlanError: it is damaged.
     """
     try:
-        return decode_checked(place.read(name), kind)
+        return form.decode(place.read(name))
     except FileNotFoundError:
         return None
     except DamagedDocument as error:
         raise _damaged(place, name, str(error)) from error
 
 
-def _create(place: Place, name: str, document: _State) -> _State:
+def _create(place: Place, name: str, document: _State, form: Checked[_State]) -> _State:
     """Create a document, or replace a damaged one; return the document that is there now."""
     place.create(name, encode_checked(document))
     try:
-        found = _read(place, name, type(document))
+        found = _read(place, name, form)
     except PlanError as error:
         _log.warning("%s", error)
         found = None

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import click
-import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.api import PHASES, ChunkAnswer, ChunkRequest, Chunks, Job, Phase
+from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
 from fanfold.cli.fetching import check_folder, fetch_report
 from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
@@ -294,4 +294,4 @@ def _plain(text: str) -> str:
 
 
 def _json(answer: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(answer), indent=1).decode()
+    return encode_indented(answer).decode().rstrip()

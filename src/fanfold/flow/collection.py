@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked, is_own
+from fanfold.checked_json import Checked, DamagedDocument, encode_checked, is_own
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
 from fanfold.flow.contents import in_the_way
 from fanfold.objects import LocalPlace, Place, open_place
-from fanfold.report.master import Master
-from fanfold.report.run_record import MASTER, RUN, FileFacts, RunRecord, facts_of
+from fanfold.report.master import decode_report
+from fanfold.report.run_record import MASTER, RUN, RUN_RECORD, FileFacts, facts_of
 
 SUMMARY = "summary.tsv"
 COLLECTION = "collection.json"
@@ -58,6 +58,9 @@ class Collection(msgspec.Struct, frozen=True):
     summary: FileFacts
 
 
+_COLLECTION = Checked(Collection)
+
+
 class Failed(NamedTuple):
     """An input that failed in this call: how long it took, and why in words."""
 
@@ -73,7 +76,7 @@ def read_collection(place: Place) -> Collection | None:
     """
     data = _read(place)
     try:
-        found = None if data is None else decode_checked(data, Collection)
+        found = None if data is None else _COLLECTION.decode(data)
     except DamagedDocument:
         return None
     return found if found is not None and all(map(_is_plain, found.names)) else None
@@ -161,11 +164,11 @@ def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> d
 def _row_of_report(place: Place, name: str) -> list[str] | None:
     """The row of a report, whose `master.json` is what its record says; None if there is none."""
     try:
-        run = decode_checked(place.read(RUN), RunRecord)
+        run = RUN_RECORD.decode(place.read(RUN))
         data = place.read(MASTER)
         if facts_of(data) != run.record.files.get(MASTER):
             return None
-        master = msgspec.json.decode(data, type=Master)
+        master = decode_report(data)
     except (FileNotFoundError, DamagedDocument, msgspec.DecodeError):
         return None
     sequences = master.sequences

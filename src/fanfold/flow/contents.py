@@ -11,15 +11,16 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from fanfold._kernel import VERSION, crc64nvme
-from fanfold.checked_json import DamagedDocument, decode_checked, is_own
+from fanfold.checked_json import Checked, DamagedDocument, is_own
 from fanfold.errors import OutputError, PlanError
-from fanfold.flow.plan import CHUNKS, MadeBy, Plan, PlanId, decode_plan
+from fanfold.flow.plan import CHUNKS, MADE_BY, MadeBy, Plan, PlanId, decode_plan
 from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, LocalPlace, Place, is_any
 from fanfold.report.run_record import (
     GAPS,
     MASTER,
     RUN,
+    RUN_RECORD,
     SEQUENCES,
     FileFacts,
     Question,
@@ -56,6 +57,9 @@ class Publication(msgspec.Struct, frozen=True):
     def staging(self) -> str:
         """The folder in which it waits."""
         return f"{STATE}/{self.token}"
+
+
+_PUBLICATION = Checked(Publication)
 
 
 class Contents(NamedTuple):
@@ -119,7 +123,7 @@ def read_contents(place: Place) -> Contents:
     data = _read_own(place, PLAN)
     if data is not None:
         try:
-            made_by = decode_checked(data, MadeBy)
+            made_by = MADE_BY.decode(data)
             plan = decode_plan(data, place.where(PLAN))
         except (DamagedDocument, PlanError):
             pass  # what can't be used, is replaced
@@ -140,7 +144,7 @@ def read_record(place: Place) -> Record | None:
 def decode_run(data: bytes) -> RunRecord | None:
     """What a `run.json` says; None if it isn't valid."""
     try:
-        run = decode_checked(data, RunRecord)
+        run = RUN_RECORD.decode(data)
     except DamagedDocument:
         return None
     files = run.record.files
@@ -154,7 +158,7 @@ def read_publication(place: Place) -> Publication | None:
     if data is None:
         return None
     try:
-        found = decode_checked(data, Publication)
+        found = _PUBLICATION.decode(data)
     except DamagedDocument:
         return None
     valid = found.files.keys() >= {MASTER, RUN, SEQUENCES, GAPS}

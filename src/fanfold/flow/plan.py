@@ -10,7 +10,7 @@ import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.archives.formats import Compression
-from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
+from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.objects import STDIN, Source, shown
 from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
@@ -27,6 +27,8 @@ PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
 MAX_ARRAY_SLICES = 10_000
 """The most children that an array job has."""
+
+_ENCODER = msgspec.json.Encoder()
 
 _MIN_LOCAL_SLICE_BYTES = 1024**2
 _SLICES_PER_WORKER = 2
@@ -199,7 +201,7 @@ def question_of(source: Source, parameters: Params) -> Question:
 def _hash(identity: list[object]) -> str:
     import hashlib  # noqa: PLC0415 - slow to load, and nothing else needs it
 
-    return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:20]
+    return hashlib.sha256(_ENCODER.encode(identity)).hexdigest()[:20]
 
 
 def cut_ranges(size_bytes: int, slice_bytes: int) -> tuple[Slice, ...]:
@@ -234,13 +236,13 @@ def decode_plan(data: bytes, where: str) -> Plan:
         PlanError: it is none, is damaged, or was made by another version.
     """
     try:
-        made_by = decode_checked(data, MadeBy)
+        made_by = MADE_BY.decode(data)
         if (made_by.schema, made_by.version) != (PLAN_SCHEMA, VERSION):
             raise PlanError(
                 f"{where}: made by fanfold {made_by.version}, and this is {VERSION}:"
                 " use that one, or plan anew"
             )
-        plan = decode_checked(data, Plan)
+        plan = _PLAN.decode(data)
     except DamagedDocument as error:
         raise PlanError(f"{where}: not a plan, or damaged ({error}); plan anew") from error
     fault = _fault_of(plan)
@@ -270,6 +272,9 @@ class MadeBy(msgspec.Struct):
         """What the plan answers."""
         location, name = shown(self.source.url), self.source.name
         return Question(self.job, location, name, self.parameters, self.version)
+
+
+_PLAN, MADE_BY = Checked(Plan), Checked(MadeBy)
 
 
 def _fault_of(plan: Plan) -> str | None:

@@ -11,7 +11,7 @@ from array import array
 import msgspec
 
 from fanfold._kernel import Summary, crc64nvme
-from fanfold.checked_json import DamagedDocument, decode_checked, encode_checked
+from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.flow.plan import Plan
 from fanfold.report.ratio import percent
 
@@ -94,6 +94,8 @@ class _Document(msgspec.Struct, kw_only=True):
     state: msgspec.Raw
 
 
+_DOCUMENT = Checked(_Document)
+
 _NO_ROWS = b"\0"
 
 
@@ -156,7 +158,7 @@ class KeptResult:
 
     def __init__(self, data: bytes, plan: Plan, index: int) -> None:
         try:
-            self._document = decode_checked(data, _Document)
+            self._document = _DOCUMENT.decode(data)
         except DamagedDocument as error:
             raise DamagedResult from error
         document = self._document

@@ -39,6 +39,9 @@ class Holder(msgspec.Struct, frozen=True):
     since: datetime
 
 
+_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Holder)
+
+
 class _Descriptor:
     """An open lock file."""
 
@@ -83,7 +86,7 @@ def locked(path: Path, wait_seconds: float = 0.0) -> Iterator[bool]:
             with contextlib.suppress(OSError):  # another user's file can be locked, not written
                 holder = Holder(os.uname().nodename, os.getpid(), datetime.now(UTC))
                 os.truncate(descriptor.number, 0)
-                os.pwrite(descriptor.number, msgspec.json.encode(holder) + b"\n", 0)
+                os.pwrite(descriptor.number, _ENCODER.encode(holder) + b"\n", 0)
         yield is_held
     finally:
         descriptor.close()
@@ -127,7 +130,7 @@ def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
 def _busy(descriptor: _Descriptor, path: Path) -> str:
     folder = path.parent.parent
     try:
-        holder = msgspec.json.decode(os.pread(descriptor.number, 4096, 0), type=Holder)
+        holder = _DECODER.decode(os.pread(descriptor.number, 4096, 0))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         who = "another process"
     else:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-import msgspec
-
 from fanfold.errors import ParameterError
 from fanfold.objects import Place, is_remote
-from fanfold.report.master import Master
+from fanfold.report.master import Master, decode_report
 from fanfold.report.run_record import MASTER
 
 
@@ -56,4 +54,4 @@ class Report:
     @cached_property
     def master(self) -> Master:
         """What `master.json` says."""
-        return msgspec.json.decode(self.data, type=Master)
+        return decode_report(self.data)

@@ -268,6 +268,18 @@ def make_report(
     )
 
 
+_DECODER = msgspec.json.Decoder(Master)
+
+
+def decode_report(data: bytes) -> Master:
+    """What a `master.json` says.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _DECODER.decode(data)
+
+
 def encode_report(master: Master) -> bytes:
     """The bytes of `master.json`."""
     return encode_indented(master)

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from fanfold._kernel import crc64nvme
+from fanfold.checked_json import Checked
 from fanfold.params import Params
 
 MASTER = "master.json"
@@ -139,6 +140,9 @@ class RunRecord(msgspec.Struct, frozen=True):
     peak_memory_bytes: int
     versions: Versions
     record: Record
+
+
+RUN_RECORD = Checked(RunRecord)
 
 
 class MeasuredWriter:
