@@ -219,6 +219,16 @@ def provoke_fasta_error(folder: Path) -> list[str | Path]:
     return ["run", written(folder, "x.fa", b">a\nAC\x80\n"), "--out", folder / "out"]
 
 
+def test_a_folder_whose_name_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"d\xff")
+    folder.mkdir()
+
+    done = command("run", written(folder, "x.fa", PHIX), "--out", tmp_path / "out")
+
+    assert done.returncode == errors.SourceError.exit_code
+    assert "not UTF-8; rename it" in done.stderr
+
+
 def provoke_archive_error(folder: Path) -> list[str | Path]:
     return ["run", written(folder, "x.fa", gzip.compress(PHIX)[:-9]), "--out", folder / "out"]
 
@@ -634,11 +644,13 @@ def test_an_out_that_cannot_be_made_is_told(fasta: Path) -> None:
 
 
 def test_a_name_too_long_for_its_results_is_told(tmp_path: Path, out: Path) -> None:
-    path = written(tmp_path, "x" * 250 + ".fa", PHIX)
+    path = written(tmp_path, "x" * 236 + ".fa", PHIX)
 
     done = command("run", path, "--out", out)
 
-    assert_told(done, errors.OutputError, "File name too long")
+    assert_told(done, errors.ParameterError, "no name for an input's results")
+    assert not out.exists()
+    assert fanfold.run(path.rename(tmp_path / ("x" * 238)), out=out).out == out
 
 
 @pytest.mark.parametrize("verb", ["run", "plan", "task", "fold"])

@@ -385,13 +385,16 @@ def test_a_link_put_into_a_finished_folder_is_not_followed(
     before = elsewhere.read_bytes() if elsewhere.is_file() else sorted(elsewhere.rglob("*"))
     (out / name).symlink_to(elsewhere)
 
-    with pytest.raises(OutputError, match=r"link|in the way"):
+    if name.startswith("chunks/"):  # the work of the plan that is replaced: it stays
         fanfold.run(path, 3, out=out, fresh=True)
+    else:
+        with pytest.raises(OutputError, match=r"link|in the way"):
+            fanfold.run(path, 3, out=out, fresh=True)
+        assert made.path.read_bytes() == made.data
 
     assert (out / name).is_symlink()
     after = elsewhere.read_bytes() if elsewhere.is_file() else sorted(elsewhere.rglob("*"))
     assert after == before
-    assert made.path.read_bytes() == made.data
 
 
 # --- a network's file system ------------------------------------------------------------------

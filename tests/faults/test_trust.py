@@ -242,6 +242,72 @@ def test_a_table_over_all_that_fanfold_did_not_write_is_not_overwritten(
     assert [each.name for each in (tmp_path / "out").iterdir()] == [name]
 
 
+LOCKED = {".fanfold/lock", ".fanfold/" + "0" * 32 + "/x.fai", ".x.fa.0123456789ab.fanfold-tmp"}
+
+
+@pytest.mark.parametrize("name", sorted(LOCKED))
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_an_input_where_fanfold_keeps_its_own_files_is_refused(
+    name: str, verb: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    genome = written(out / name, PHIX)
+    linked = tmp_path / "link.fa"
+    linked.symlink_to(genome)
+
+    for asked in (genome, linked):
+        with pytest.raises(OutputError, match="where fanfold keeps its own files"):
+            (fanfold.run if verb == "run" else fanfold.plan)(asked, out=out)
+
+    assert genome.read_bytes() == PHIX
+
+
+def test_a_file_of_a_user_in_place_of_the_lock_is_not_written(path: Path, out: Path) -> None:
+    theirs = written(path.parent / "theirs", b"theirs")
+    (out / ".fanfold").mkdir(parents=True)
+    (out / ".fanfold" / "lock").hardlink_to(theirs)
+
+    fanfold.run(path, out=out)
+
+    assert theirs.read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("name", [".mine.fanfold-tmp", ".x.0123.fanfold-tmp", "x.fanfold-tmp"])
+def test_a_file_that_is_called_almost_like_a_temporary_one_stays(
+    name: str, path: Path, out: Path
+) -> None:
+    theirs = written(out / name, b"theirs")
+
+    fanfold.run(path, out=out)
+
+    assert theirs.read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("name", ["summary.tsv", "collection.json"])
+def test_an_input_of_many_is_not_taken_for_the_table_over_them(name: str, tmp_path: Path) -> None:
+    out, first = tmp_path / "out", written(tmp_path / "a.fa", MT)
+    fanfold.run_many([first], out=out)
+    before = (out / name).read_bytes()
+    linked = tmp_path / "b.fa"
+    linked.symlink_to(out / name)
+
+    with pytest.raises(OutputError, match="in the way"):
+        fanfold.run_many([first, linked], out=out)
+
+    assert (out / name).read_bytes() == before
+
+
+def test_an_input_of_many_among_the_results_of_another_is_refused(tmp_path: Path) -> None:
+    out, first = tmp_path / "out", written(tmp_path / "a.fa", MT)
+    fanfold.run_many([first], out=out)
+    genome = written(out / "a.fa" / "sequences.tsv", PHIX)
+
+    with pytest.raises(OutputError, match="lies in a folder for results of this call"):
+        fanfold.run_many([genome, first], out=out)
+
+    assert genome.read_bytes() == PHIX
+
+
 # --- whose a folder is ------------------------------------------------------------------------
 
 
@@ -313,6 +379,44 @@ def test_a_changed_input_replaces_the_report_once_the_new_one_is_whole(
     assert json.loads((out / "master.json").read_bytes())["sequences"]["length"] == 16569
 
 
+def test_the_same_input_by_another_path_is_the_same_input(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    fanfold.run(path, out=tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "sub")
+
+    for same in ("../x.fa", "../link/x.fa", "./../sub/../x.fa"):
+        assert fanfold.run(same, out="../out").resumed
+
+
+def test_another_standard_input_is_another_input(out: Path) -> None:
+    def run(text: bytes, *more: str) -> subprocess.CompletedProcess[bytes]:
+        words: list[str | Path] = [FANFOLD, "run", "-q", "-", "--out", out, *more]
+        return subprocess.run(words, input=text, capture_output=True, check=False)
+
+    assert run(PHIX).returncode == 0
+    before = (out / "master.json").read_bytes()
+    refused = run(MT)
+    assert refused.returncode == OutputError.exit_code
+    assert b"holds the report of standard input (stdin)" in refused.stderr
+    assert (out / "master.json").read_bytes() == before
+
+    assert run(MT, "--fresh").returncode == 0
+
+
+def test_the_work_of_a_plan_that_never_had_a_slice_goes_as_well(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for _ in range(3):
+        fanfold.plan(path, out=out, fresh=True)
+    assert len(list((out / "chunks").iterdir())) == 3
+
+    fanfold.run(path, out=out)
+
+    assert len(list((out / "chunks").iterdir())) == 1
+
+
 def test_a_late_task_of_a_replaced_plan_harms_nobody(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     old = fanfold.plan(path, 5, out=out)
@@ -365,6 +469,35 @@ def test_calls_at_once_into_one_collection_lose_no_row(tmp_path: Path) -> None:
         call.join()
 
     assert sorted(row[0] for row in rows(out)) == sorted(path.name for path in inputs)
+
+
+@pytest.mark.parametrize("damage", [emptied, zero_filled, altered])
+def test_a_damaged_record_of_a_collection_is_made_again(
+    damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    inputs = [written(tmp_path / f"{name}.fa", PHIX) for name in "ab"]
+    out = tmp_path / "out"
+    fanfold.run_many(inputs, out=out)
+    record = out / "collection.json"
+    record.write_bytes(damage(record.read_bytes()))
+    assert check(out).returncode == PlanError.exit_code
+
+    fanfold.run_many(inputs, out=out)
+
+    assert check(out).returncode == 0
+    assert [row[0] for row in rows(out)] == ["a.fa", "b.fa"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "../a.fa", "/etc", "", "..", "a" * 300])
+def test_a_collection_that_names_what_is_no_name_is_damaged(name: str, tmp_path: Path) -> None:
+    path, out = written(tmp_path / "a.fa", PHIX), tmp_path / "out"
+    fanfold.run_many([path], out=out)
+    document = json.loads((out / "collection.json").read_bytes())
+    document["names"].append(name)
+    (out / "collection.json").write_bytes(sealed(document))
+
+    assert "collection.json: damaged" in check(out).stdout
+    assert fanfold.run_many([path], out=out)[0].error is None
 
 
 # --- completeness -----------------------------------------------------------------------------
@@ -482,6 +615,37 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(
         assert done.returncode in {OutputError.exit_code, PlanError.exit_code}
         assert str(out / name).encode() in done.stdout + done.stderr
         assert b"Traceback" not in done.stderr
+
+
+def test_a_report_file_of_an_insane_size_is_not_read_to_its_end(path: Path, tmp_path: Path) -> None:
+    out = fanfold.run(path, out=tmp_path / "out").out
+    (out / "sequences.tsv").unlink()
+    written(out / "sequences.tsv", b"")
+    os.truncate(out / "sequences.tsv", 2**40)
+
+    assert not fanfold.run(path, out=out).resumed
+    assert fanfold.run(path, out=out).resumed
+
+
+def test_a_publication_whose_files_are_gone_destroys_nothing(path: Path, tmp_path: Path) -> None:
+    out = fanfold.run(path, 5, out=tmp_path / "out").out
+    before = report_files(out)
+    document = json.loads((out / "run.json").read_bytes())
+    files = document["record"]["files"] | {"run.json": {"size_bytes": 1, "crc64nvme": "0" * 16}}
+    files["master.json"] = {"size_bytes": 1, "crc64nvme": "0" * 16}
+    publication = {
+        "question": document["record"]["question"] | {"job": "0" * 20},
+        "token": "0" * 32,
+        "files": files,
+        "goes": ["x.fa.fai"],
+        "replaces": [],
+    }
+    (out / "publish.json").write_bytes(sealed(publication))
+
+    assert fanfold.run(path, 5, out=out).master.parameters.k == (5,)
+
+    assert report_files(out) == before
+    assert not (out / "publish.json").exists()
 
 
 def test_a_document_of_an_insane_size_is_refused(path: Path, tmp_path: Path) -> None:

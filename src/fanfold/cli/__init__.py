@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -70,14 +71,16 @@ def cli(*, debug: bool) -> None:
     """
 
 
+def _run(arguments: list[str]) -> Any:
+    end_on_signals()
+    return cli.main(arguments, prog_name="fanfold", standalone_mode=False)
+
+
 def main() -> None:
     """Run the command line; every foreseen error is told in a line or two."""
-    end_on_signals()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    status = ended(
-        lambda: cli.main(arguments, prog_name="fanfold", standalone_mode=False), debug=debug
-    )
+    status = ended(lambda: _run(arguments), debug=debug)
     if status:
         leave(status)
     sys.exit(status)

@@ -69,7 +69,8 @@ def _of_run(place: Place) -> Iterator[str]:
         yield f"{place.url}: no report yet; {done} of {len(plan.slices)} slices have results"
     for each in plan.slices:
         if each.index not in missing and folder.get(each.index) is None:
-            yield f"{place.where(plan.chunk_name(each.index, 'json'))}: damaged; run again"
+            where = place.where(plan.chunk_name(each.index, "json"))
+            yield f"{where}: damaged; run again{'' if record is None else ' with --fresh'}"
 
 
 def _of_file(place: Place, name: str, facts: FileFacts) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import PurePath
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +18,7 @@ from fanfold.checked_json import Checked, DamagedDocument, encode_checked, is_ow
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
 from fanfold.flow.contents import in_the_way
-from fanfold.objects import LocalPlace, Place, open_place
+from fanfold.objects import LocalPlace, Place, is_any, is_name, open_place
 from fanfold.report.master import decode_report
 from fanfold.report.run_record import MASTER, RUN, RUN_RECORD, FileFacts, facts_of
 
@@ -82,16 +81,23 @@ def read_collection(place: Place) -> Collection | None:
     return found if found is not None and all(map(_is_plain, found.names)) else None
 
 
-def check_collection(place: Place) -> None:
-    """Check that the table and its record, if they are there, are fanfold's.
+def check_collection(place: Place, inputs: Iterable[str] = ()) -> None:
+    """Check that the table and its record, if they are there, are fanfold's, and no input.
+
+    A table whose record is damaged is known by its first line.
 
     Raises:
-        OutputError: one is not.
+        OutputError: one is not fanfold's, or is an input.
     """
     collection = read_collection(place)
     kinds = place.kinds([SUMMARY, COLLECTION])
-    if kinds.get(SUMMARY, "file") != "file" or (SUMMARY in kinds and collection is None):
-        raise in_the_way(place.where(SUMMARY))
+    kind = kinds.get(SUMMARY)
+    is_own = kind is None or (kind == "file" and collection is not None)
+    if kind == "file" and collection is None and COLLECTION in kinds:
+        is_own = place.read(SUMMARY).startswith("\t".join(_COLUMNS).encode())
+    for name in (SUMMARY, COLLECTION):
+        if is_any(place.where(name), inputs) or (name == SUMMARY and not is_own):
+            raise in_the_way(place.where(name))
 
 
 def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> None:
@@ -128,7 +134,7 @@ def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Faile
                 place.swap(COLLECTION, before, data)
             if _read(place) != data:
                 continue
-            place.write(SUMMARY, summary)
+            place.write(SUMMARY, summary, durable=True)
             if _read(place) == data:
                 return
     raise OutputError(f"{place.where(SUMMARY)}: others keep writing it; run again")
@@ -145,7 +151,7 @@ def _read(place: Place) -> bytes | None:
 
 
 def _is_plain(name: str) -> bool:
-    return PurePath(name).name == name and name not in {"", "..", SUMMARY, COLLECTION}
+    return is_name(name) and name not in {SUMMARY, COLLECTION}
 
 
 def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> dict[str, list[str]]:

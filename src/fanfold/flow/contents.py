@@ -15,7 +15,7 @@ from fanfold.checked_json import Checked, DamagedDocument, is_own
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.plan import CHUNKS, MADE_BY, MadeBy, Plan, PlanId, decode_plan
 from fanfold.flow.run_folder import PLAN
-from fanfold.objects import STATE, LocalPlace, Place, is_any
+from fanfold.objects import STATE, STDIN, LocalPlace, Place, is_any
 from fanfold.report.run_record import (
     GAPS,
     MASTER,
@@ -70,6 +70,7 @@ class Contents(NamedTuple):
         plan_data: the bytes of `plan.json`, if it is fanfold's.
         made_by: what the plan says, of whatever version.
         record: what proves the report, if that is valid.
+        has_damaged_record: whether there is one that fanfold wrote, and that is damaged.
         publication: a report that waits to be moved into place.
     """
 
@@ -77,12 +78,18 @@ class Contents(NamedTuple):
     plan_data: bytes | None
     made_by: MadeBy | None
     record: Record | None
+    has_damaged_record: bool
     publication: Publication | None
 
     @property
     def owned(self) -> set[str]:
-        """The names of report files that records give the right to replace."""
+        """The names of report files that records give the right to replace.
+
+        A damaged record shows all the same that fanfold has put a report here.
+        """
         owned: set[str] = set()
+        if self.has_damaged_record:
+            owned |= {*report_names("" if self.made_by is None else self.made_by.source.name)}
         if self.record is not None:
             owned |= self.record.files.keys() | {RUN}
         if self.publication is not None:
@@ -127,7 +134,10 @@ def read_contents(place: Place) -> Contents:
             plan = decode_plan(data, place.where(PLAN))
         except (DamagedDocument, PlanError):
             pass  # what can't be used, is replaced
-    return Contents(plan, data, made_by, read_record(place), read_publication(place))
+    run = _read_own(place, RUN)
+    record = _record_of(run)
+    is_damaged = record is None and bool((run or b"").strip(b"\0"))
+    return Contents(plan, data, made_by, record, is_damaged, read_publication(place))
 
 
 def read_record(place: Place) -> Record | None:
@@ -136,7 +146,10 @@ def read_record(place: Place) -> Record | None:
     Raises:
         OutputError: what is there is not fanfold's.
     """
-    data = _read_own(place, RUN)
+    return _record_of(_read_own(place, RUN))
+
+
+def _record_of(data: bytes | None) -> Record | None:
     run = None if data is None else decode_run(data)
     return None if run is None else run.record
 
@@ -206,6 +219,8 @@ def has_facts(place: Place, name: str, facts: FileFacts) -> bool:
     try:
         for block in place.blocks(name):
             size_bytes += len(block)
+            if size_bytes > facts.size_bytes:
+                return False
             crc = crc64nvme(block, crc)
     except FileNotFoundError:
         return False
@@ -235,6 +250,11 @@ def check_names(place: Place, contents: Contents, question: Question) -> None:
         is_known = is_folder or is_resumed or name in {PLAN, PUBLISH, RUN, *contents.owned}
         if not is_known or kind != ("folder" if is_folder else "file"):
             raise in_the_way(place.where(name))
+    if isinstance(place, LocalPlace) and place.keeps(question.location):
+        raise OutputError(
+            f"{question.location}: lies where fanfold keeps its own files; move it, or give another"
+            " --out"
+        )
     for name in {*names, PLAN, PUBLISH, *contents.owned}:
         if is_any(place.where(name), [question.location]):
             raise OutputError(
@@ -267,13 +287,17 @@ def check_questions(
     for other, is_finished in contents.others(question):
         if is_finished and _is_going(place, contents, question):
             continue
-        same_input = (other.location, other.name) == (question.location, question.name)
+        # What came by standard input can't be known again.
+        same_input = question.location != STDIN and (other.location, other.name) == (
+            question.location,
+            question.name,
+        )
         same_parameters = other.parameters == question.parameters
         if same_input and (same_parameters or (is_finished and not is_named)):
             replaced = _change_of(other, question)
             continue
         held = "the report" if is_finished else "unfinished work"
-        what = f"for {_in_words(other)}" if same_input else f"of {other.location}"
+        what = f"for {_in_words(other)}" if same_input else f"of {_input_of(other)}"
         raise OutputError(f"{place.url}: holds {held} {what}; {remedy}")
     return replaced
 
@@ -291,7 +315,7 @@ def _is_going(place: Place, contents: Contents, question: Question) -> bool:
 def replaced_in_words(contents: Contents, question: Question) -> str | None:
     """What another question left, which `--fresh` replaces, in words; None if there is nothing."""
     for other, _ in contents.others(question):
-        return f"of {other.location}, {_in_words(other)}"
+        return f"of {_input_of(other)}, {_in_words(other)}"
     return None
 
 
@@ -311,6 +335,12 @@ def _read_own(place: Place, name: str) -> bytes | None:
     if not is_own(data):
         raise in_the_way(place.where(name))
     return data
+
+
+def _input_of(question: Question) -> str:
+    if question.location == STDIN:
+        return f"standard input ({question.name})"
+    return question.location
 
 
 def _in_words(question: Question) -> str:

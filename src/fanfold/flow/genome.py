@@ -43,6 +43,7 @@ class Genome:
             raise ParameterError("a name can be given to standard input alone: others have theirs")
         else:
             self.source = stat_source(location)
+            check_name(self.source.name, self.source.url)
         self._head = b""
 
     def plan(

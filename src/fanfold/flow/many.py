@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
-from fanfold.errors import FanfoldError, ParameterError
+from fanfold.errors import FanfoldError, OutputError, ParameterError
 from fanfold.flow.collection import (
     COLLECTION,
     SUMMARY,
@@ -22,7 +22,17 @@ from fanfold.flow.collection import (
 from fanfold.flow.finish import BASE_BYTES
 from fanfold.flow.genome import Genome
 from fanfold.flow.run import Options, affordable_workers, run_on
-from fanfold.objects import STATE, STDIN, absolute, is_remote, name_of, open_place, shown
+from fanfold.objects import (
+    STATE,
+    STDIN,
+    Place,
+    absolute,
+    is_below,
+    is_remote,
+    name_of,
+    open_place,
+    shown,
+)
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
 
@@ -103,7 +113,8 @@ def run_many(
     workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
     place = open_place(absolute(out))
     place.prepare("")
-    check_collection(place)
+    check_collection(place, inputs)
+    _check_places(place, inputs, names)
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
@@ -167,6 +178,17 @@ def _run_one(
     except Exception as error:  # whatever it is, the others go on, and the summary tells of it
         failure = error
     return Outcome(location, name, report, failure, time.monotonic() - started)
+
+
+def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) -> None:
+    """Check that no input lies among the results of this call, which may replace it."""
+    folders = [place.where(name) for name in names]
+    for location in locations:
+        if location != STDIN and is_below(location, folders):
+            raise OutputError(
+                f"{shown(location)}: lies in a folder for results of this call; move it, or give"
+                " another --out"
+            )
 
 
 def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:

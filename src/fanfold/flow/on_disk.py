@@ -142,6 +142,11 @@ class OnDisk:
         place, files = self._place, publication.files
         inputs = [location, publication.question.location]
         done = {name for name, facts in files.items() if has_facts(place, name, facts)}
+        staged = place.sizes(publication.staging)
+        if any(staged.get(name) != files[name].size_bytes for name in files.keys() - done):
+            # What was staged is gone: the files in place stay, and the next run judges them.
+            place.remove([PUBLISH])
+            return
         if MASTER not in done:
             place.remove([MASTER])
             place.sync()  # a power cut must not bring it back beside new tables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from fanfold._kernel import VERSION
 from fanfold.archives.formats import Compression
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
-from fanfold.objects import STDIN, Source, shown
+from fanfold.objects import STDIN, Source, is_name, shown
 from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
 from fanfold.report.run_record import Count, Crc, Question
@@ -295,7 +294,7 @@ def _fault_of(plan: Plan) -> str | None:
     size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
     if plan.slices is not None and not _tile(plan.slices, size_bytes):
         return "its slices don't tile the input"
-    if PurePath(source.name).name != source.name or any(
+    if not is_name(source.name) or any(
         each.object not in {None, plan.object_name(each.index)} for each in plan.slices or ()
     ):
         return "it names files outside its folder"

@@ -110,7 +110,7 @@ def changed_meanwhile(place: Place) -> OutputError:
 
 def replacing(place: Place, plan: Plan, contents: Contents) -> Plan:
     """A plan with the ids of those whose work is here and goes when its report is there."""
-    there = {each for each in contents.plans if place.sizes(f"{CHUNKS}/{each}")}
+    there = {*contents.plans} & {*place.folders(CHUNKS)}
     return msgspec.structs.replace(plan, replaces=tuple(sorted(there - {plan.id})))
 
 

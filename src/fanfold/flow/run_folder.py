@@ -100,11 +100,14 @@ class RunFolder:
 
     def lacks_objects(self, indexes: Iterable[int]) -> bool:
         """Whether one of some slices lacks an object of its own that it should have."""
-        wanted = [self.slices[index].object for index in indexes]
-        if self.plan.cut != "text" and not any(wanted):
+        wanted = [self.slices[index] for index in indexes]
+        if self.plan.cut != "text" and not any(each.object for each in wanted):
             return False
         files = self.objects.sizes("" if self.plan.apart else self.plan.folder)
-        return any(each is None or PurePath(each).name not in files for each in wanted)
+        return any(
+            each.object is None or files.get(PurePath(each.object).name) != each.size_bytes
+            for each in wanted
+        )
 
     def remove_objects(self) -> None:
         """Remove the text that the plan wrote out, or the copies that were made."""

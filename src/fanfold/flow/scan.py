@@ -91,7 +91,9 @@ def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch) -> SliceRe
     text = stat_source(objects.where(each.object))
     result = scan_stream(plan, each, _watched(read_blocks(text, 0, text.size_bytes), watch))
     if f"{result.crc64nvme:016x}" != each.crc64nvme:
-        raise PlanError(f"{shown(text.url)}: not the text that the plan wrote there; plan anew")
+        raise PlanError(
+            f"{shown(text.url)}: not the text that the plan wrote there; plan anew, with --fresh"
+        )
     return result
 
 

@@ -22,6 +22,7 @@ from fanfold.objects.urls import (
     base_name,
     check_name,
     is_local,
+    is_name,
     is_url,
     local_path,
     parse_object,
@@ -43,7 +44,9 @@ __all__ = [
     "check_unchanged",
     "copy_range",
     "is_any",
+    "is_below",
     "is_listed",
+    "is_name",
     "is_remote",
     "name_of",
     "open_place",
@@ -184,6 +187,16 @@ def is_any(location: str, others: Iterable[str]) -> bool:
                 if Path(local_path(location)).samefile(other):
                     return True
     return False
+
+
+def is_below(location: str, folders: Iterable[str]) -> bool:
+    """Whether an object is below one of some folders or prefixes, through links too."""
+    if is_remote(location):
+        return any(location.startswith(f"{folder}/") for folder in folders)
+    path = Path(local_path(location)).resolve()
+    return any(
+        not is_remote(folder) and path.is_relative_to(Path(folder).resolve()) for folder in folders
+    )
 
 
 def absolute(location: str | os.PathLike[str]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -23,6 +24,8 @@ STATE = ".fanfold"
 """The folder of the lock, and of reports that are not published yet."""
 
 _TEMPORARY = ".fanfold-tmp"
+
+_TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.fanfold-tmp", re.DOTALL)
 
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 """What file systems answer that sync a name with its file."""
@@ -56,13 +59,20 @@ class LocalPlace:
             self._inside(below, is_folder=True).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"{path}: the folder for the results can't be made: {reason(error)}"
+                f"{path}: the folder for the results can't be made: {reason(error)};"
+                " give another --out"
             ) from error
 
     def lock(self, wait_seconds: float = 0.0) -> AbstractContextManager[bool]:
         """Hold the folder's lock; see `locked`."""
         self.prepare(STATE)
         return locked(self._path / STATE / "lock", wait_seconds)
+
+    def keeps(self, location: str) -> bool:
+        """Whether a file lies where fanfold keeps its lock, its staged and its temporary files."""
+        path, place = Path(location).resolve(), self._path.resolve()
+        is_inside = path.is_relative_to(place)
+        return path.is_relative_to(place / STATE) or (is_inside and _is_temporary(path.name))
 
     def read(self, name: str, most_bytes: int = DOCUMENT_BYTES) -> bytes:
         """A file, whole."""
@@ -301,7 +311,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(_TEMPORARY)
+    return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def _unusable(path: Path, error: OSError) -> str:

@@ -17,7 +17,8 @@ def stat_source(path: str) -> Source:
     Raises:
         SourceError: there is no such regular file.
     """
-    absolute = Path(path).absolute()
+    # Of a link the name stays: results are named after it.
+    absolute = Path(path).parent.resolve() / Path(path).name
     try:
         status = absolute.stat()
     except FileNotFoundError as error:
@@ -27,9 +28,9 @@ def stat_source(path: str) -> Source:
     if not absolute.is_file():
         raise SourceError(f"{path}: not a regular file; give the path of a FASTA file")
     try:
-        absolute.name.encode()
+        str(absolute).encode()
     except UnicodeEncodeError as error:
-        raise SourceError(f"{path!r}: the file's name is not UTF-8; rename it") from error
+        raise SourceError(f"{path!r}: the file's path is not UTF-8; rename it") from error
     return Source(str(absolute), absolute.name, status.st_size, _etag(status))
 
 

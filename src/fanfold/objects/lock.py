@@ -11,6 +11,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 import time
 import weakref
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.
 """What file systems answer that have no locks."""
 
 _LOOK_SECONDS = 0.05
+_HOLDER_BYTES = 4096
 
 _held: weakref.WeakSet[_Descriptor] = weakref.WeakSet()
 """The locks of this process, so that a forked child can let go of them: flock is inherited, and a
@@ -84,12 +86,29 @@ def locked(path: Path, wait_seconds: float = 0.0) -> Iterator[bool]:
         is_held = _take(descriptor, path, time.monotonic() + wait_seconds)
         if is_held:
             with contextlib.suppress(OSError):  # another user's file can be locked, not written
-                holder = Holder(os.uname().nodename, os.getpid(), datetime.now(UTC))
-                os.truncate(descriptor.number, 0)
-                os.pwrite(descriptor.number, _ENCODER.encode(holder) + b"\n", 0)
+                _sign(descriptor)
         yield is_held
     finally:
         descriptor.close()
+
+
+def _sign(descriptor: _Descriptor) -> None:
+    """Write who holds a lock into its file, unless that is a file of another kind."""
+    status = os.fstat(descriptor.number)
+    is_lock = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    if not is_lock or (status.st_size and _holder_of(descriptor) is None):
+        return
+    holder = Holder(os.uname().nodename, os.getpid(), datetime.now(UTC))
+    os.truncate(descriptor.number, 0)
+    os.pwrite(descriptor.number, _ENCODER.encode(holder) + b"\n", 0)
+
+
+def _holder_of(descriptor: _Descriptor) -> Holder | None:
+    """Who a lock's file names; None if it names nobody."""
+    try:
+        return _DECODER.decode(os.pread(descriptor.number, _HOLDER_BYTES, 0))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _open(path: Path) -> _Descriptor | None:
@@ -129,11 +148,9 @@ def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
 
 def _busy(descriptor: _Descriptor, path: Path) -> str:
     folder = path.parent.parent
-    try:
-        holder = _DECODER.decode(os.pread(descriptor.number, 4096, 0))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        who = "another process"
-    else:
+    holder = _holder_of(descriptor)
+    who = "another process"
+    if holder is not None:
         who = f"process {holder.pid} on {holder.host}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
     return f"{folder}: another run is at work here ({who}); wait for it, or give another --out"
 

@@ -97,6 +97,10 @@ def parse_prefix(location: str) -> Url:
     return url
 
 
+NAME_BYTES = 238
+"""The longest name of an input: results add up to 17 bytes to it, and file systems take 255."""
+
+
 def base_name(location: str) -> str:
     """The last part of a URL's path, which is its object's name.
 
@@ -118,8 +122,19 @@ def check_name(name: str, location: str) -> None:
     Raises:
         ParameterError: they can't.
     """
-    if name in {"", ".", ".."} or "/" in name or "\0" in name:
-        raise ParameterError(f"{shown(location)}: {name!r} is no name for an input's results")
+    if not is_name(name):
+        raise ParameterError(
+            f"{shown(location)}: {name!r} is no name for an input's results; rename it"
+        )
+
+
+def is_name(name: str) -> bool:
+    """Whether results can be named after `name`: one part of a path, in UTF-8, and short enough."""
+    try:
+        size_bytes = len(name.encode())
+    except UnicodeEncodeError:
+        return False
+    return name not in {"", ".", ".."} and not {"/", "\0"} & {*name} and size_bytes <= NAME_BYTES
 
 
 def shown(location: str) -> str:
