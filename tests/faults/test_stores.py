@@ -146,7 +146,7 @@ def soon(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     """
     monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "0.1")
     if isinstance(fault, Stall):
-        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "1.5")
+        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "3")
 
 
 def at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
