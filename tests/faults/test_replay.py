@@ -24,8 +24,9 @@ from fanfold.objects import LocalPlace
 DATA = Path(__file__).parents[1] / "data"
 PHIX = (DATA / "phiX174.fa").read_bytes()
 
-Loss = Literal["nothing", "names", "empty", "cut", "zeros", "some", "others"]
-LOSSES: tuple[Loss, ...] = ("nothing", "names", "empty", "cut", "zeros", "some", "others")
+Loss = Literal["nothing", "names", "empty", "cut", "zeros", "some"]
+SOME: Loss = "some"
+LOSSES: list[Loss] = ["nothing", "names", "empty", "cut", "zeros", *[SOME] * 12]
 
 
 @dataclass(eq=False)
@@ -67,7 +68,7 @@ class Disk:
         """What a power cut may leave."""
         left = {}
         for name in sorted(self.seen.keys() | self.kept.keys()):
-            is_new = loss != "names" and (loss not in {"some", "others"} or chance.random() < 0.5)
+            is_new = loss != "names" and (loss != "some" or chance.random() < 0.5)
             file = (self.seen if is_new else self.kept).get(name)
             if file is not None:
                 left[name] = file.data if file.is_synced else unsynced(file.data, loss)
@@ -170,7 +171,7 @@ def power_cuts(
             state = tuple(sorted(left.items()))
             if state not in seen:
                 seen.add(state)
-                yield lay_out(folder / f"{count}-{loss}", left), f"{count} operations, {loss} lost"
+                yield lay_out(folder / str(len(seen)), left), f"{count} operations, {loss} lost"
 
 
 @pytest.mark.parametrize("case", ["a new folder", "a changed input", "other parameters"])
@@ -224,3 +225,6 @@ def assert_old_or_new(
     """The old report is whole, or the new one is committed: it is there, or waits to be moved."""
     found = report_of(folder)
     assert found in (old, new) or (folder / "publish.json").exists(), state
+    if "master.json" in found:  # it never stands beside tables of another report
+        whole = new if found["master.json"] == new["master.json"] else old
+        assert {name: found.get(name) for name in whole} == whole, state

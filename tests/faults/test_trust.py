@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import gzip
 import json
 import os
 import subprocess
@@ -16,6 +19,7 @@ from naive import crc64nvme
 
 import fanfold
 from fanfold.errors import FanfoldError, OutputError, PlanError
+from fanfold.flow.publish import publisher_of
 
 DATA = Path(__file__).parents[1] / "data"
 PHIX = (DATA / "phiX174.fa").read_bytes()
@@ -242,7 +246,7 @@ def test_a_table_over_all_that_fanfold_did_not_write_is_not_overwritten(
     assert [each.name for each in (tmp_path / "out").iterdir()] == [name]
 
 
-LOCKED = {".fanfold/lock", ".fanfold/" + "0" * 32 + "/x.fai", ".x.fa.0123456789ab.fanfold-tmp"}
+LOCKED = {".fanfold/lock", ".fanfold/" + "0" * 32 + "/x.fai", ".fanfold.0123456789ab.fanfold-tmp"}
 
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
@@ -433,6 +437,56 @@ def test_a_late_task_of_a_replaced_plan_harms_nobody(path: Path, tmp_path: Path)
 
 def rows(folder: Path) -> list[list[str]]:
     return [line.split("\t") for line in (folder / "summary.tsv").read_text().splitlines()[1:]]
+
+
+def test_another_plan_that_takes_the_folder_over_is_left_alone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where locks don't work: the run that lost ends before it writes its report."""
+    out, others = tmp_path / "out", list[fanfold.RunFolder]()
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    def progress(*_: int) -> None:
+        if not others:
+            others.append(fanfold.plan(path, 3, out=out, fresh=True))
+
+    with pytest.raises(OutputError, match="another run has replaced it"):
+        fanfold.run(path, 5, out=out, progress=progress)
+
+    assert json.loads((out / "plan.json").read_bytes())["id"] == others[0].plan.id
+    assert not (out / "master.json").exists()
+    assert fanfold.run(path, 3, out=out).master.parameters.k == (3,)
+
+
+@pytest.mark.parametrize("name", [*OF_THE_REPORT, "run.json"])
+def test_a_file_of_a_user_that_appears_during_the_run_stays(
+    name: str, path: Path, out: Path
+) -> None:
+    def progress(*_: int) -> None:
+        (out / name).write_bytes(b"theirs")
+
+    with pytest.raises(OutputError, match="in the way"):
+        fanfold.run(path, out=out, progress=progress)
+
+    assert (out / name).read_bytes() == b"theirs"
+    (out / name).unlink()
+    assert not fanfold.run(path, out=out).resumed
+
+
+def test_a_late_inflation_does_not_bring_its_plan_back(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    packed = written(tmp_path / "x.fa.gz", gzip.compress(PHIX))
+    late = fanfold.plan(packed, out=out)
+    other = fanfold.plan(written(tmp_path / "y.fa", MT), out=out, fresh=True)
+
+    with pytest.raises(OutputError, match="another run has replaced it"):
+        publisher_of(late.place).update(late.plan)
+
+    assert json.loads((out / "plan.json").read_bytes())["id"] == other.plan.id
 
 
 def test_a_smaller_call_does_not_shorten_the_table_over_all(tmp_path: Path) -> None:

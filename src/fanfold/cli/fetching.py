@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fanfold.errors import CloudError, OutputError, SourceError
+from fanfold.flow.claim import log_replaced
 from fanfold.flow.contents import (
     check_names,
     check_questions,
@@ -28,8 +29,8 @@ from fanfold.report.run_record import (
 )
 
 
-def check_folder(out: str, question: Question, *, is_named: bool) -> None:
-    """Check that a report may be fetched into a folder, whatever job it is of.
+def check_folder(out: str, question: Question, *, is_named: bool) -> str | None:
+    """Check that a report may be fetched into a folder; what it replaces there, in words.
 
     Raises:
         OutputError: the folder has what may not be replaced.
@@ -37,7 +38,9 @@ def check_folder(out: str, question: Question, *, is_named: bool) -> None:
     place = open_place(out)
     contents = read_contents(place)
     check_names(place, contents, question)
-    check_questions(place, contents, question, is_named=is_named, remedy="give another --out")
+    return check_questions(
+        place, contents, question, is_named=is_named, remedy="give another --out"
+    )
 
 
 def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -> Report:
@@ -75,7 +78,9 @@ def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -
     publisher = publisher_of(place)
     with publisher.hold(record.question.location):
         if read_finished(place, record.question) != master:
-            check_folder(out, record.question, is_named=is_named)
+            replaced = check_folder(out, record.question, is_named=is_named)
+            if replaced is not None:
+                log_replaced(place, replaced)
             place.prepare("")
             publisher.publish(record.question, NewReport(tables, master, lambda _: run), None)
     return Report(place, master, resumed=False, seconds=time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""How a run gets its folder: it is complete, taken up, replaced in so many words, or refused."""
+"""How a run gets its folder: work there is resumed, replaced with a word, or refused."""
 
 from __future__ import annotations
 
@@ -67,9 +67,14 @@ def claim(place: Place, genome: Genome, asked: Asked) -> RunFolder:
     nonce = os.urandom(8).hex() if asked.fresh else ""
     plan = genome.plan(asked.parameters, asked.slice_bytes, nonce=nonce)
     if replaced is not None:
-        logging.getLogger("fanfold").warning("%s: replacing the results %s", place.url, replaced)
+        log_replaced(place, replaced)
     place.prepare("")
     return RunFolder(place, publisher_of(place).claim(plan, contents))
+
+
+def log_replaced(place: Place, replaced: str) -> None:
+    """Say in one line what a run replaces."""
+    logging.getLogger("fanfold").warning("%s: replacing the results %s", place.url, replaced)
 
 
 def _taken_up(contents: Contents, genome: Genome, asked: Asked) -> Plan | None:

@@ -175,7 +175,7 @@ def _row_of_report(place: Place, name: str) -> list[str] | None:
         if facts_of(data) != run.record.files.get(MASTER):
             return None
         master = decode_report(data)
-    except (FileNotFoundError, DamagedDocument, msgspec.DecodeError):
+    except (FileNotFoundError, OutputError, DamagedDocument, msgspec.DecodeError):
         return None
     sequences = master.sequences
     values = (

@@ -17,6 +17,8 @@ from fanfold.flow.contents import (
     Contents,
     decode_run,
     has_facts,
+    in_the_way,
+    read_contents,
     read_record,
 )
 from fanfold.flow.plan import Plan, encode_plan
@@ -94,6 +96,7 @@ class InStore:
         record = Record(question, files)
         if plan is not None:
             check_claim(self._place, plan)
+        self._check_names(files)
         self._remove_others(question)
         self._write_run(record, report.run(record), plan)
         for name, write in report.tables:
@@ -105,6 +108,13 @@ class InStore:
         if plan is not None:
             check_claim(self._place, plan)
             remove_work(self._place, plan.replaces, [plan.source.url])
+
+    def _check_names(self, files: dict[str, FileFacts]) -> None:
+        """Check that what is under the report's names is a report's, or the same."""
+        owned = read_contents(self._place).owned
+        for name in self._place.kinds(files):
+            if name not in owned and not has_facts(self._place, name, files[name]):
+                raise in_the_way(self._place.where(name))
 
     def _remove_others(self, question: Question) -> None:
         """Remove the files of another question's report, `master.json` first; its record stays."""
@@ -142,6 +152,8 @@ class InStore:
             write(data.write)
             self._create(name, data.getvalue(), plan)
         elif not has_facts(self._place, name, facts):
+            if plan is not None:
+                check_claim(self._place, plan)
             with self._place.writing(name) as file:
                 write(file.write)
 

@@ -75,11 +75,15 @@ class OnDisk:
     def claim(self, plan: Plan, contents: Contents) -> Plan:
         """Write a plan that lists the ones whose work goes when its report is there."""
         plan = replacing(self._place, plan, contents)
-        self.update(plan)
+        self._write_plan(plan)
         return plan
 
     def update(self, plan: Plan) -> None:
-        """Write `plan.json`, synced."""
+        """Write what the plan knows more by now, if it is still the one of this folder."""
+        check_claim(self._place, plan)
+        self._write_plan(plan)
+
+    def _write_plan(self, plan: Plan) -> None:
         self._place.prepare(plan.folder)
         self._place.write(PLAN, encode_plan(plan), durable=True)
 

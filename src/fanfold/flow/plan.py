@@ -291,6 +291,8 @@ def _fault_of(plan: Plan) -> str | None:
     )
     if (plan.job, plan.id, plan.cut) != (made.job, made.id, made.cut):
         return "its parameters were changed after it was made"
+    if source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}:
+        return "its object has another size than its source"
     size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
     if plan.slices is not None and not _tile(plan.slices, size_bytes):
         return "its slices don't tile the input"

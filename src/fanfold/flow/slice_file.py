@@ -14,6 +14,7 @@ from fanfold._kernel import Summary, crc64nvme
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.flow.plan import Plan
 from fanfold.report.ratio import percent
+from fanfold.report.run_record import Count, Crc
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -27,9 +28,9 @@ class Rows(msgspec.Struct, frozen=True):
     """
 
     file: str
-    size_bytes: int
-    crc64nvme: str
-    blocks: int
+    size_bytes: Count
+    crc64nvme: Crc
+    blocks: Count
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -78,16 +79,16 @@ class _Document(msgspec.Struct, kw_only=True):
     fanfold: str
     job: str
     plan: str
-    index: int
-    start_byte: int
-    end_byte: int
+    index: Count
+    start_byte: Count
+    end_byte: Count
     total_bases: int
     gc_count: int
     gc_percent: float | None
     kmer_counts: msgspec.Raw
-    owned_start_byte: int
-    owned_end_byte: int
-    crc64nvme: str
+    owned_start_byte: Count
+    owned_end_byte: Count
+    crc64nvme: Crc
     has_plain_member: bool
     failure: Failure | None
     rows: Rows | None
@@ -169,6 +170,9 @@ class KeptResult:
             if (document.start_byte, document.end_byte) != (each.start_byte, each.end_byte):
                 raise DamagedResult
         self.rows = self._document.rows
+        name = plan.chunk_name(index, "rows").rpartition("/")[2]
+        if self.rows is not None and self.rows.file != name:
+            raise DamagedResult
 
     def result(self, rows: bytes) -> SliceResult:
         """The result, with the bytes of its file of rows.
@@ -185,6 +189,8 @@ class KeptResult:
             blocks = self.rows.blocks
         block_starts, block_texts = array("Q"), array("I")
         starts_byte = len(rows) - blocks * (block_starts.itemsize + block_texts.itemsize)
+        if starts_byte < 0:
+            raise DamagedResult
         texts_byte = len(rows) - blocks * block_texts.itemsize
         block_starts.frombytes(rows[starts_byte:texts_byte])
         block_texts.frombytes(rows[texts_byte:])

@@ -163,6 +163,8 @@ def open_place(location: str | os.PathLike[str]) -> Place:
         ParameterError: results can't go there.
     """
     location = os.fspath(location)
+    if not location:
+        raise ParameterError("the folder for the results has no name: give --out DIR")
     if is_local(location):
         return LocalPlace(Path(local_path(location)))
     from fanfold.objects import remote

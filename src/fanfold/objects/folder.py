@@ -23,9 +23,7 @@ from fanfold.objects.source import BLOCK_BYTES
 STATE = ".fanfold"
 """The folder of the lock, and of reports that are not published yet."""
 
-_TEMPORARY = ".fanfold-tmp"
-
-_TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.fanfold-tmp", re.DOTALL)
+_TEMPORARY_NAME = re.compile(r"\.fanfold\.[0-9a-f]{12}\.fanfold-tmp")
 
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 """What file systems answer that sync a name with its file."""
@@ -227,7 +225,7 @@ class LocalPlace:
         for count in range(1, len(parts) + is_folder):
             folder = self._path.joinpath(*parts[:count])
             if folder.is_symlink():
-                raise OSError(errno.ELOOP, f"{folder} is a link, which fanfold doesn't follow")
+                raise OSError(errno.ELOOP, "a link", os.fspath(folder))
         return self._path.joinpath(*parts)
 
     @contextlib.contextmanager
@@ -267,7 +265,7 @@ class LocalPlace:
 @contextlib.contextmanager
 def _temporary_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A locked temporary file beside `path`, which is gone at the end unless it was renamed."""
-    temporary = path.with_name(f".{path.name[-200:]}.{os.urandom(6).hex()}{_TEMPORARY}")
+    temporary = path.with_name(f".fanfold.{os.urandom(6).hex()}.fanfold-tmp")
     try:
         with temporary.open("wb") as file:
             # Who sweeps leaves alone what is locked. (Where locks don't work, nobody sweeps.)

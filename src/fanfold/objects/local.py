@@ -104,4 +104,6 @@ def _unreadable(path: str, error: OSError) -> str:
 
 def reason(error: OSError) -> str:
     """What the system says of an error."""
+    if error.errno == errno.ELOOP and not error.filename2:
+        return "it is a link, which fanfold doesn't follow; move it"
     return error.strerror or type(error).__name__

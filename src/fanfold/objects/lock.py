@@ -52,8 +52,9 @@ class _Descriptor:
         _held.add(self)
 
     def close(self) -> None:
-        _held.discard(self)
-        os.close(self.number)
+        if self in _held:  # a forked child may have closed it already
+            _held.discard(self)
+            os.close(self.number)
 
 
 def _let_go() -> None:
