@@ -961,6 +961,14 @@ def that_replaces_what_climbs(plan: dict[str, Any]) -> None:
     plan["replaces"] = ["../../../../../../.."]
 
 
+def of_an_object_of_another_size(plan: dict[str, Any]) -> None:
+    plan["object_bytes"] = 7
+
+
+def with_a_name_that_is_none(plan: dict[str, Any]) -> None:
+    plan["source"]["name"] = "a\0b"
+
+
 def with_an_unknown_field(plan: dict[str, Any]) -> None:
     plan["note"] = "mine"
 
@@ -993,6 +1001,8 @@ BAD_PLANS: dict[Callable[[dict[str, Any]], None], str] = {
     with_another_id: "changed",
     with_an_id_that_climbs: "not a plan",
     that_replaces_what_climbs: "not a plan",
+    of_an_object_of_another_size: "another size",
+    with_a_name_that_is_none: "changed",
     with_an_unknown_field: "note",
     with_text_elsewhere: "",
 }
@@ -1217,6 +1227,26 @@ def forge_its_state_into_nonsense(out: Path) -> None:
     forge(chunk(out, 1), rb'"state": \{', rb'"state": {"nonsense": 1, ')
 
 
+def forge_its_checksum_into_a_word(out: Path) -> None:
+    forge(chunk(out, 1), rb'"crc64nvme": "[0-9a-f]+"', b'"crc64nvme": "zz"')
+
+
+def forge_its_range_below_zero(out: Path) -> None:
+    forge(chunk(out, 1), rb'"owned_start_byte": \d+', b'"owned_start_byte": -5')
+
+
+def forge_its_blocks_beyond_its_rows(out: Path) -> None:
+    forge(chunk(out, 1), rb'"blocks": \d+', b'"blocks": 1000000')
+
+
+def forge_its_rows_into_another_file(out: Path) -> None:
+    forge(chunk(out, 1), rb'"file": "[^"]+"', b'"file": "../../plan.json"')
+
+
+def forge_its_rows_into_no_name(out: Path) -> None:
+    forge(chunk(out, 1), rb'"file": "[^"]+"', rb'"file": "a\\u0000b"')
+
+
 DAMAGES = [
     damage_json,
     truncate_json,
@@ -1231,6 +1261,11 @@ DAMAGES = [
     take_json_of_another_job,
     forge_its_counts_into_nonsense,
     forge_its_state_into_nonsense,
+    forge_its_checksum_into_a_word,
+    forge_its_range_below_zero,
+    forge_its_blocks_beyond_its_rows,
+    forge_its_rows_into_another_file,
+    forge_its_rows_into_no_name,
 ]
 
 
