@@ -94,10 +94,12 @@ class InStore:
         files = {name: measured(write) for name, write in report.tables}
         files[MASTER] = facts_of(report.master)
         record = Record(question, files)
+        contents = read_contents(self._place)
+        self._check_names(files, contents)
         if plan is not None:
             check_claim(self._place, plan)
-        self._check_names(files)
-        self._remove_others(question)
+        # Not what is there now, but what was there before the claim was read again.
+        self._remove_others(question, contents.record)
         self._write_run(record, report.run(record), plan)
         for name, write in report.tables:
             self._write_table(name, write, files[name], plan)
@@ -109,16 +111,14 @@ class InStore:
             check_claim(self._place, plan)
             remove_work(self._place, plan.replaces, [plan.source.url])
 
-    def _check_names(self, files: dict[str, FileFacts]) -> None:
+    def _check_names(self, files: dict[str, FileFacts], contents: Contents) -> None:
         """Check that what is under the report's names is a report's, or the same."""
-        owned = read_contents(self._place).owned
         for name in self._place.kinds(files):
-            if name not in owned and not has_facts(self._place, name, files[name]):
+            if name not in contents.owned and not has_facts(self._place, name, files[name]):
                 raise in_the_way(self._place.where(name))
 
-    def _remove_others(self, question: Question) -> None:
+    def _remove_others(self, question: Question, record: Record | None) -> None:
         """Remove the files of another question's report, `master.json` first; its record stays."""
-        record = read_record(self._place)
         if record is None or record.question.job == question.job:
             return
         tables = sorted(record.files.keys() - {MASTER})

@@ -82,19 +82,19 @@ class Publisher(Protocol):
 
 
 def check_claim(place: Place, plan: Plan) -> Plan:
-    """Check that a plan is still the one of its place; it as it is there.
+    """Check that a plan is still the one of its place; the plan as it is there.
 
     Raises:
         OutputError: another is, or none.
     """
     try:
         found = read_plan(place)
-    except PlanError as error:
-        raise OutputError(f"{error}; its run has taken this folder over") from error
+        now = "it is gone" if found is None else f"it is of {found.question.location} now"
+    except PlanError:
+        found, now = None, "it can't be used now"
     if found is None or found.id != plan.id:
-        other = "it is gone" if found is None else f"it is of {found.question.location} now"
         raise OutputError(
-            f"{place.where(PLAN)}: another run has replaced it ({other}); nothing was reported."
+            f"{place.where(PLAN)}: another run has replaced it ({now}); nothing was reported."
             " Give another --out"
         )
     return found
