@@ -103,11 +103,9 @@ class Recorder(LocalPlace):
         data = Path(self.where(name)).read_bytes()
         self._done.append(lambda disk: disk.write(name, data, durable=durable))
 
-    def move(self, name: str, to: str) -> bool:
-        moved = super().move(name, to)
-        if moved:
-            self._done.append(lambda disk: disk.move(name, to))
-        return moved
+    def move(self, name: str, to: str) -> None:
+        super().move(name, to)
+        self._done.append(lambda disk: disk.move(name, to))
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.collection import COLLECTION, SUMMARY, read_collection
-from fanfold.flow.contents import PUBLISH, has_facts, read_publication, read_record
+from fanfold.flow.contents import PROVEN_BYTES, PUBLISH, has_facts, read_publication, read_record
 from fanfold.flow.run_folder import PLAN, RunFolder, read_plan
 from fanfold.objects import Place, open_place
 from fanfold.report.run_record import RUN, FileFacts
@@ -80,4 +80,6 @@ def _of_file(place: Place, name: str, facts: FileFacts) -> Iterator[str]:
     elif kind != "file":
         yield f"{place.where(name)}: not a regular file; move it, and run again"
     elif not has_facts(place, name, facts):
-        yield f"{place.where(name)}: not what was written; run again"
+        # A run judges larger files by their size alone.
+        fresh = "" if facts.size_bytes < PROVEN_BYTES else " with --fresh"
+        yield f"{place.where(name)}: not what was written; run again{fresh}"

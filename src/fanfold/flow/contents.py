@@ -32,7 +32,7 @@ from fanfold.report.run_record import (
 
 PUBLISH = "publish.json"
 
-_PROVEN_BYTES = 64 * 1024**2
+PROVEN_BYTES = 64 * 1024**2
 """Files below this size are read whole before a report counts as complete."""
 
 
@@ -200,7 +200,7 @@ def read_finished(place: Place, question: Question) -> bytes | None:
     proven = facts_of(master) == record.files[MASTER] and all(
         has_facts(place, name, facts)
         for name, facts in record.files.items()
-        if name != MASTER and facts.size_bytes < _PROVEN_BYTES
+        if name != MASTER and facts.size_bytes < PROVEN_BYTES
     )
     if not proven or (isinstance(place, LocalPlace) and _is_replaced(place, question)):
         return None

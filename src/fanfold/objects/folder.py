@@ -149,16 +149,15 @@ class LocalPlace:
         except OSError as error:
             raise OutputError(_unwritable(self._path / below, error)) from error
 
-    def move(self, name: str, to: str) -> bool:
-        """Give a file another name, where it replaces what is there; False if it isn't there."""
+    def move(self, name: str, to: str) -> None:
+        """Give a file, if it is there, another name, where it replaces what is there."""
         path = self._path / to
         try:
             self._inside(name).replace(self._inside(to))
         except FileNotFoundError:
-            return False
+            return
         except OSError as error:
             raise OutputError(_unwritable(path, error)) from error
-        return True
 
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each file directly in `below`, by name."""

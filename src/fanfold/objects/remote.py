@@ -226,7 +226,7 @@ class RemotePlace:
         except _Errors as error:
             if not _lacks_conditions(error):
                 raise OutputError(self._unwritable(name, error)) from error
-            self.write(name, new)  # who writes last, has it
+            self.write(name, new)  # the last writer wins; the caller reads it back
         return True
 
     @contextlib.contextmanager
