@@ -598,6 +598,18 @@ def test_a_record_that_is_damaged_or_gone_is_made_again(
     assert fanfold.run(path, out=out).resumed
 
 
+def test_a_damaged_record_gives_no_right_to_remove_a_file(path: Path, tmp_path: Path) -> None:
+    out = fanfold.run(path, out=tmp_path / "out").out
+    theirs = [written(out / name, b"theirs") for name in (".fai", ".gzi", "x.fa.gzi")]
+    (out / "run.json").write_bytes(altered((out / "run.json").read_bytes()))
+
+    fanfold.run(path, 3, out=out, fresh=True)
+
+    assert [each.read_bytes() for each in theirs] == [b"theirs"] * 3
+    assert not (out / "publish.json").exists()
+    assert check(out).returncode == 0
+
+
 @pytest.mark.parametrize("left", [b"{}", b'{"record": 1}', b"\xff", b"theirs\n"])
 def test_a_record_that_fanfold_did_not_write_is_refused(
     left: bytes, path: Path, tmp_path: Path

@@ -82,19 +82,25 @@ class Contents(NamedTuple):
     publication: Publication | None
 
     @property
+    def recorded(self) -> set[str]:
+        """The names of report files that records give the right to replace or remove."""
+        recorded: set[str] = set()
+        if self.record is not None:
+            recorded |= self.record.files.keys() | {RUN}
+        if self.publication is not None:
+            recorded |= self.publication.files.keys() | {*self.publication.goes}
+        return recorded
+
+    @property
     def owned(self) -> set[str]:
-        """The names of report files that records give the right to replace.
+        """The names of report files that may be replaced.
 
         A damaged record shows all the same that fanfold has put a report here.
         """
-        owned: set[str] = set()
-        if self.has_damaged_record:
-            owned |= {*report_names("" if self.made_by is None else self.made_by.source.name)}
-        if self.record is not None:
-            owned |= self.record.files.keys() | {RUN}
-        if self.publication is not None:
-            owned |= self.publication.files.keys() | {*self.publication.goes}
-        return owned
+        if not self.has_damaged_record:
+            return self.recorded
+        names = () if self.made_by is None else report_names(self.made_by.source.name)
+        return self.recorded | {MASTER, RUN, SEQUENCES, GAPS, *names}
 
     @property
     def has_damaged_plan(self) -> bool:

@@ -134,7 +134,7 @@ class OnDisk:
                 name not in {RUN, *contents.owned} and not has_facts(self._place, name, files[name])
             ):
                 raise in_the_way(self._place.where(name))
-        goes = sorted(contents.owned - files.keys())
+        goes = sorted(contents.recorded - files.keys())
         for name in (*files, *goes):
             if is_any(self._place.where(name), [question.location]):
                 raise in_the_way(self._place.where(name))
