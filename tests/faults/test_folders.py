@@ -397,6 +397,42 @@ def test_a_link_put_into_a_finished_folder_is_not_followed(
     assert after == before
 
 
+FOLDED = """
+mkfs.ext4 -q -O casefold -E encoding=utf8 "$1" && mount -o loop "$1" "$2" || exit 77
+mkdir "$2/d" && chattr +F "$2/d" && touch "$2/d/A" && test -e "$2/d/a" || exit 77
+echo theirs > "$2/d/Sequences.TSV"
+"$3" run "$4" --out "$2/d"
+echo "ended with $?"
+cat "$2/d/Sequences.TSV"
+"""
+
+
+def test_a_file_whose_name_differs_by_case_alone_is_refused_where_case_does_not_count(
+    path: Path, tmp_path: Path
+) -> None:
+    image, folder = tmp_path / "image", tmp_path / "mounted"
+    image.write_bytes(bytes(16 * 2**20))
+    folder.mkdir()
+    words = ["unshare", "--mount", "sh", "-c", FOLDED, "sh", image, folder, FANFOLD, path]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    if "ended with" not in done.stdout:
+        pytest.skip("NAMES WITHOUT CASE ARE NOT TESTED: no such file system can be mounted here")
+
+    assert done.stdout == "ended with 5\ntheirs\n"
+    assert "sequences.tsv: in the way" in done.stderr
+
+
+def test_names_are_looked_up_and_not_searched_for_in_a_listing(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where case doesn't count, a listing has the name as its owner wrote it."""
+    written(out / "gaps.bed", b"theirs")
+    monkeypatch.setattr(os, "scandir", None)
+    monkeypatch.setattr(os, "listdir", None)
+
+    assert LocalPlace(out).kinds(["gaps.bed", "master.json"]) == {"gaps.bed": "file"}
+
+
 # --- a network's file system ------------------------------------------------------------------
 
 
