@@ -503,17 +503,6 @@ def start(request: pytest.FixtureRequest, place: Prefix) -> Start:
             return Start(objects | {"sequences.tsv": b"changed"}, OURS, fresh=False)
 
 
-@pytest.mark.parametrize("name", ["gaps.bed", "sequences.tsv", "genome.fa.fai", "master.json"])
-def test_an_object_of_a_user_that_appears_during_the_run_stays(place: Prefix, name: str) -> None:
-    place.at("PUT", "chunks/*", lambda: place.put({name: b"theirs"}))
-
-    with pytest.raises(OutputError, match="in the way"):
-        OURS.run(place.out)
-
-    assert place.objects()[name] == b"theirs"
-    assert "run.json" not in place.objects()
-
-
 def test_fresh_replaces_what_a_crash_left_of_another_question(
     place: Prefix, right: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,11 +119,15 @@ class Contents(NamedTuple):
             finished = self.publication.question
         if finished is not None and finished.job != question.job:
             yield finished, True
-        if self.made_by is not None and self.made_by.job not in {
-            question.job,
-            None if finished is None else finished.job,
-        }:
+        known = {question.job, None if finished is None else finished.job}
+        if self.made_by is not None and self.made_by.job not in known and not self._is_lost:
             yield self.made_by.question, False
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the plan is of a standard input that was not read to its end: nobody can."""
+        plan = self.plan
+        return plan is not None and plan.source.url == STDIN and plan.slices is None
 
 
 def read_contents(place: Place) -> Contents:

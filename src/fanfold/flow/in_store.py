@@ -17,8 +17,6 @@ from fanfold.flow.contents import (
     Contents,
     decode_run,
     has_facts,
-    in_the_way,
-    read_contents,
     read_record,
 )
 from fanfold.flow.plan import Plan, encode_plan
@@ -94,12 +92,11 @@ class InStore:
         files = {name: measured(write) for name, write in report.tables}
         files[MASTER] = facts_of(report.master)
         record = Record(question, files)
-        contents = read_contents(self._place)
-        self._check_names(files, contents)
+        before = read_record(self._place)
         if plan is not None:
             check_claim(self._place, plan)
         # Not what is there now, but what was there before the claim was read again.
-        self._remove_others(question, contents.record)
+        self._remove_others(question, before)
         self._write_run(record, report.run(record), plan)
         for name, write in report.tables:
             self._write_table(name, write, files[name], plan)
@@ -110,12 +107,6 @@ class InStore:
         if plan is not None:
             check_claim(self._place, plan)
             remove_work(self._place, plan.replaces, [plan.source.url])
-
-    def _check_names(self, files: dict[str, FileFacts], contents: Contents) -> None:
-        """Check that what is under the report's names is a report's, or the same."""
-        for name in self._place.kinds(files):
-            if name not in contents.owned and not has_facts(self._place, name, files[name]):
-                raise in_the_way(self._place.where(name))
 
     def _remove_others(self, question: Question, record: Record | None) -> None:
         """Remove the files of another question's report, `master.json` first; its record stays."""

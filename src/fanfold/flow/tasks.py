@@ -146,7 +146,7 @@ def open_plan(location: str | os.PathLike[str], plan_id: str | None = None) -> R
     """
     where, name = split_location(location)
     if name != PLAN:
-        raise PlanError(f"{os.fspath(location)}: can't be read: give the path of a plan.json")
+        raise PlanError(f"{os.fspath(location)}: can't be read: there is no plan.json there")
     place = open_place(where)
     folder = open_run(place)
     if plan_id not in {None, folder.plan.id} and place.lags:

@@ -195,10 +195,8 @@ def is_below(location: str, folders: Iterable[str]) -> bool:
     """Whether an object is below one of some folders or prefixes, through links too."""
     if is_remote(location):
         return any(location.startswith(f"{folder}/") for folder in folders)
-    path = Path(local_path(location)).resolve()
-    return any(
-        not is_remote(folder) and path.is_relative_to(Path(folder).resolve()) for folder in folders
-    )
+    above = Path(local_path(location)).resolve().parents
+    return any(not is_remote(folder) and Path(folder).resolve() in above for folder in folders)
 
 
 def absolute(location: str | os.PathLike[str]) -> str:
