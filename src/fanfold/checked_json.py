@@ -74,4 +74,9 @@ def is_own(data: bytes) -> bool:
 
     Holds also for an empty or zero-filled file, which a power cut leaves and nobody misses.
     """
-    return data.startswith(_START) or not data.strip(b"\0")
+    return data.startswith(_START) or is_blank(data)
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether a file is empty or zero-filled, as a power cut leaves it."""
+    return not data.strip(b"\0")

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from fanfold._kernel import VERSION, crc64nvme
-from fanfold.checked_json import Checked, DamagedDocument, is_own
+from fanfold.checked_json import Checked, DamagedDocument, is_blank, is_own
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.plan import CHUNKS, MADE_BY, MadeBy, Plan, PlanId, decode_plan
 from fanfold.flow.run_folder import PLAN
@@ -105,7 +105,7 @@ class Contents(NamedTuple):
     @property
     def has_damaged_plan(self) -> bool:
         """Whether the plan is damaged, and not just emptied by a power cut."""
-        return self.made_by is None and bool((self.plan_data or b"").strip(b"\0"))
+        return self.made_by is None and not is_blank(self.plan_data or b"")
 
     @property
     def plans(self) -> tuple[str, ...]:
@@ -120,12 +120,12 @@ class Contents(NamedTuple):
         if finished is not None and finished.job != question.job:
             yield finished, True
         known = {question.job, None if finished is None else finished.job}
-        if self.made_by is not None and self.made_by.job not in known and not self._is_lost:
+        if self.made_by is not None and self.made_by.job not in known and not self._has_lost_input:
             yield self.made_by.question, False
 
     @property
-    def _is_lost(self) -> bool:
-        """Whether the plan is of a standard input that was not read to its end: nobody can."""
+    def _has_lost_input(self) -> bool:
+        """Whether the plan's run stopped while it read standard input, which is gone."""
         plan = self.plan
         return plan is not None and plan.source.url == STDIN and plan.slices is None
 
@@ -146,7 +146,7 @@ def read_contents(place: Place) -> Contents:
             pass  # what can't be used, is replaced
     run = _read_own(place, RUN)
     record = _record_of(run)
-    is_damaged = record is None and bool((run or b"").strip(b"\0"))
+    is_damaged = record is None and not is_blank(run or b"")
     return Contents(plan, data, made_by, record, is_damaged, read_publication(place))
 
 
@@ -315,7 +315,7 @@ def check_questions(
 def _is_going(place: Place, contents: Contents, question: Question) -> bool:
     """Whether a run that was stopped had begun to remove another question's report.
 
-    It removes `master.json` first and the record last, under a plan that may replace it.
+    It removes `master.json` first, under its own plan, and only then replaces the record.
     """
     made_by = contents.made_by
     is_claimed = made_by is not None and made_by.job == question.job

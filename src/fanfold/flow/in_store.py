@@ -133,6 +133,8 @@ class InStore:
                 if plan is not None:
                     check_claim(self._place, plan)
                 self._place.swap(RUN, there, data)
+            if read_record(self._place) == record:  # what is there now, counts
+                return
         raise OutputError(f"{self._place.where(RUN)}: another run writes it; run again")
 
     def _write_table(
