@@ -26,7 +26,7 @@ from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_job
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
-from fanfold.flow.plan import MAX_ARRAY_SLICES
+from fanfold.flow.plan import MAX_SLICES
 
 _PAGE, _LARGEST_PAGE = 20, 100
 _LOOKS_AT_ONCE = 16
@@ -169,7 +169,7 @@ class Status:
                 "A parameter that can't be",
                 f"phase: give {', '.join(PHASES)}",
             )
-        index = gateway.number_of(event, "slice", None, MAX_ARRAY_SLICES - 1)
+        index = gateway.number_of(event, "slice", None, MAX_SLICES - 1)
         limit = gateway.number_of(event, "limit", _LINES, _MOST_LINES) or _LINES
         recorded = entry.batch_job(phase)
         if recorded is None:

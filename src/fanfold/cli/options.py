@@ -70,7 +70,8 @@ def _slice_size(default: str) -> Callable[[_Command], _Command]:
         "--slice-size",
         type=_Size(),
         metavar="SIZE",
-        help=f"The size of a slice, such as 100MiB, from 1 byte.  [default: {default}]",
+        help="The size of a slice, such as 100MiB; 10,000 slices are the most."
+        f"  [default: {default}]",
     )
 
 

@@ -27,12 +27,14 @@ class Asked(NamedTuple):
     Attributes:
         parameters: what changes the answer.
         slice_bytes: the size of a slice of a new plan.
+        grows: see `Plan`.
         fresh: start over, whatever is there.
         is_named: whether the user named the folder.
     """
 
     parameters: Params
     slice_bytes: int
+    grows: bool
     fresh: bool
     is_named: bool
 
@@ -46,7 +48,7 @@ def check(place: Place, genome: Genome, asked: Asked) -> None:
     """
     contents, _ = _look(place, genome, asked)
     if _taken_up(contents, genome, asked) is None:
-        genome.plan(asked.parameters, asked.slice_bytes)
+        genome.plan(asked.parameters, asked.slice_bytes, grows=asked.grows)
 
 
 def claim(place: Place, genome: Genome, asked: Asked) -> RunFolder:
@@ -65,7 +67,7 @@ def claim(place: Place, genome: Genome, asked: Asked) -> RunFolder:
         place.sweep(plan.folder)
         return RunFolder(place, plan)
     nonce = os.urandom(8).hex() if asked.fresh else ""
-    plan = genome.plan(asked.parameters, asked.slice_bytes, nonce=nonce)
+    plan = genome.plan(asked.parameters, asked.slice_bytes, grows=asked.grows, nonce=nonce)
     if replaced is not None:
         log_replaced(place, replaced)
     place.prepare("")

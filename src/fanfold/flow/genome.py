@@ -51,6 +51,7 @@ class Genome:
         parameters: Params,
         slice_bytes: int,
         *,
+        grows: bool = True,
         apart: bool = False,
         nonce: str = "",
         judges_small: bool = False,
@@ -60,6 +61,7 @@ class Genome:
         Args:
             parameters: what is asked.
             slice_bytes: the size of a slice.
+            grows: see `Plan`.
             apart: see `Plan`.
             nonce: see `Plan`.
             judges_small: whether one whose first bytes are all it has is told of every fault here,
@@ -67,6 +69,7 @@ class Genome:
 
         Raises:
             FastaError: no later byte can make it FASTA.
+            ParameterError: there would be too many slices.
             SourceError: it can't be read.
         """
         compression = self._compression()
@@ -79,7 +82,13 @@ class Genome:
             ):
                 raise fasta_error(self.source.name, found.kind, found.offset_byte, found.byte)
         return make_plan(
-            self.source, compression, parameters, slice_bytes, apart=apart, nonce=nonce
+            self.source,
+            compression,
+            parameters,
+            slice_bytes,
+            grows=grows,
+            apart=apart,
+            nonce=nonce,
         )
 
     def blocks(self) -> Iterator[memoryview]:

@@ -10,7 +10,7 @@ import msgspec
 from fanfold._kernel import VERSION
 from fanfold.archives.formats import Compression
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
-from fanfold.errors import PlanError
+from fanfold.errors import ParameterError, PlanError
 from fanfold.objects import STDIN, Source, is_name, shown
 from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
@@ -24,12 +24,14 @@ CHUNKS = "chunks"
 
 PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
-MAX_ARRAY_SLICES = 10_000
-"""The most children that an array job has."""
+MAX_SLICES = 10_000
+"""The most slices of a plan: an array job has so many children."""
+
+MIN_DEFAULT_SLICE_BYTES = 8 * 1024**2
+"""The least that a slice has where nobody says: more than a lead, which is kept as it is."""
 
 _ENCODER = msgspec.json.Encoder()
 
-_MIN_LOCAL_SLICE_BYTES = 1024**2
 _SLICES_PER_WORKER = 2
 
 Cut = Literal["ranges", "blocks", "text"]
@@ -76,6 +78,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         parameters: what is asked.
         cut: how it is cut.
         slice_bytes: the size of a slice.
+        grows: whether slices of text grow where 10,000 would not be enough; those whose size the
+            user gave don't.
         slices: the slices; None while a stream that is inflated has not ended.
         apart: if true, slice objects are in ``chunks/<job>/`` of the bucket, where a lifecycle
             rule can expire them, and not beside the slice results.
@@ -97,6 +101,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parameters: Params
     cut: Cut
     slice_bytes: Annotated[int, msgspec.Meta(ge=1)]
+    grows: bool = True
     slices: Annotated[tuple[Slice, ...], msgspec.Meta(min_length=1)] | None = None
     apart: bool = False
     nonce: str = ""
@@ -156,29 +161,49 @@ def make_plan(
     parameters: Params,
     slice_bytes: int,
     *,
+    grows: bool = True,
     apart: bool = False,
     nonce: str = "",
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
     Standard input can't be cut, whatever it is. The other arguments are fields of `Plan`.
+
+    Raises:
+        ParameterError: there would be too many slices.
     """
-    cut = "text" if source.url == STDIN else CUTS.get(compression, "text")
-    job = job_of(source, parameters)
-    return Plan(
+    cut = _cut_of(source, compression)
+    size_bytes = source.size_bytes
+    count = -(-size_bytes // slice_bytes)
+    if cut != "text" and count > MAX_SLICES:
+        raise ParameterError(
+            f"{source.name}: slices of {slice_bytes} bytes would be {count:,}, more than"
+            f" {MAX_SLICES:,}; give --slice-size {array_slice_bytes(size_bytes, 1)}, or more"
+        )
+    plan = Plan(
         schema=PLAN_SCHEMA,
         version=VERSION,
-        job=job,
-        id=_hash([job, cut, slice_bytes, apart, nonce]),
+        job=job_of(source, parameters),
+        id="",
         source=source,
         compression=compression,
         parameters=parameters,
         cut=cut,
         slice_bytes=slice_bytes,
-        slices=None if cut == "text" else cut_ranges(source.size_bytes, slice_bytes),
+        grows=grows,
+        slices=None if cut == "text" else cut_ranges(size_bytes, slice_bytes),
         apart=apart,
         nonce=nonce,
     )
+    return msgspec.structs.replace(plan, id=_id_of(plan))
+
+
+def _cut_of(source: Source, compression: Compression) -> Cut:
+    return "text" if source.url == STDIN else CUTS.get(compression, "text")
+
+
+def _id_of(plan: Plan) -> str:
+    return _hash([plan.job, plan.cut, plan.slice_bytes, plan.grows, plan.apart, plan.nonce])
 
 
 def job_of(source: Source, parameters: Params) -> str:
@@ -212,15 +237,21 @@ def cut_ranges(size_bytes: int, slice_bytes: int) -> tuple[Slice, ...]:
     )
 
 
-def local_slice_bytes(size_bytes: int, workers: int) -> int:
-    """The default size of a slice on one machine: smaller for small inputs, so that all work."""
-    even = -(-size_bytes // (workers * _SLICES_PER_WORKER))
-    return min(DEFAULT_SLICE_BYTES, max(_MIN_LOCAL_SLICE_BYTES, even))
+def default_slice_bytes(size_bytes: int, workers: int = 0) -> int:
+    """The size of a slice where nobody says: at most 100 MiB, less so that all workers have work.
+
+    Slices are even, and none has less than `MIN_DEFAULT_SLICE_BYTES`, unless there is but one.
+    """
+    wanted = workers * _SLICES_PER_WORKER
+    # The last one is the shorter by up to a byte for every other.
+    most = size_bytes // (MIN_DEFAULT_SLICE_BYTES + wanted)
+    count = max(1, -(-size_bytes // DEFAULT_SLICE_BYTES), min(wanted, most))
+    return max(MIN_DEFAULT_SLICE_BYTES, -(-size_bytes // min(count, MAX_SLICES)))
 
 
 def array_slice_bytes(size_bytes: int, wanted_bytes: int) -> int:
     """The size of a slice in an array: `wanted_bytes`, or more if that made too many."""
-    return max(wanted_bytes, -(-size_bytes // MAX_ARRAY_SLICES))
+    return max(wanted_bytes, -(-size_bytes // MAX_SLICES))
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -281,15 +312,8 @@ def _fault_of(plan: Plan) -> str | None:
     source, k = plan.source, plan.parameters.k
     if list(k) != sorted({*k} & {*range(1, MAX_K + 1)}):
         return f"k can't be {list(k)}"
-    made = make_plan(
-        source,
-        plan.compression,
-        plan.parameters,
-        plan.slice_bytes,
-        apart=plan.apart,
-        nonce=plan.nonce,
-    )
-    if (plan.job, plan.id, plan.cut) != (made.job, made.id, made.cut):
+    job, cut = job_of(source, plan.parameters), _cut_of(source, plan.compression)
+    if (plan.job, plan.cut, plan.id) != (job, cut, _id_of(plan)):
         return "its parameters were changed after it was made"
     if source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}:
         return "its object has another size than its source"

@@ -20,7 +20,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import BASE_BYTES, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
-from fanfold.flow.plan import array_slice_bytes, local_slice_bytes, question_of
+from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text, scan_text
@@ -45,8 +45,7 @@ _REMOTE_BYTES = 48 * 1024**2
 _WORKERS_AT_MOST = 64
 """How many workers find work in a run by default, where nobody tells how many there are."""
 
-_MIN_SENT_SLICE_BYTES = 8 * 1024**2
-_STDIN_SLICE_BYTES = 32 * 1024**2
+_SENT_STDIN_SLICE_BYTES = 32 * 1024**2
 
 _ROUNDS = 3
 """How often slices are scanned whose results turn out to be missing or damaged."""
@@ -133,8 +132,13 @@ def run_on(
     master = None if options.fresh else read_finished(place, question)
     if master is not None:
         return Report(place, master, resumed=True, seconds=time.monotonic() - started)
-    slice_bytes = _slice_bytes(engine, source, options.slice_bytes)
-    asked = Asked(options.parameters, slice_bytes, options.fresh, is_named=out is not None)
+    asked = Asked(
+        options.parameters,
+        options.slice_bytes or _default_slice_bytes(engine, source),
+        grows=options.slice_bytes is None,
+        fresh=options.fresh,
+        is_named=out is not None,
+    )
     check(place, genome, asked)
     with publisher_of(place).hold(source.url):
         master = None if options.fresh else read_finished(place, question)
@@ -290,15 +294,8 @@ def affordable_workers(
     return min(wanted, (memory_bytes - BASE_BYTES) // worker_bytes)
 
 
-def _slice_bytes(engine: Engine, source: Source, wanted_bytes: int | None) -> int:
-    """The size of a slice: what is wanted, or what suits the input and the engine."""
-    size_bytes = source.size_bytes
-    if engine.is_own:
-        default_bytes = local_slice_bytes(size_bytes, engine.workers or 1)
-        return wanted_bytes or (DEFAULT_SLICE_BYTES if source.url == STDIN else default_bytes)
-    default_bytes = local_slice_bytes(size_bytes, engine.workers or _WORKERS_AT_MOST)
+def _default_slice_bytes(engine: Engine, source: Source) -> int:
+    """The size of a slice that suits the input and the engine."""
     if source.url == STDIN:
-        default_bytes = _STDIN_SLICE_BYTES
-    elif engine.workers is None:
-        default_bytes = max(default_bytes, _MIN_SENT_SLICE_BYTES)
-    return array_slice_bytes(size_bytes, wanted_bytes or default_bytes)
+        return DEFAULT_SLICE_BYTES if engine.is_own else _SENT_STDIN_SLICE_BYTES
+    return default_slice_bytes(source.size_bytes, engine.workers or _WORKERS_AT_MOST)

@@ -12,13 +12,13 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
-from fanfold.flow.plan import array_slice_bytes
+from fanfold.flow.plan import default_slice_bytes
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
 from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
-from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, check_params, check_positive
+from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
 
 
@@ -36,7 +36,7 @@ def plan(
     """Plan a job for an array of tasks, at most 10,000: write ``plan.json`` into `out`.
 
     An archive that can't be cut is inflated, and its text written beside the plan. Arguments are
-    as in `run`; ``slice_bytes`` is 100 MiB when None, and more where that made too many slices.
+    as in `run`; ``slice_bytes`` is at most 100 MiB when None, and more where that made too many.
 
     Returns:
         The plan, and where it lies; `task` and `fold` take it, or the path or URL of its file.
@@ -49,8 +49,13 @@ def plan(
     place = open_place(out)
     genome = Genome(location, name)
     size_bytes = genome.source.size_bytes
-    wanted_bytes = DEFAULT_SLICE_BYTES if slice_bytes is None else slice_bytes
-    asked = Asked(parameters, array_slice_bytes(size_bytes, wanted_bytes), fresh, is_named=True)
+    asked = Asked(
+        parameters,
+        slice_bytes or default_slice_bytes(size_bytes),
+        grows=slice_bytes is None,
+        fresh=fresh,
+        is_named=True,
+    )
     publisher = publisher_of(place)
     check(place, genome, asked)
     with publisher.hold(genome.source.url):

@@ -15,7 +15,7 @@ from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, ParameterError
-from fanfold.flow.plan import MAX_ARRAY_SLICES, Plan, Slice
+from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import Watch, scan_stream
 from fanfold.flow.slice_file import SliceResult
@@ -25,7 +25,7 @@ _BLOCKS_AHEAD = 8
 """Blocks of text, of at most 1 MiB, that wait for the scan."""
 
 _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
-"""Slices double in size every so many, from there on: the text's end isn't known."""
+"""Slices that grow double in size every so many, from there on: the text's end isn't known."""
 
 
 def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
@@ -40,6 +40,7 @@ def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
+        ParameterError: the text makes too many slices.
     """
     plan, slices = folder.plan, list[Slice]()
     with _Inflating(plan, blocks, watch) as inflating:
@@ -62,7 +63,6 @@ def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
     Args and errors are those of `scan_text`, and
 
     Raises:
-        ParameterError: the text makes too many slices.
         OutputError: a file can't be written.
     """
     plan, slices = folder.plan, list[Slice]()
@@ -70,11 +70,6 @@ def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
-            if index == MAX_ARRAY_SLICES:
-                raise ParameterError(
-                    f"{plan.source.name}: more than {MAX_ARRAY_SLICES} slices of"
-                    f" {plan.slice_bytes} bytes; give a larger --slice-size"
-                )
             name = plan.object_name(index)
             pieces = _Summed(text.take(_slice_bytes(plan, index)))
             folder.objects.write(name, pieces)
@@ -85,7 +80,14 @@ def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
 
 
 def _slice_bytes(plan: Plan, index: int) -> int:
-    return plan.slice_bytes << max(0, index - _GROWTH_STARTS) // _GROWTH_STEP
+    """The size of a slice of text; the last one may have less."""
+    if index == MAX_SLICES:
+        raise ParameterError(
+            f"{plan.source.name}: its text is more than {MAX_SLICES:,} slices of"
+            f" {plan.slice_bytes} bytes; give a larger --slice-size"
+        )
+    doublings = max(0, index - _GROWTH_STARTS) // _GROWTH_STEP if plan.grows else 0
+    return plan.slice_bytes << doublings
 
 
 def _ending(result: SliceResult, end_byte: int) -> SliceResult:
