@@ -6,10 +6,10 @@ use crate::assembly::Lengths;
 use crate::composition::Composition;
 use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
-use crate::gaps::Gaps;
+use crate::gaps::{GapBlock, Gaps};
 use crate::geometry::Line;
 use crate::lines::{State, Text};
-use crate::records::{Index, Record, Records};
+use crate::records::{Index, Record, RecordBlock, Records};
 use crate::runs::RunLengths;
 use crate::summary::{Start, Summary};
 use crate::tables;
@@ -52,6 +52,17 @@ pub struct FaidxIndex {
     pub lineless: u64,
     /// Places of records that have none because an earlier row bears their name.
     pub repeated: Vec<u64>,
+}
+
+/// The most memory that the rows of a scan take until their fold is done.
+///
+/// While they are kept or read, three copies; then one, and what `Walk` and `Names` hold: a length
+/// and a place in a half empty table a record, another place in one that grows for a record without
+/// lines, two lengths a gap.
+pub fn memory_bytes(records: &RecordBlock, gaps: &GapBlock) -> u64 {
+    let rows = (records.bytes.len() + gaps.bytes.len()) as u64;
+    let walked = 64 * records.count + 64 * records.lineless + 16 * gaps.count;
+    rows + walked.max(2 * rows)
 }
 
 impl Findings {

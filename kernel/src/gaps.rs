@@ -40,6 +40,8 @@ impl Shift for GapShift {
 #[derive(Clone, Debug, Default)]
 pub struct GapBlock {
     pub bytes: Vec<u8>,
+    /// Of the gaps that were pushed.
+    pub count: u64,
     record: u64,
     end_base: u64,
 }
@@ -59,6 +61,7 @@ impl GapBlock {
         varint::write(&mut self.bytes, gap.record - self.record);
         varint::write(&mut self.bytes, gap.start_base - self.end_base);
         varint::write(&mut self.bytes, gap.end_base - gap.start_base);
+        self.count += 1;
         (self.record, self.end_base) = (gap.record, gap.end_base);
     }
 

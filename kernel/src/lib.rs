@@ -80,6 +80,11 @@ mod _kernel {
             Ok(())
         }
 
+        #[getter]
+        fn rows_memory_bytes(&self) -> PyResult<u64> {
+            Ok(self.0.as_ref().ok_or_else(finished)?.rows_memory_bytes())
+        }
+
         fn finish(&mut self, py: Python<'_>) -> PyResult<Summary> {
             let scanner = self.0.take().ok_or_else(finished)?;
             Ok(Summary(py.detach(|| scanner.finish())))

@@ -121,6 +121,10 @@ impl<'a> Record<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct RecordBlock {
     pub bytes: Vec<u8>,
+    /// Of the records that were pushed.
+    pub count: u64,
+    /// Those among them without a sequence line.
+    pub lineless: u64,
     last_start_byte: u64,
 }
 
@@ -128,7 +132,7 @@ impl RecordBlock {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self {
             bytes,
-            last_start_byte: 0,
+            ..Self::default()
         }
     }
 
@@ -157,6 +161,8 @@ impl RecordBlock {
                 varint::write(bytes, length - record.length);
             }
         }
+        self.count += 1;
+        self.lineless += u64::from(record.index == Index::NoLines);
         self.last_start_byte = record.start_byte;
     }
 

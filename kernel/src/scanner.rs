@@ -1,6 +1,7 @@
 //! The scan of one slice, fed in blocks of any size.
 
 use crate::dense::Bulk;
+use crate::findings;
 use crate::lines::Tools;
 use crate::machine::Portable;
 use crate::summary::Summary;
@@ -33,6 +34,12 @@ impl Scanner {
             return;
         }
         self.summary.feed(Portable, &mut self.tools, block);
+    }
+
+    /// The most memory that the rows so far take until their fold is done.
+    pub fn rows_memory_bytes(&self) -> u64 {
+        let text = &self.summary.text;
+        findings::memory_bytes(&text.new_records, &text.new_gaps)
     }
 
     pub fn finish(self) -> Summary {

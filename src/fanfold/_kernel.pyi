@@ -29,6 +29,10 @@ class Scanner:
     def update(self, data: Buffer) -> None:
         """Scan the bytes that follow. Never fails on their contents."""
 
+    @property
+    def rows_memory_bytes(self) -> int:
+        """The most memory that the rows so far take until their fold is done."""
+
     def finish(self) -> Summary:
         """The summary of all bytes; ends the scan."""
 

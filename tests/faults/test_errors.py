@@ -1476,19 +1476,24 @@ def test_a_fold_that_takes_too_much_memory_is_refused_and_can_be_given_more(
     assert results(out) == expected_results(contigs, tmp_path)
 
 
-def test_a_run_whose_records_take_too_much_memory_is_refused_and_its_scan_is_kept(
+def test_a_run_whose_records_take_too_much_memory_is_refused_and_what_it_did_is_kept(
     tmp_path: Path, out: Path
 ) -> None:
     """Its rows are some 10 MB, of which the fold needs a multiple."""
     path = written(tmp_path, "x.fa", b"".join(b">contig%07d\nAC\n" % n for n in range(400_000)))
+    arguments: list[str | Path] = ["run", path, "--out", out, "-k", "2", "--slice-size", "500kB"]
 
-    done = command("run", path, "--out", out, "--memory", "120MiB", "-k", "2")
-    assert_told(done, errors.ParameterError, "x.fa", "--memory", "the scan is kept")
+    def written_at() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (out / "chunks").glob("*/*")}
+
+    done = command(*arguments, "--memory", "120MiB")
+    assert_told(done, errors.ParameterError, "x.fa", "--memory", "what is finished is kept")
     assert results(out) == {}
-    kept = {path.name: path.stat().st_mtime_ns for path in (out / "chunks").glob("*/*")}
-    assert command("run", path, "--out", out, "-k", "2", "--memory", "1GiB").returncode == 0
+    kept = written_at()
+    assert kept
+    assert command(*arguments, "--memory", "1GiB").returncode == 0
     assert json.loads((out / "master.json").read_bytes())["sequences"]["count"] == 400_000
-    assert {path.name: path.stat().st_mtime_ns for path in (out / "chunks").glob("*/*")} == kept
+    assert kept.items() < written_at().items()
 
 
 # --- names ------------------------------------------------------------------------------------

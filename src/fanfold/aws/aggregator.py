@@ -30,6 +30,7 @@ from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
 from fanfold.errors import MissingSlicesError, PlanError
 from fanfold.flow.finish import Scanned, fold_in
+from fanfold.flow.memory import Allowed
 from fanfold.objects import stored_checksum
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
@@ -121,7 +122,7 @@ class Aggregator:
                 Watch(folder.plan.size_bytes, None),
                 Scanned("aws-batch", None, time.monotonic()),
                 checksum=lambda: stored_checksum(folder.plan.source),
-                memory_bytes=None,
+                allowed=Allowed(None),
                 hold=nullcontext,
             )
         except MissingSlicesError as error:

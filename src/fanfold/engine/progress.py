@@ -53,6 +53,11 @@ class Watch:
             if self._progress is not None:
                 self._progress(self._done_bytes, max(self._size_bytes, self._done_bytes))
 
+    @property
+    def done_share(self) -> float:
+        """The share of the input that is done, from 0 to 1; 1 where its size isn't known."""
+        return min(1.0, self._done_bytes / self._size_bytes) if self._size_bytes else 1.0
+
     def check(self) -> None:
         """See whether the work may go on.
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from fanfold._kernel import VERSION, crc64nvme
 from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
-from fanfold.errors import ChecksumError, ParameterError, PlanError
+from fanfold.errors import ChecksumError, PlanError
 from fanfold.flow.fold import Folded, fold_results
+from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.publication import NewReport, WriteTable
 from fanfold.flow.publish import publisher_of
@@ -35,11 +36,6 @@ from fanfold.report.run_record import (
     StoredChecksumOfRun,
     Versions,
 )
-
-BASE_BYTES = 96 * 1024**2
-"""Memory of a run beside its workers and its rows."""
-
-_MEMORY_PER_ROW_BYTE = 3
 
 LAG_SECONDS = 3.0
 """How long a network file system may take to show what another machine wrote: its caches of names
@@ -70,7 +66,7 @@ def fold_in(
     scanned: Scanned,
     *,
     checksum: Callable[[], StoredChecksum],
-    memory_bytes: int | None,
+    allowed: Allowed,
     hold: Callable[[], AbstractContextManager[object]],
 ) -> bytes:
     """Fold the results, and write everything that a reader looks for; the bytes of `master.json`.
@@ -80,7 +76,7 @@ def fold_in(
         watch: counts what is read again.
         scanned: what is true of this run alone.
         checksum: tells what the store keeps.
-        memory_bytes: the most memory that it may take.
+        allowed: the memory that it may take.
         hold: holds the folder while the report is written.
 
     Raises:
@@ -89,8 +85,7 @@ def fold_in(
         FanfoldError: see `fanfold.errors`; a report that was there stays as it was.
     """
     plan = folder.plan
-    _check_memory(folder, memory_bytes)
-    folded = _folded(folder, watch)
+    folded = _folded(folder, watch, allowed)
     # Text that a plan wrote out stands for its archive, and copies for what they are of.
     if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
@@ -115,13 +110,28 @@ def fold_in(
     return master
 
 
-def _folded(folder: RunFolder, watch: Watch) -> Folded:
+def _folded(folder: RunFolder, watch: Watch, allowed: Allowed) -> Folded:
+    rows = RowsMemory(folder.plan.source.name, allowed)
+    if allowed.rows_bytes is not None:
+        # So that what is read ahead is never more than there is room for.
+        rows.check(LEAST_MEMORY_PER_ROW_BYTE * folder.rows_bytes())
+    count = len(folder.slices)
+
+    def counted() -> Iterator[tuple[int, SliceResult | None]]:
+        for index, result in folder.all():
+            if result is not None:
+                rows.take(result.rows_memory_bytes, (index + 1) / count)
+            yield index, result
+
     def rescan(each: Slice, begin_byte: int) -> SliceResult:
-        result = scan_slice(folder.plan, each, folder.objects, watch.advance, begin_byte)
+        plan, objects = folder.plan, folder.objects
+        result = scan_slice(
+            plan, each, objects, watch.advance, take=rows.take, begin_byte=begin_byte
+        )
         folder.put(result)
         return result
 
-    return fold_results(folder.plan, folder.all(), rescan)
+    return fold_results(folder.plan, counted(), rescan)
 
 
 def wait_for_lagging(folder: RunFolder) -> None:
@@ -159,18 +169,6 @@ def _kept_gzi(folder: RunFolder) -> bytes:
     if f"{crc64nvme(data):016x}" != plan.gzi_crc64nvme:
         raise PlanError(f"{folder.place.where(plan.gzi_name)}: gone, or damaged; plan anew")
     return data
-
-
-def _check_memory(folder: RunFolder, memory_bytes: int | None) -> None:
-    """Refuse a fold whose rows of records would take more than the memory that may be used."""
-    if memory_bytes is None:
-        return
-    needed = BASE_BYTES + _MEMORY_PER_ROW_BYTE * folder.rows_bytes()
-    if needed > memory_bytes:
-        raise ParameterError(
-            f"{folder.plan.source.name}: its records take about {needed // 1024**2}MiB to fold,"
-            " more than --memory allows; give that much, and run again: the scan is kept"
-        )
 
 
 def _run_record(

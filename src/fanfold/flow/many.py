@@ -19,9 +19,9 @@ from fanfold.flow.collection import (
     check_collection,
     write_summary,
 )
-from fanfold.flow.finish import BASE_BYTES
 from fanfold.flow.genome import Genome
-from fanfold.flow.run import Options, affordable_workers, run_on
+from fanfold.flow.memory import divide
+from fanfold.flow.run import Options, run_on
 from fanfold.objects import (
     STATE,
     STDIN,
@@ -110,7 +110,7 @@ def run_many(
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
-    workers = affordable_workers(workers, memory_bytes, is_remote=any_remote)
+    workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
     place = open_place(absolute(out))
     place.prepare("")
     check_collection(place, inputs)
@@ -118,10 +118,7 @@ def run_many(
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
-        share = None
-        if memory_bytes is not None:
-            share = BASE_BYTES + (memory_bytes - BASE_BYTES) // max(drivers, 1)
-        options = Options(parameters, slice_bytes, share, fresh)
+        options = Options(parameters, slice_bytes, allowed.shared(max(drivers, 1)), fresh)
 
         def drive(index: int) -> Outcome:
             name = names[index]

@@ -12,14 +12,15 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.engine.fan_out import Engine, available_cores, fan_out, opened
+from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
-from fanfold.errors import MissingSlicesError, ParameterError
+from fanfold.errors import MissingSlicesError
 from fanfold.flow import tasks
 from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
-from fanfold.flow.finish import BASE_BYTES, Scanned, fold_in, wait_for_lagging
+from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.memory import Allowed, RowsMemory, Take, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
@@ -38,10 +39,6 @@ from fanfold.report.finished import Report
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-_WORKER_BYTES = 24 * 1024**2
-"""Memory of a worker; `_REMOTE_BYTES` more where it reads from a store."""
-_REMOTE_BYTES = 48 * 1024**2
-
 _WORKERS_AT_MOST = 64
 """How many workers find work in a run by default, where nobody tells how many there are."""
 
@@ -57,13 +54,13 @@ class Options(NamedTuple):
     Attributes:
         parameters: what changes the answer.
         slice_bytes: the size of a slice; what suits the input when None.
-        memory_bytes: the most memory that a fold may take.
+        allowed: the memory that it may take.
         fresh: start over even if results are there.
     """
 
     parameters: Params
     slice_bytes: int | None
-    memory_bytes: int | None
+    allowed: Allowed
     fresh: bool
 
 
@@ -106,8 +103,8 @@ def run(
     """
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
-    workers = affordable_workers(workers, memory_bytes, is_remote=is_remote(location))
-    options = Options(parameters, slice_bytes, memory_bytes, fresh)
+    workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
+    options = Options(parameters, slice_bytes, allowed, fresh)
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
@@ -146,7 +143,7 @@ def run_on(
         if master is None:
             folder = claim(place, genome, asked)
             watch = Watch(source.size_bytes, progress, stopped)
-            job = _Job(engine, genome, watch, started, options.memory_bytes)
+            job = _Job(engine, genome, watch, started, options.allowed)
             master = _scan_and_fold(job, folder)
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 
@@ -156,7 +153,7 @@ class _Job(NamedTuple):
     genome: Genome
     watch: Watch
     started: float
-    memory_bytes: int | None
+    allowed: Allowed
 
 
 def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
@@ -183,7 +180,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                         tuple(sorted(redone)),
                     ),
                     checksum=checksum.result,
-                    memory_bytes=job.memory_bytes,
+                    allowed=job.allowed,
                     hold=nullcontext,
                 )
             except MissingSlicesError as error:
@@ -207,9 +204,10 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     if wanted is None:
         return _scan_stream(job, folder)
     _pass_over_others(job, folder, wanted)
+    take = _taking(job, job.allowed)
     fan_out(
         job.engine,
-        lambda index: tasks.scan_into(folder, index, job.watch),
+        lambda index: tasks.scan_into(folder, index, job.watch, take),
         sorted(wanted),
         lambda _index, _result: None,
         job.watch,
@@ -253,9 +251,16 @@ def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and scan its text on the way."""
-    plan = scan_text(folder, job.genome.blocks(), job.watch.advance)
+    allowed, _ = job.allowed.beside_window()
+    take = _taking(job, allowed)
+    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, take)
     publisher_of(folder.place).update(plan)
     return folder.with_plan(plan)
+
+
+def _taking(job: _Job, allowed: Allowed) -> Take:
+    rows = RowsMemory(job.genome.source.name, allowed)
+    return lambda more_bytes: rows.take(more_bytes, job.watch.done_share)
 
 
 def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
@@ -271,27 +276,6 @@ def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
 
     fan_out(job.engine, partial(tasks.inflate, plan_id=plan.id), [folder.plan_url], done, watch)
     return tasks.open_plan(folder.plan_url, plan.id)
-
-
-def affordable_workers(
-    workers: int | None, memory_bytes: int | None, *, is_remote: bool = False
-) -> int:
-    """The workers to run: those asked for, or fewer if the memory doesn't reach.
-
-    Raises:
-        ParameterError: not even one is affordable.
-    """
-    check_positive("the number of workers", workers)
-    wanted = available_cores() if workers is None else workers
-    if memory_bytes is None:
-        return wanted
-    worker_bytes = _WORKER_BYTES + (_REMOTE_BYTES if is_remote else 0)
-    if memory_bytes < BASE_BYTES + worker_bytes:
-        raise ParameterError(
-            f"--memory {memory_bytes} is too little: a run takes"
-            f" {(BASE_BYTES + worker_bytes) // 1024**2}MiB at least"
-        )
-    return min(wanted, (memory_bytes - BASE_BYTES) // worker_bytes)
 
 
 def _default_slice_bytes(engine: Engine, source: Source) -> int:

@@ -10,6 +10,7 @@ from fanfold._kernel import Scanner, Summary, crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, Read
 from fanfold.errors import ArchiveError, PlanError
 from fanfold.flow.copies import Copies
+from fanfold.flow.memory import Take, unbounded
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.slice_file import Failure, SliceResult
 from fanfold.objects import Place, read_blocks, shown, stat_source
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Watch = Callable[[int], None]
 """Is told of bytes of the input that were read; may raise to stop the scan."""
+
+_BLOCK_MEMORY_BYTES = 64
+"""What is kept of a BGZF block takes so much until it is in the `.gzi`."""
 
 
 def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
@@ -38,7 +42,13 @@ def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
 
 
 def scan_slice(
-    plan: Plan, each: Slice, objects: Place, watch: Watch, begin_byte: int | None = None
+    plan: Plan,
+    each: Slice,
+    objects: Place,
+    watch: Watch,
+    *,
+    take: Take = unbounded,
+    begin_byte: int | None = None,
 ) -> SliceResult:
     """The result of one slice of a plan.
 
@@ -47,6 +57,7 @@ def scan_slice(
         each: the slice.
         objects: where the objects of the plan's slices are.
         watch: is told of bytes of the input that were read.
+        take: is told of the memory that rows take, as they grow.
         begin_byte: where a slice of BGZF blocks has to begin, if that is known.
 
     Raises:
@@ -54,23 +65,25 @@ def scan_slice(
         PlanError: the text that the plan wrote out, or a copy, is not what it was.
     """
     if plan.cut == "text":
-        return _scan_text(plan, each, objects, watch)
+        return _scan_text(plan, each, objects, watch, take)
     read: Read = partial(read_blocks, plan.source)
     if each.object is not None:
         read = Copies(plan, objects).read
     if plan.cut == "blocks":
-        return _scan_blocks(plan, each, read, watch, begin_byte)
+        return _scan_blocks(plan, each, read, watch, take=take, begin_byte=begin_byte)
     blocks = read(each.start_byte, each.end_byte)
-    return scan_stream(plan, each, _watched(blocks, watch))
+    return scan_stream(plan, each, _watched(blocks, watch), take)
 
 
-def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer]) -> SliceResult:
+def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -> SliceResult:
     """The result of a slice whose bytes, or whose text, come in as `blocks`."""
     scanner = Scanner(plan.parameters.dense_k)
-    crc = 0
+    crc = memory_bytes = 0
     for block in blocks:
         crc = crc64nvme(block, crc)
         scanner.update(block)
+        before_bytes, memory_bytes = memory_bytes, scanner.rows_memory_bytes
+        take(memory_bytes - before_bytes)
     return SliceResult(
         index=each.index,
         start_byte=each.start_byte,
@@ -79,17 +92,19 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer]) -> SliceResul
         crc64nvme=crc,
         owned_start_byte=each.start_byte,
         owned_end_byte=each.end_byte,
+        rows_memory_bytes=memory_bytes,
     )
 
 
-def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch) -> SliceResult:
+def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take) -> SliceResult:
     if each.object is None:
         raise PlanError(
             f"the text of slice {each.index} was not kept: its run inflates the input itself."
             " Start that run again, or plan anew"
         )
     text = stat_source(objects.where(each.object))
-    result = scan_stream(plan, each, _watched(read_blocks(text, 0, text.size_bytes), watch))
+    blocks = _watched(read_blocks(text, 0, text.size_bytes), watch)
+    result = scan_stream(plan, each, blocks, take)
     if f"{result.crc64nvme:016x}" != each.crc64nvme:
         raise PlanError(
             f"{shown(text.url)}: not the text that the plan wrote there; plan anew, with --fresh"
@@ -98,17 +113,22 @@ def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch) -> SliceRe
 
 
 def _scan_blocks(
-    plan: Plan, each: Slice, read: Read, watch: Watch, begin_byte: int | None
+    plan: Plan, each: Slice, read: Read, watch: Watch, *, take: Take, begin_byte: int | None
 ) -> SliceResult:
     blocks = BgzfSlice(plan.source, each.start_byte, each.end_byte, begin_byte, read=read)
     scanner = Scanner(plan.parameters.dense_k)
     seen_byte = blocks.owned_end_byte
+    memory_bytes = 0
     failure = None
     try:
         for text in blocks:
             scanner.update(text)
             watch(blocks.owned_end_byte - seen_byte)
             seen_byte = blocks.owned_end_byte
+            before_bytes = memory_bytes
+            memory_bytes = scanner.rows_memory_bytes
+            memory_bytes += _BLOCK_MEMORY_BYTES * len(blocks.block_start_bytes)
+            take(memory_bytes - before_bytes)
     except ArchiveError as error:
         failure = Failure(error.offset_byte, str(error).removeprefix(f"{error.source}: "))
     return SliceResult(
@@ -123,6 +143,7 @@ def _scan_blocks(
         block_text_bytes=blocks.block_text_bytes,
         has_plain_member=blocks.has_plain_member,
         failure=failure,
+        rows_memory_bytes=memory_bytes,
     )
 
 

@@ -25,12 +25,14 @@ class Rows(msgspec.Struct, frozen=True):
         size_bytes: its size.
         crc64nvme: its CRC-64/NVME, in hexadecimal.
         blocks: the number of BGZF blocks, 12 bytes each at the end.
+        memory_bytes: the most memory that they take until their fold is done.
     """
 
     file: str
     size_bytes: Count
     crc64nvme: Crc
     blocks: Count
+    memory_bytes: Count
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -55,6 +57,7 @@ class SliceResult(msgspec.Struct, frozen=True):
         block_text_bytes: the length of each block's text.
         has_plain_member: whether a gzip member among them is no BGZF block.
         failure: why its archive can't be read, if it can't.
+        rows_memory_bytes: the most memory that its rows and blocks take until their fold is done.
     """
 
     index: int
@@ -68,6 +71,7 @@ class SliceResult(msgspec.Struct, frozen=True):
     block_text_bytes: array[int] = msgspec.field(default_factory=lambda: array("I"))
     has_plain_member: bool = False
     failure: Failure | None = None
+    rows_memory_bytes: int = 0
 
     @property
     def failed(self) -> bool:
@@ -130,6 +134,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
             size_bytes=len(rows),
             crc64nvme=f"{crc64nvme(rows):016x}",
             blocks=blocks,
+            memory_bytes=result.rows_memory_bytes,
         )
         if rows
         else None,
@@ -198,7 +203,7 @@ class KeptResult:
             summary = Summary.from_forms(
                 document.state,
                 document.kmer_counts,
-                rows[:starts_byte] or _NO_ROWS,
+                memoryview(rows)[:starts_byte] if starts_byte else _NO_ROWS,
             )
         except ValueError as error:
             raise DamagedResult from error
@@ -214,4 +219,5 @@ class KeptResult:
             block_text_bytes=block_texts,
             has_plain_member=document.has_plain_member,
             failure=document.failure,
+            rows_memory_bytes=0 if self.rows is None else self.rows.memory_bytes,
         )

@@ -12,6 +12,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import PLAN, RunFolder, open_run
@@ -93,11 +94,11 @@ def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | No
     return watch.read_bytes
 
 
-def scan_into(folder: RunFolder, index: int, watch: Watch) -> None:
-    """Scan one slice, and keep its result."""
+def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounded) -> None:
+    """Scan one slice, and keep its result; see `scan_slice`."""
     watch.check()
     each = folder.slices[index]
-    folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance))
+    folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
 
 
 def inflate(plan_location: str | os.PathLike[str], *, plan_id: str | None = None) -> int:
@@ -137,7 +138,7 @@ def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = No
             Watch(plan.size_bytes, None),
             Scanned("array", None, started),
             checksum=lambda: stored_checksum(plan.source),
-            memory_bytes=memory_bytes,
+            allowed=Allowed(memory_bytes),
             hold=lambda: publisher_of(place).hold(plan.source.url),
         )
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)

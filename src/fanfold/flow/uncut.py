@@ -15,6 +15,7 @@ from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, ParameterError
+from fanfold.flow.memory import Take
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import Watch, scan_stream
@@ -28,7 +29,7 @@ _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
 """Slices that grow double in size every so many, from there on: the text's end isn't known."""
 
 
-def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
+def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch, take: Take) -> Plan:
     """Inflate a plan's input, and scan its text slice by slice; the plan that results.
 
     Slices whose result is there are not scanned again.
@@ -37,6 +38,7 @@ def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
         folder: the plan, and where its results go.
         blocks: all bytes of the input, in order; each is done with when the next is asked for.
         watch: is told of bytes of the input that were read.
+        take: is told of the memory that rows take, as they grow.
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
@@ -49,7 +51,7 @@ def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
             if folder.get(index) is None:
-                result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces)
+                result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces, take)
                 folder.put(_ending(result, text.position_byte))
             for _ in pieces:
                 pass

@@ -1,0 +1,135 @@
+"""What a run may take of memory, and the refusal of what would take more.
+
+A run has its base, which is Python, its libraries and what its allocator holds on to; a share for
+each worker; and the rows of records and gaps, whose number the input alone tells. Rows are counted
+while they are scanned, as what they take until their fold is done: what can't be folded is refused
+when it shows, and not when it is all there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fanfold.engine.fan_out import available_cores
+from fanfold.errors import ParameterError
+from fanfold.params import check_positive
+
+_MIB = 1024**2
+
+_BASE_BYTES = 72 * _MIB
+"""Memory of a run beside its workers and its rows; `_LEAST_BYTES` are for rows at least."""
+_LEAST_BYTES = 24 * _MIB
+
+_WORKER_BYTES = 24 * _MIB
+"""Memory of a worker; `_REMOTE_BYTES` more where it reads from a store."""
+_REMOTE_BYTES = 48 * _MIB
+
+LEAST_MEMORY_PER_ROW_BYTE = 3
+"""What rows take at least until their fold is done, for each byte of their files."""
+
+Take = Callable[[int], None]
+"""Is told of memory that is about to be taken; may raise to refuse it."""
+
+
+def unbounded(_more_bytes: int) -> None:
+    """Take any amount."""
+
+
+class Allowed(NamedTuple):
+    """What ``--memory`` allows.
+
+    Attributes:
+        memory_bytes: all of it; any amount when None.
+        others_bytes: what of it is not for rows.
+    """
+
+    memory_bytes: int | None
+    others_bytes: int = _BASE_BYTES
+
+    @property
+    def rows_bytes(self) -> int | None:
+        """What is for rows."""
+        return None if self.memory_bytes is None else self.memory_bytes - self.others_bytes
+
+    def beside_window(self) -> tuple[Allowed, int | None]:
+        """What is left beside an archive's window, and what that may take: half of it each."""
+        if self.rows_bytes is None:
+            return self, None
+        window_bytes = self.rows_bytes // 2
+        return self._replace(others_bytes=self.others_bytes + window_bytes), window_bytes
+
+    def shared(self, count: int) -> Allowed:
+        """What is allowed to each of `count` runs at once."""
+        if self.rows_bytes is None:
+            return self
+        return self._replace(memory_bytes=self.others_bytes + self.rows_bytes // count)
+
+
+def divide(
+    memory_bytes: int | None, workers: int | None, *, is_remote: bool
+) -> tuple[int, Allowed]:
+    """The workers to run, those asked for or fewer, and what is left for rows: half at least.
+
+    Args:
+        memory_bytes: the most memory to use.
+        workers: as many; one a core when None.
+        is_remote: whether they read from a store.
+
+    Raises:
+        ParameterError: not even one worker is affordable.
+    """
+    check_positive("the number of workers", workers)
+    wanted = available_cores() if workers is None else workers
+    worker_bytes = _WORKER_BYTES + (_REMOTE_BYTES if is_remote else 0)
+    if memory_bytes is None:
+        return wanted, Allowed(None)
+    least_bytes = _BASE_BYTES + worker_bytes + _LEAST_BYTES
+    if memory_bytes < least_bytes:
+        raise ParameterError(
+            f"--memory {memory_bytes} is too little: a run takes {least_bytes // _MIB}MiB at least"
+        )
+    affordable = max(1, (memory_bytes - _BASE_BYTES) // 2 // worker_bytes)
+    count = min(wanted, affordable)
+    return count, Allowed(memory_bytes, _BASE_BYTES + count * worker_bytes)
+
+
+class RowsMemory:
+    """Counts what the rows of one input take, over threads, and refuses too much.
+
+    Args:
+        name: the input's.
+        allowed: what is allowed.
+    """
+
+    def __init__(self, name: str, allowed: Allowed) -> None:
+        self._name = name
+        self._allowed = allowed
+        self._taken_bytes = 0
+        self._lock = threading.Lock()
+
+    def take(self, more_bytes: int, done_share: float = 1.0) -> None:
+        """Count memory that rows take, when such a share of the input is done.
+
+        Raises:
+            ParameterError: it is more than is allowed.
+        """
+        with self._lock:
+            self._taken_bytes += more_bytes
+            taken_bytes = self._taken_bytes
+        self.check(taken_bytes, done_share)
+
+    def check(self, taken_bytes: int, done_share: float = 1.0) -> None:
+        """Check that rows of such a share of the input may take so much.
+
+        Raises:
+            ParameterError: it is more than is allowed.
+        """
+        rows_bytes = self._allowed.rows_bytes
+        if rows_bytes is not None and taken_bytes > rows_bytes:
+            needed_bytes = self._allowed.others_bytes + int(taken_bytes / (done_share or 1.0))
+            raise ParameterError(
+                f"{self._name}: its records and gaps take more memory than --memory allows; give"
+                f" about {needed_bytes // _MIB + 1}MiB, and run again: what is finished is kept"
+            )
