@@ -35,6 +35,11 @@ impl Scanner {
         self.summary.feed(Portable, &mut self.tools, block);
     }
 
+    /// Whether rows were left out, for want of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.summary.text.out_of_memory
+    }
+
     pub fn finish(self) -> Summary {
         let mut summary = self.summary;
         summary.text.dense.add(&self.tools.counter.finish());
