@@ -155,9 +155,20 @@ def test_forms_that_are_not_a_summary_s_are_refused(
         Summary.from_forms(known if state is None else state, counts, rows)
 
 
-def test_rows_that_do_not_fit_their_summary_are_told() -> None:
+def test_rows_that_do_not_fit_their_summary_are_refused() -> None:
     summary = fanfold.scan(b"\n>a\nACGT\n>b\nNN\n")
     other = fanfold.scan(b"\n>a\nACGT\n")
-    mixed = Summary.from_forms(summary.state_json(), summary.kmer_counts_json([5]), other.rows())
-    with pytest.raises(ValueError, match="rows"):
-        mixed.findings()
+    with pytest.raises(ValueError, match="fit"):
+        Summary.from_forms(summary.state_json(), summary.kmer_counts_json([5]), other.rows())
+
+
+def test_summaries_too_large_for_64_bits_do_not_merge() -> None:
+    summary = fanfold.scan(b"A")
+    crs = 2**56 - 1
+    state = summary.state_json().replace(b'"bytes":1', b'"bytes":%d' % (crs + 1))
+    state = state.replace(b'"waiting_crs":0', b'"waiting_crs":%d' % crs, 1)
+    largest = Summary.from_forms(state, b"{}", b"\0")
+    with pytest.raises(ValueError, match="too large"):
+        largest.merge(summary)
+    with pytest.raises(ValueError, match="fit"):
+        Summary.from_forms(state.replace(b'"comments":0', b'"comments":1'), b"{}", b"\0")

@@ -1,6 +1,6 @@
 //! What a whole object holds: the summary of all its bytes, closed at both ends.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, TryReserveError};
 
 use crate::assembly::Lengths;
 use crate::composition::Composition;
@@ -18,8 +18,13 @@ use crate::tables;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Fault(Fault),
-    /// The summary's rows are not what it wrote.
-    DamagedRows,
+    OutOfMemory,
+}
+
+impl From<TryReserveError> for Refusal {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 pub struct Findings {
@@ -71,10 +76,13 @@ impl Findings {
         let (start, mut text) = summary.at_object_start();
         let ending = Ending::of(&text, summary.bytes);
         close(&mut text, summary.bytes);
+        if text.out_of_memory {
+            return Err(Refusal::OutOfMemory);
+        }
         if let Some(fault) = fault_of(summary, start, &text) {
             return Err(Refusal::Fault(fault));
         }
-        let walk = Walk::over(&text).ok_or(Refusal::DamagedRows)?;
+        let mut walk = Walk::over(&text)?;
         let index = walk.index(&text, start, ending);
         Ok(Self {
             composition: text.closed,
@@ -104,7 +112,7 @@ impl Findings {
     }
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.record_rows.records().flatten()
+        self.record_rows.records()
     }
 
     /// Appends rows to the buffer, which `flush` empties whenever it is large.
@@ -126,7 +134,7 @@ impl Findings {
         let mut records = self.records();
         let mut record = None;
         let mut place = 0;
-        for gap in self.gap_rows.gaps().flatten() {
+        for gap in self.gap_rows.gaps() {
             while place < gap.record {
                 record = records.next();
                 place += 1;
@@ -232,29 +240,30 @@ struct Walk {
 }
 
 impl Walk {
-    /// None where rows are damaged.
-    fn over(text: &Text) -> Option<Self> {
+    fn over(text: &Text) -> Result<Self, TryReserveError> {
+        let records = text.headers as usize;
+        let gaps = text.gaps.iter().map(|(block, _)| block.count).sum::<u64>() as usize;
         let mut walk = Self::default();
-        let mut names = Names::with_capacity(text.headers);
+        // Grown bit by bit, they would leave holes in memory.
+        walk.lengths.try_reserve_exact(records)?;
+        walk.gaps.try_reserve_exact(gaps)?;
+        walk.contigs.try_reserve_exact(records + gaps)?;
+        let mut names = Names::with_capacity(records)?;
         let mut gaps = text.gaps.gaps().peekable();
         for record in text.records.records() {
-            let record = record?;
             let place = walk.lengths.len() as u64;
             walk.lengths.push(record.length);
             walk.empty += u64::from(record.length == 0);
             let mut from_base = 0;
-            while let Some(gap) = gaps.next_if(|gap| gap.is_none_or(|gap| gap.record <= place + 1))
-            {
-                let gap =
-                    gap.filter(|gap| gap.record == place + 1 && gap.end_base <= record.length)?;
+            while let Some(gap) = gaps.next_if(|gap| gap.record == place + 1) {
                 walk.push_contig(gap.start_base - from_base);
                 walk.gaps.push(gap.end_base - gap.start_base);
                 from_base = gap.end_base;
             }
             walk.push_contig(record.length - from_base);
-            walk.index_record(&mut names, &record, place);
+            walk.index_record(&mut names, &record, place)?;
         }
-        (walk.lengths.len() as u64 == text.headers && gaps.next().is_none()).then_some(walk)
+        Ok(walk)
     }
 
     fn push_contig(&mut self, length: u64) {
@@ -263,12 +272,18 @@ impl Walk {
         }
     }
 
-    fn index_record<'a>(&mut self, names: &mut Names<'a>, record: &Record<'a>, place: u64) {
+    fn index_record<'a>(
+        &mut self,
+        names: &mut Names<'a>,
+        record: &Record<'a>,
+        place: u64,
+    ) -> Result<(), TryReserveError> {
         let has_lines = record.index != Index::NoLines;
-        let (is_repeated, is_repeated_row) = names.meet(record.name, has_lines);
+        let (is_repeated, is_repeated_row) = names.meet(record.name, has_lines)?;
         self.repeated_names += u64::from(is_repeated);
         self.lineless += u64::from(!has_lines);
         if is_repeated_row {
+            self.repeated_rows.try_reserve(1)?;
             self.repeated_rows.push(place);
         }
         if record.index == Index::Refused && self.refused.is_none() {
@@ -276,9 +291,10 @@ impl Walk {
         }
         self.last_but_one_has_lines = self.last_has_lines;
         self.last_has_lines = has_lines;
+        Ok(())
     }
 
-    fn index(&self, text: &Text, start: Start, ending: Ending) -> FaidxIndex {
+    fn index(&mut self, text: &Text, start: Start, ending: Ending) -> FaidxIndex {
         let head_is_blank = text
             .head
             .as_ref()
@@ -311,7 +327,7 @@ impl Walk {
             refusal,
             rows: self.lengths.len() as u64 - self.lineless - self.repeated_rows.len() as u64,
             lineless: self.lineless,
-            repeated: self.repeated_rows.clone(),
+            repeated: std::mem::take(&mut self.repeated_rows),
         }
     }
 }
@@ -324,26 +340,28 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn with_capacity(records: u64) -> Self {
-        // The number comes from a file: it only sizes a table that would grow by itself.
-        let records = usize::try_from(records).unwrap_or(0).min(1 << 26);
-        Self {
-            all: HashSet::with_capacity(records),
+    /// Takes the names of as many records.
+    fn with_capacity(records: usize) -> Result<Self, TryReserveError> {
+        let mut all = HashSet::new();
+        all.try_reserve(records)?;
+        Ok(Self {
+            all,
             lineless: HashSet::new(),
-        }
+        })
     }
 
     /// Whether an earlier record bears the name, and whether an earlier row of the index does.
-    fn meet(&mut self, name: &'a [u8], has_lines: bool) -> (bool, bool) {
+    fn meet(&mut self, name: &'a [u8], has_lines: bool) -> Result<(bool, bool), TryReserveError> {
         let is_repeated = !self.all.insert(name);
         if has_lines {
             let was_lineless = self.lineless.remove(name);
-            (is_repeated, is_repeated && !was_lineless)
+            Ok((is_repeated, is_repeated && !was_lineless))
         } else {
             if !is_repeated {
+                self.lineless.try_reserve(1)?;
                 self.lineless.insert(name);
             }
-            (is_repeated, false)
+            Ok((is_repeated, false))
         }
     }
 }
@@ -354,11 +372,11 @@ mod tests {
 
     #[test]
     fn a_name_is_new_to_the_index_until_a_record_with_lines_bears_it() {
-        let mut names = Names::with_capacity(u64::MAX);
-        assert_eq!(names.meet(b"a", false), (false, false));
-        assert_eq!(names.meet(b"a", true), (true, false));
-        assert_eq!(names.meet(b"a", true), (true, true));
-        assert_eq!(names.meet(b"a", false), (true, false));
-        assert_eq!(names.meet(b"b", true), (false, false));
+        let mut names = Names::with_capacity(5).unwrap();
+        assert_eq!(names.meet(b"a", false), Ok((false, false)));
+        assert_eq!(names.meet(b"a", true), Ok((true, false)));
+        assert_eq!(names.meet(b"a", true), Ok((true, true)));
+        assert_eq!(names.meet(b"a", false), Ok((true, false)));
+        assert_eq!(names.meet(b"b", true), Ok((false, false)));
     }
 }

@@ -1,5 +1,6 @@
 //! The form in which a summary is kept: JSON that people can read, and rows in compact bytes.
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -7,6 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use crate::bases::{Bases, LETTERS};
+use crate::bounds::{self, MAX_BYTES};
 use crate::composition::Composition;
 use crate::dense::{MAX_K, RunEnds};
 use crate::fault::Fault;
@@ -149,8 +151,10 @@ impl Serialize for RunEndsForm {
 impl<'de> Deserialize<'de> for RunEndsForm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut ends = RunEnds::default();
+        let mut sum = 0_u64;
         deserializer.deserialize_map(BaseCounts(|end: Bases, count| {
-            let fits = end.length < MAX_K;
+            sum = sum.saturating_add(count);
+            let fits = end.length < MAX_K && sum <= MAX_BYTES;
             if fits {
                 ends.add_end(end, count);
             }
@@ -255,6 +259,27 @@ fn read_number(text: &[u8]) -> Option<(u64, &[u8])> {
     Some((number, rest))
 }
 
+/// Why forms can't be read.
+#[derive(Debug)]
+pub enum Unreadable {
+    Damaged(String),
+    OutOfMemory,
+}
+
+impl<T: Into<String>> From<T> for Unreadable {
+    fn from(message: T) -> Self {
+        Self::Damaged(message.into())
+    }
+}
+
+fn copied(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| Unreadable::OutOfMemory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
 impl Summary {
     /// What a merge needs, but for the k-mers and the rows.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
@@ -335,51 +360,71 @@ impl Summary {
     }
 
     /// The rows of records and of gaps: the number of bytes of the first, then both.
-    pub fn rows(&self) -> Option<Vec<u8>> {
+    pub fn rows(&self) -> Result<Vec<u8>, TryReserveError> {
         let mut records = RecordBlock::default();
         for record in self.text.records.records() {
-            records.push(&record?);
+            records.push(&record)?;
         }
         let mut gaps = GapBlock::default();
         for gap in self.text.gaps.gaps() {
-            gaps.push(gap?);
+            gaps.push(gap)?;
         }
-        let mut rows = Vec::with_capacity(10 + records.bytes.len() + gaps.bytes.len());
+        let mut rows = Vec::new();
+        rows.try_reserve_exact(varint::MAX_BYTES + records.bytes.len() + gaps.bytes.len())?;
         varint::write(&mut rows, records.bytes.len() as u64);
         rows.extend_from_slice(&records.bytes);
         rows.extend_from_slice(&gaps.bytes);
-        Some(rows)
+        Ok(rows)
     }
 
-    /// The summary that was kept so, or why it can't be.
-    pub fn from_forms(json: &[u8], kmer_counts: &[u8], mut rows: &[u8]) -> Result<Self, String> {
+    /// The summary that was kept so.
+    pub fn from_forms(
+        json: &[u8],
+        kmer_counts: &[u8],
+        mut rows: &[u8],
+    ) -> Result<Self, Unreadable> {
         let form: Form = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if !(1..=MAX_K).contains(&form.k) {
-            return Err(format!("k = {} can't be here", form.k));
+            return Err(format!("k = {} can't be here", form.k).into());
         }
-        let mut text = form
-            .text
-            .text(form.k)
-            .ok_or("parts that don't fit each other")?;
+        let mut text = form.text.text(form.k).ok_or("runs that can't be")?;
         let dense = &mut text.dense;
+        let mut kmers = 0_u64;
         read_kmer_counts(kmer_counts, |kmer, count| {
             if kmer.length == dense.k {
-                dense.add_kmer(kmer.code, count);
+                kmers = kmers.saturating_add(count);
+                if kmers <= MAX_BYTES {
+                    dense.add_kmer(kmer.code, count);
+                }
             }
         })
         .ok_or("counts of k-mers that can't be read")?;
         let records =
             varint::read(&mut rows).and_then(|bytes| rows.split_at_checked(bytes as usize));
         let (records, gaps) = records.ok_or("rows that are cut off")?;
-        if !records.is_empty() {
-            text.records = Records::leaf(RecordBlock::from_bytes(records.to_vec()));
+        let records = RecordBlock::from_bytes(copied(records)?);
+        let gaps = GapBlock::from_bytes(copied(gaps)?);
+        let lead = form.lead.lead().ok_or("a lead that can't be")?;
+        let range =
+            bounds::text_range(&lead, text.front, form.bytes).ok_or("a lead that can't be")?;
+        let read = bounds::Read {
+            text: &text,
+            kmers,
+            records: &records,
+            gaps: &gaps,
+        };
+        if !read.fits(&range) {
+            return Err("numbers that don't fit each other".into());
         }
-        if !gaps.is_empty() {
-            text.gaps = Gaps::leaf(GapBlock::from_bytes(gaps.to_vec()));
+        if !records.bytes.is_empty() {
+            text.records = Records::leaf(records);
+        }
+        if !gaps.bytes.is_empty() {
+            text.gaps = Gaps::leaf(gaps);
         }
         Ok(Self {
             bytes: form.bytes,
-            lead: form.lead.lead().ok_or("a lead that can't be")?,
+            lead,
             text,
         })
     }
@@ -430,7 +475,7 @@ impl RunForm {
 }
 
 impl TextForm {
-    /// None when its parts contradict each other.
+    /// None when its runs can't be.
     fn text(self, k: u32) -> Option<Text> {
         let front = match self.front {
             FrontForm::LineStart => Front::LineStart,
@@ -471,12 +516,7 @@ impl TextForm {
             short: self.run_lengths.short,
         };
         text.run_ends = self.run_ends.0;
-        let has_header = text.headers > 0;
-        let fits = text.head.is_some() == has_header
-            && text.open.is_some() == has_header
-            && text.run_lengths.short.len() == RunLengths::new(k).short.len()
-            && text.gap <= text.part.composition.length();
-        fits.then_some(text)
+        Some(text)
     }
 }
 

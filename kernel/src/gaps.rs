@@ -1,5 +1,7 @@
 //! Rows of gaps: the closed runs of N.
 
+use std::collections::TryReserveError;
+
 use crate::rope::{Rope, Shift};
 use crate::varint;
 
@@ -40,7 +42,7 @@ impl Shift for GapShift {
 #[derive(Clone, Debug, Default)]
 pub struct GapBlock {
     pub bytes: Vec<u8>,
-    /// Of the gaps that were pushed.
+    /// Of gaps.
     pub count: u64,
     record: u64,
     end_base: u64,
@@ -48,13 +50,18 @@ pub struct GapBlock {
 
 impl GapBlock {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        // A gap is three numbers, and each ends with a byte below 0x80.
+        let ends = bytes.iter().filter(|byte| **byte < 0x80).count();
         Self {
+            count: ends as u64 / 3,
             bytes,
             ..Self::default()
         }
     }
 
-    pub fn push(&mut self, gap: Gap) {
+    /// Fails, and leaves the gap out, when there is no memory for it.
+    pub fn push(&mut self, gap: Gap) -> Result<(), TryReserveError> {
+        self.bytes.try_reserve(3 * varint::MAX_BYTES)?;
         if gap.record != self.record {
             self.end_base = 0;
         }
@@ -63,6 +70,7 @@ impl GapBlock {
         varint::write(&mut self.bytes, gap.end_base - gap.start_base);
         self.count += 1;
         (self.record, self.end_base) = (gap.record, gap.end_base);
+        Ok(())
     }
 
     /// The gaps; an item is none where the bytes are damaged, and then the last.
@@ -96,17 +104,17 @@ impl GapBlock {
 pub type Gaps = Rope<GapBlock, GapShift>;
 
 impl Gaps {
-    /// The gaps in order, moved to where they stand; none where a block is damaged.
-    pub fn gaps(&self) -> impl Iterator<Item = Option<Gap>> {
+    /// The gaps in order, moved to where they stand. No block is damaged: those that are read are
+    /// checked.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap> {
         self.iter().flat_map(|(block, shift)| {
-            block.iter().map(move |gap| {
-                let gap = gap?;
+            block.iter().flatten().map(move |gap| {
                 let bases = if gap.record == 0 { shift.bases } else { 0 };
-                Some(Gap {
-                    record: gap.record.checked_add(shift.records)?,
-                    start_base: gap.start_base.checked_add(bases)?,
-                    end_base: gap.end_base.checked_add(bases)?,
-                })
+                Gap {
+                    record: gap.record + shift.records,
+                    start_base: gap.start_base + bases,
+                    end_base: gap.end_base + bases,
+                }
             })
         })
     }
@@ -119,19 +127,18 @@ mod tests {
     fn block(gaps: &[(u64, u64, u64)]) -> Gaps {
         let mut block = GapBlock::default();
         for &(record, start_base, end_base) in gaps {
-            block.push(Gap {
+            let gap = Gap {
                 record,
                 start_base,
                 end_base,
-            });
+            };
+            block.push(gap).unwrap();
         }
         Gaps::leaf(block)
     }
 
     fn listed(gaps: &Gaps) -> Vec<(u64, u64, u64)> {
-        let gaps: Option<Vec<_>> = gaps.gaps().collect();
-        gaps.unwrap()
-            .iter()
+        gaps.gaps()
             .map(|gap| (gap.record, gap.start_base, gap.end_base))
             .collect()
     }

@@ -1,7 +1,7 @@
 //! Joining two texts that stand in a row: the merge of what `lines` scans.
 
 use crate::fault::Fault;
-use crate::gaps::{Gap, GapShift, Gaps};
+use crate::gaps::{GapShift, Gaps};
 use crate::geometry::Line;
 use crate::lines::{Front, State, Text};
 use crate::records::{Header, Records};
@@ -58,11 +58,7 @@ impl Text {
             if self.left_gap.is_none() {
                 self.left_gap = Some(gap);
             } else if gap > 0 {
-                self.new_gaps.push(Gap {
-                    record: self.headers,
-                    start_base,
-                    end_base: start_base + gap,
-                });
+                self.push_gap(start_base, start_base + gap);
                 self.seal();
             }
         }

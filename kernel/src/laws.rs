@@ -13,7 +13,7 @@ use crate::summary::Summary;
 
 /// All that is told of an object.
 #[derive(Debug, PartialEq)]
-struct Told {
+pub struct Told {
     composition: Composition,
     comments: u64,
     sequences: String,
@@ -39,10 +39,10 @@ fn collect(
     crate::tables::printable(&all)
 }
 
-fn tell(summary: &Summary) -> Result<Told, Fault> {
+pub fn tell(summary: &Summary) -> Result<Told, Fault> {
     let findings = Findings::of(summary).map_err(|refusal| match refusal {
         Refusal::Fault(fault) => fault,
-        Refusal::DamagedRows => panic!("the rows read back"),
+        Refusal::OutOfMemory => panic!("no memory for the rows"),
     })?;
     let k = findings.dense.k;
     Ok(Told {
@@ -62,13 +62,13 @@ fn tell(summary: &Summary) -> Result<Told, Fault> {
     })
 }
 
-fn scan(bytes: &[u8], k: u32) -> Summary {
+pub fn scan(bytes: &[u8], k: u32) -> Summary {
     let mut scanner = Scanner::new(k);
     scanner.update(bytes);
     scanner.finish()
 }
 
-fn read_back(summary: &Summary) -> Summary {
+pub fn read_back(summary: &Summary) -> Summary {
     let counts = summary.kmer_counts_json(&[1]).unwrap();
     Summary::from_forms(
         &summary.to_json().unwrap(),
@@ -102,7 +102,7 @@ fn cut(bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
 }
 
 /// Text like FASTA, with everything that is hard about it.
-fn fasta_like() -> impl Strategy<Value = Vec<u8>> {
+pub fn fasta_like() -> impl Strategy<Value = Vec<u8>> {
     let residues = prop::collection::vec(prop::sample::select(b"ACGTacgtACGTNNn".to_vec()), 0..20);
     let odd = prop::collection::vec(
         prop::sample::select(b"ACGTNU-*x>;@ \t\r\x00\xff\xef".to_vec()),

@@ -2,8 +2,11 @@
 
 mod assembly;
 mod bases;
+mod bounds;
 mod checksum;
 mod composition;
+#[cfg(test)]
+mod crafted;
 mod dense;
 mod fault;
 mod findings;
@@ -28,14 +31,16 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _kernel {
     use pyo3::buffer::PyBuffer;
-    use pyo3::exceptions::{PyRuntimeError, PyValueError};
+    use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyDict};
 
     use crate::assembly::Lengths;
+    use crate::bounds::MAX_BYTES;
     use crate::composition::Composition;
     use crate::dense::MAX_K;
     use crate::findings::Refusal;
+    use crate::form::Unreadable;
     use crate::{checksum, findings, form, scanner, summary};
 
     #[pymodule_export]
@@ -77,6 +82,9 @@ mod _kernel {
             let bytes = super::bytes_of(&data)?;
             let scanner = self.0.as_mut().ok_or_else(finished)?;
             py.detach(|| scanner.update(bytes));
+            if scanner.is_out_of_memory() {
+                return Err(out_of_memory());
+            }
             Ok(())
         }
 
@@ -87,8 +95,20 @@ mod _kernel {
 
         fn finish(&mut self, py: Python<'_>) -> PyResult<Summary> {
             let scanner = self.0.take().ok_or_else(finished)?;
-            Ok(Summary(py.detach(|| scanner.finish())))
+            whole(py.detach(|| scanner.finish()))
         }
+    }
+
+    /// The summary, if no row was left out.
+    fn whole(summary: summary::Summary) -> PyResult<Summary> {
+        if summary.text.out_of_memory {
+            return Err(out_of_memory());
+        }
+        Ok(Summary(summary))
+    }
+
+    fn out_of_memory() -> PyErr {
+        PyMemoryError::new_err("no memory for the rows of records and gaps")
     }
 
     fn finished() -> PyErr {
@@ -116,7 +136,10 @@ mod _kernel {
             let rows = super::bytes_of(&rows)?;
             py.detach(|| summary::Summary::from_forms(state, kmer_counts, rows))
                 .map(Self)
-                .map_err(PyValueError::new_err)
+                .map_err(|unreadable| match unreadable {
+                    Unreadable::Damaged(message) => PyValueError::new_err(message),
+                    Unreadable::OutOfMemory => out_of_memory(),
+                })
         }
 
         #[getter]
@@ -147,12 +170,18 @@ mod _kernel {
                     right.0.k()
                 )));
             }
-            Ok(Self(py.detach(|| self.0.merge(&right.0))))
+            if self.0.bytes + right.0.bytes > MAX_BYTES {
+                return Err(PyValueError::new_err(format!(
+                    "summaries of {} and {} bytes are too large to be merged",
+                    self.0.bytes, right.0.bytes
+                )));
+            }
+            whole(py.detach(|| self.0.merge(&right.0)))
         }
 
         fn state_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
             let json = py.detach(|| self.0.to_json()).map_err(unwritable)?;
-            Ok(PyBytes::new(py, &json))
+            bytes(py, &json)
         }
 
         fn kmer_counts_json<'py>(
@@ -166,19 +195,19 @@ mod _kernel {
             let json = py
                 .detach(|| self.0.kmer_counts_json(&ks))
                 .map_err(unwritable)?;
-            Ok(PyBytes::new(py, &json))
+            bytes(py, &json)
         }
 
         fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-            let rows = py.detach(|| self.0.rows()).ok_or_else(damaged_rows)?;
-            Ok(PyBytes::new(py, &rows))
+            let rows = py.detach(|| self.0.rows());
+            bytes(py, &rows.map_err(|_| out_of_memory())?)
         }
 
         fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
             match py.detach(|| findings::Findings::of(&self.0)) {
                 Ok(findings) => Ok(Bound::new(py, Findings(findings))?.into_any()),
                 Err(Refusal::Fault(fault)) => Ok(Bound::new(py, Fault(fault))?.into_any()),
-                Err(Refusal::DamagedRows) => Err(damaged_rows()),
+                Err(Refusal::OutOfMemory) => Err(out_of_memory()),
             }
         }
     }
@@ -187,8 +216,12 @@ mod _kernel {
         PyRuntimeError::new_err(error.to_string())
     }
 
-    fn damaged_rows() -> PyErr {
-        PyValueError::new_err("rows that don't fit the summary")
+    /// Unlike `PyBytes::new`, fails where there is no memory.
+    fn bytes<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        PyBytes::new_with(py, content.len(), |bytes| {
+            bytes.copy_from_slice(content);
+            Ok(())
+        })
     }
 
     #[pyclass(frozen)]
@@ -310,11 +343,11 @@ mod _kernel {
             if k == 0 || k > self.0.dense.k {
                 return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
             }
-            let bytes: Vec<u8> = py.detach(|| {
+            let counts: Vec<u8> = py.detach(|| {
                 let counts = self.0.kmer_counts(k, canonical);
                 counts.into_iter().flat_map(u64::to_ne_bytes).collect()
             });
-            Ok(PyBytes::new(py, &bytes))
+            bytes(py, &counts)
         }
 
         fn kmer_counts_json<'py>(
@@ -332,7 +365,7 @@ mod _kernel {
             let json = py
                 .detach(|| form::kmer_counts_json(ks.into_iter().map(table).collect()))
                 .map_err(unwritable)?;
-            Ok(PyBytes::new(py, &json))
+            bytes(py, &json)
         }
 
         fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {
@@ -356,7 +389,7 @@ mod _kernel {
     }
 
     fn write_page(write: &Bound<'_, PyAny>, page: &[u8]) -> PyResult<()> {
-        write.call1((PyBytes::new(write.py(), page),)).map(drop)
+        write.call1((bytes(write.py(), page)?,)).map(drop)
     }
 
     fn lengths<'py>(py: Python<'py>, lengths: &Lengths) -> PyResult<Bound<'py, PyDict>> {

@@ -74,6 +74,9 @@ pub struct Text {
     pub gaps: Gaps,
     pub(crate) new_gaps: GapBlock,
 
+    /// Rows were left out, for want of memory: the text is of no use.
+    pub out_of_memory: bool,
+
     /// The run of bases at the left end, once it ended there.
     pub left_run: Option<Run>,
     /// The run of bases at the right end.
@@ -130,6 +133,7 @@ impl Text {
             gap: 0,
             gaps: Gaps::default(),
             new_gaps: GapBlock::default(),
+            out_of_memory: false,
             left_run: None,
             run: Run::default(),
             run_lengths: RunLengths::new(k),
@@ -489,7 +493,8 @@ impl Text {
     pub(crate) fn close_part(&mut self) {
         let part = std::mem::take(&mut self.part);
         if let Some(header) = &self.open {
-            self.new_records.push(&Record::new(header, &part));
+            let record = Record::new(header, &part);
+            self.out_of_memory |= self.new_records.push(&record).is_err();
             self.closed.add(&part.composition);
         } else {
             self.head = Some(part);
@@ -573,12 +578,18 @@ impl Text {
             self.left_gap = Some(gap);
         } else if gap > 0 {
             let end_base = self.part.composition.length();
-            self.new_gaps.push(Gap {
-                record: self.headers,
-                start_base: end_base - gap,
-                end_base,
-            });
+            self.push_gap(end_base - gap, end_base);
         }
+    }
+
+    /// Takes a gap of the open record whose both ends are known.
+    pub(crate) fn push_gap(&mut self, start_base: u64, end_base: u64) {
+        let gap = Gap {
+            record: self.headers,
+            start_base,
+            end_base,
+        };
+        self.out_of_memory |= self.new_gaps.push(gap).is_err();
     }
 
     /// The carriage returns that waited before `at_byte` have no line feed.

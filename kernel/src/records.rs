@@ -1,5 +1,7 @@
 //! Rows of records, and what is known of a record that is still open.
 
+use std::collections::TryReserveError;
+
 use serde::{Deserialize, Serialize};
 
 use crate::composition::Composition;
@@ -43,8 +45,6 @@ pub struct Header {
 impl Header {
     /// The name in a header line: up to the first white space, after any that follows the `>`.
     pub fn name_of(line: &[u8]) -> &[u8] {
-        // Rust's ASCII white space lacks the vertical tab that C's isspace has.
-        let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
         let line = line.get(1..).unwrap_or_default();
         let start = line
             .iter()
@@ -53,6 +53,11 @@ impl Header {
         let name = &line[start..];
         &name[..name.iter().position(is_space).unwrap_or(name.len())]
     }
+}
+
+/// Rust's ASCII white space lacks the vertical tab that C's isspace has.
+pub fn is_space(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || *byte == 0x0b
 }
 
 /// What faidx makes of a record.
@@ -117,6 +122,8 @@ impl<'a> Record<'a> {
     }
 }
 
+const NUMBERS_OF_A_ROW: usize = 13;
+
 /// Records in order, about 25 bytes and the name each.
 #[derive(Clone, Debug, Default)]
 pub struct RecordBlock {
@@ -136,8 +143,10 @@ impl RecordBlock {
         }
     }
 
-    pub fn push(&mut self, record: &Record) {
+    /// Fails, and leaves the record out, when there is no memory for it.
+    pub fn push(&mut self, record: &Record) -> Result<(), TryReserveError> {
         let bytes = &mut self.bytes;
+        bytes.try_reserve(record.name.len() + NUMBERS_OF_A_ROW * varint::MAX_BYTES)?;
         varint::write(bytes, record.start_byte - self.last_start_byte);
         varint::write(bytes, record.sequence_start_byte - record.start_byte);
         varint::write(bytes, record.name.len() as u64);
@@ -164,6 +173,7 @@ impl RecordBlock {
         self.count += 1;
         self.lineless += u64::from(record.index == Index::NoLines);
         self.last_start_byte = record.start_byte;
+        Ok(())
     }
 
     /// The records; an item is none where the bytes are damaged, and then the last.
@@ -225,16 +235,14 @@ fn read<'a>(rest: &mut &'a [u8], last_start_byte: u64) -> Option<Record<'a>> {
 pub type Records = Rope<RecordBlock, u64>;
 
 impl Records {
-    /// The records in order, moved to where they stand; none where a block is damaged.
-    pub fn records(&self) -> impl Iterator<Item = Option<Record<'_>>> {
+    /// The records in order, moved to where they stand. No block is damaged: those that are read
+    /// are checked.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
         self.iter().flat_map(|(block, shift)| {
-            block.iter().map(move |record| {
-                let record = record?;
-                Some(Record {
-                    start_byte: record.start_byte.checked_add(shift)?,
-                    sequence_start_byte: record.sequence_start_byte.checked_add(shift)?,
-                    ..record
-                })
+            block.iter().flatten().map(move |record| Record {
+                start_byte: record.start_byte + shift,
+                sequence_start_byte: record.sequence_start_byte + shift,
+                ..record
             })
         })
     }
@@ -293,7 +301,7 @@ mod tests {
             },
         ];
         let mut block = RecordBlock::default();
-        rows.iter().for_each(|row| block.push(row));
+        rows.iter().for_each(|row| block.push(row).unwrap());
         let read: Option<Vec<_>> = block.iter().collect();
         assert_eq!(read.unwrap(), rows);
         for cut in 1..block.bytes.len() {

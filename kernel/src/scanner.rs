@@ -42,6 +42,11 @@ impl Scanner {
         findings::memory_bytes(&text.new_records, &text.new_gaps)
     }
 
+    /// Whether rows were left out, for want of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.summary.text.out_of_memory
+    }
+
     pub fn finish(self) -> Summary {
         let mut summary = self.summary;
         summary.text.dense.add(&self.tools.counter.finish());

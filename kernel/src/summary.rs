@@ -12,7 +12,7 @@ use crate::machine::{Machine, Portable};
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A first line that is longer can be no header, nor a comment, even behind a byte order mark.
-const MAX_LEAD_BYTES: u64 = MAX_LINE_BYTES + BYTE_ORDER_MARK.len() as u64;
+pub const MAX_LEAD_BYTES: u64 = MAX_LINE_BYTES + BYTE_ORDER_MARK.len() as u64;
 
 /// The bytes up to the first line end: their line's kind is known on the left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]

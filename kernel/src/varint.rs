@@ -1,5 +1,8 @@
 //! Unsigned numbers in as few bytes as they need (LEB128, as in DWARF 5, section 7.6).
 
+/// The most bytes that a number takes.
+pub const MAX_BYTES: usize = 10;
+
 pub fn write(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);

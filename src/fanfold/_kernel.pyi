@@ -27,14 +27,22 @@ class Scanner:
 
     def __new__(cls, k: int) -> Scanner: ...
     def update(self, data: Buffer) -> None:
-        """Scan the bytes that follow. Never fails on their contents."""
+        """Scan the bytes that follow. Never fails on their contents.
+
+        Raises:
+            MemoryError: there is none for the rows of records and gaps.
+        """
 
     @property
     def rows_memory_bytes(self) -> int:
         """The most memory that the rows so far take until their fold is done."""
 
     def finish(self) -> Summary:
-        """The summary of all bytes; ends the scan."""
+        """The summary of all bytes; ends the scan.
+
+        Raises:
+            MemoryError: there was none for the rows of records and gaps.
+        """
 
 @final
 class Summary:
@@ -65,14 +73,14 @@ class Summary:
         """The summary of this one's bytes followed by `right`'s.
 
         Raises:
-            ValueError: the two count different k-mers.
+            ValueError: the two count different k-mers, or have more than 2^56 bytes together.
         """
 
     def findings(self) -> Findings | Fault:
         """What the bytes hold when they are a whole object, or its leftmost fault.
 
         Raises:
-            ValueError: rows that were read with `from_forms` are damaged.
+            MemoryError: there is none for the names and lengths of all records.
         """
 
     def state_json(self) -> bytes:
@@ -82,14 +90,22 @@ class Summary:
         """The observed k-mers of the lengths `ks` and of `k`, as a JSON map in order of codes."""
 
     def rows(self) -> bytes:
-        """The rows of closed records and gaps, about 25 bytes and the name a record."""
+        """The rows of closed records and gaps, about 25 bytes and the name a record.
+
+        Raises:
+            MemoryError: there is none for them.
+        """
 
     @staticmethod
     def from_forms(state: Buffer, kmer_counts: Buffer, rows: Buffer) -> Summary:
         """The summary that was kept as `state_json`, `kmer_counts_json` and `rows`.
 
+        What is read merges and reports without a fault, whoever wrote it: no number is more than
+        `size_bytes` allows.
+
         Raises:
-            ValueError: they are not what those wrote.
+            ValueError: they are not what those wrote, or their numbers don't fit each other.
+            MemoryError: there is none for the rows.
         """
 
 @final

@@ -156,5 +156,5 @@ MEMORY = click.option(
     "--memory",
     type=_Size(),
     metavar="SIZE",
-    help="The most memory to use, such as 400MiB, from 120MiB; what needs more is refused.",
+    help="The most memory to use, such as 400MiB; what needs more is refused.",
 )

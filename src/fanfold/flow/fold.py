@@ -55,7 +55,7 @@ class Fold:
 
         Raises:
             ArchiveError: the archive is damaged there.
-            ProofError: it doesn't begin where the one before it ended.
+            ProofError: it doesn't begin where the one before it ended, or can't be merged.
         """
         if result.failure is not None:
             failure = result.failure
@@ -68,7 +68,13 @@ class Fold:
             )
         self._position_byte += owned_bytes
         self._crc = crc64nvme_combine(self._crc, result.crc64nvme, owned_bytes)
-        self._summary = self._summary.merge(result.summary)
+        try:
+            self._summary = self._summary.merge(result.summary)
+        except ValueError as error:
+            raise ProofError(
+                f"{self._plan.source.name}: slice {result.index} can't be merged ({error});"
+                " please report this"
+            ) from error
         self._block_start_bytes += result.block_start_bytes
         self._block_text_bytes += result.block_text_bytes
         self._can_have_gzi &= not result.has_plain_member
@@ -87,13 +93,7 @@ class Fold:
                 f"the slices end at byte {self._position_byte} of {slices[-1].end_byte};"
                 " please report this"
             )
-        try:
-            findings = self._summary.findings()
-        except ValueError as error:
-            raise ProofError(
-                f"{plan.source.name}: what the slices told contradicts itself ({error});"
-                " please report this"
-            ) from error
+        findings = self._summary.findings()
         if not isinstance(findings, Findings):
             raise fasta_error(plan.source.name, findings.kind, findings.offset_byte, findings.byte)
         crc = self._crc if plan.object_crc64nvme is None else int(plan.object_crc64nvme, 16)

@@ -163,6 +163,7 @@ class KeptResult:
     """
 
     def __init__(self, data: bytes, plan: Plan, index: int) -> None:
+        self._plan = plan
         try:
             self._document = _DOCUMENT.decode(data)
         except DamagedDocument as error:
@@ -207,6 +208,8 @@ class KeptResult:
             )
         except ValueError as error:
             raise DamagedResult from error
+        if not self._fits(summary, block_texts):
+            raise DamagedResult
         return SliceResult(
             index=document.index,
             start_byte=document.start_byte,
@@ -221,3 +224,15 @@ class KeptResult:
             failure=document.failure,
             rows_memory_bytes=0 if self.rows is None else self.rows.memory_bytes,
         )
+
+    def _fits(self, summary: Summary, block_text_bytes: array[int]) -> bool:
+        """Whether a summary counts this plan's k-mers, and as many bytes as its slice has."""
+        document, plan = self._document, self._plan
+        if summary.k != plan.parameters.dense_k:
+            return False
+        if plan.cut == "blocks":
+            return document.has_plain_member or summary.size_bytes == sum(block_text_bytes)
+        range_bytes = (document.start_byte, document.end_byte)
+        owned_bytes = (document.owned_start_byte, document.owned_end_byte)
+        size_bytes = document.end_byte - document.start_byte
+        return owned_bytes == range_bytes and summary.size_bytes == size_bytes
