@@ -19,6 +19,9 @@ from fanfold.objects import Source
 TEXT_BYTES = 1024 * 1024
 """The most text in a block, so that an archive of any ratio takes no more memory than another."""
 
+_FIRST_BYTES = 64
+"""How much a member is fed at first. The smallest have 8 bytes."""
+
 _MEMBER: dict[Stream, str] = {
     "gzip": "gzip member",
     "zstd": "zstd frame",
@@ -50,7 +53,7 @@ def inflate(
     position_byte = 0  # where `data` starts
     cut_magic = b""
     for block in blocks:
-        data: bytes | memoryview = cut_magic + block if cut_magic else block
+        data = memoryview(cut_magic + block if cut_magic else block)
         cut_magic = b""
         while data:
             if member is None:
@@ -65,8 +68,8 @@ def inflate(
                     return
                 member = Member(source, compression, position_byte)
             yield from member.feed(data)
+            data = data[member.end_byte - position_byte :]
             position_byte = member.end_byte
-            data = member.rest
             if member.ended:
                 member = None
     if member is not None or cut_magic:
@@ -87,14 +90,12 @@ class Member:
         start_byte: where in the object it starts.
         end_byte: where in the object the bytes end that it has taken so far.
         ended: whether that was its last byte.
-        rest: what it was fed beyond its last byte.
     """
 
     def __init__(self, source: Source, compression: Stream, start_byte: int) -> None:
         self.start_byte = start_byte
         self.end_byte = start_byte
         self.ended = False
-        self.rest = b""
         self._source = source
         self._name = _MEMBER[compression]
         self._codec = _codec(compression)
@@ -102,9 +103,20 @@ class Member:
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """The text that `data`, the next bytes, adds, in blocks of 1 to `TEXT_BYTES` bytes.
 
+        What lies beyond the member's last byte, from `end_byte` on, is not taken.
+
         Raises:
-            ArchiveError: the member is damaged. Its offset is where `data` starts.
+            ArchiveError: the member is damaged. Its offset is where the piece starts that shows it.
         """
+        data = memoryview(data)
+        while data and not self.ended:
+            # A decompressor copies what it is fed beyond the member's end. So it is fed as much
+            # as it has taken before: many small members take time linear in their bytes.
+            start_byte = self.end_byte
+            yield from self._inflate(data[: max(_FIRST_BYTES, start_byte - self.start_byte)])
+            data = data[self.end_byte - start_byte :]
+
+    def _inflate(self, data: bytes | memoryview) -> Iterator[bytes]:
         decompressor, failure = self._codec
         data_start_byte = self.end_byte
         data_end_byte = self.end_byte = data_start_byte + len(data)
@@ -123,8 +135,7 @@ class Member:
                 yield text
             if decompressor.eof:
                 self.ended = True
-                self.rest = decompressor.unused_data
-                self.end_byte -= len(self.rest)
+                self.end_byte -= len(decompressor.unused_data)
                 return
             if decompressor.needs_input:
                 return
