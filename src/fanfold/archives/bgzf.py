@@ -37,6 +37,10 @@ _BLOCK_BYTES = 0x10000
 _CHAIN_BLOCKS = 8
 """How many headers in a row make a chain. More would only make a forgery dearer, and the search."""
 
+_SEARCHED_HEADER_BYTES = 12 + 64
+"""How much of a header a search looks at. A forged extra field can have thousands of subfields, and
+hold thousands of headers that have as many; those of real files have 6 bytes."""
+
 _RUN_ON_BYTES = 4 * 1024 * 1024
 """How much further a slice reads at a time when its last block's maximum wasn't enough."""
 
@@ -358,7 +362,7 @@ def _starts_chain(data: memoryview) -> bool:
     for _ in range(_CHAIN_BLOCKS):
         if at >= len(data):
             break
-        block_bytes = bgzf_block_bytes(data[at:])
+        block_bytes = bgzf_block_bytes(data[at : at + _SEARCHED_HEADER_BYTES])
         if block_bytes is None:
             after = data[at : at + 2]
             return at > 0 and (after[0] == 0 or after == _GZIP[: len(after)])
