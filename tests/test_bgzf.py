@@ -7,7 +7,9 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
+from array import array
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -509,6 +511,19 @@ def test_the_gzi_is_what_bgzip_writes(path: Path, data: bytes) -> None:
 
 def test_a_file_without_text_has_an_empty_gzi() -> None:
     assert gzi([0], [0]) == gzi([], []) == bytes(8)
+
+
+def test_a_gzi_takes_memory_for_its_own_bytes_alone() -> None:
+    block_start_bytes = array("Q", range(0, 29 * 100_000, 29))
+    block_text_bytes = array("I", [1]) * 100_000
+    tracemalloc.start()
+    try:
+        index = gzi(block_start_bytes, block_text_bytes)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert index[-16:] == struct.pack("<2Q", 29 * 99_999, 99_999)
+    assert peak_bytes < 3 * len(index)
 
 
 @needs_bgzip

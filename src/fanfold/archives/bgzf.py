@@ -16,7 +16,7 @@ and alone can tell whether it is the end-of-file marker.
 from __future__ import annotations
 
 import re
-import struct
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -278,7 +278,10 @@ def gzi(block_start_bytes: Iterable[int], block_text_bytes: Iterable[int]) -> by
             entries.extend((start_byte, text_start_byte))
             text_start_byte += text_bytes
     del entries[:2]
-    return struct.pack(f"<{1 + len(entries)}Q", len(entries) // 2, *entries)
+    entries.insert(0, len(entries) // 2)
+    if sys.byteorder == "big":
+        entries.byteswap()
+    return entries.tobytes()
 
 
 class _Window:
