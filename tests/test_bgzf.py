@@ -6,19 +6,23 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
+import tracemalloc
 import zlib
+from array import array
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from fed_bytes import FedBytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold._kernel import crc64nvme, crc64nvme_combine
 from fanfold.archives.bgzf import EOF_MARKER, BgzfSlice, gzi, must_rescan
 from fanfold.errors import ArchiveError, SourceChangedError
-from fanfold.objects import Source, stat_source
+from fanfold.objects import BLOCK_BYTES, Source, stat_source
 
 GENOMES = Path(__file__).resolve().parents[2] / "shared" / "genomes"
 
@@ -49,6 +53,11 @@ def bgzf(*texts: bytes) -> bytes:
 
 def plain(text: bytes) -> bytes:
     return gzip.compress(text, mtime=0)
+
+
+def gzip_header(extra_bytes: int) -> bytes:
+    """The header of a gzip member, as far as the length of its extra field."""
+    return b"\x1f\x8b\x08\x04" + bytes(6) + struct.pack("<H", extra_bytes)
 
 
 def noise(count: int) -> bytes:
@@ -249,6 +258,17 @@ def test_the_bc_subfield_may_stand_anywhere(path: Path) -> None:
     assert not any(each.has_plain_member for each in result.slices)
 
 
+def test_a_search_passes_over_long_headers_and_the_text_is_whole(path: Path) -> None:
+    long = b"XY" + struct.pack("<H", 0x100) + bytes(0x100)
+    data = block(b"AC") + block(b"GT", extra=long) + block(b"NN", extra=long) + EOF_MARKER
+    source = source_of(path, data)
+    assert BgzfSlice(source, 1, len(data)).find_first_block() == len(data) - len(EOF_MARKER)
+    for slice_bytes in (1, 100, len(block(b"AC")), len(data) - 1):
+        result = folded(source, range(0, len(data), slice_bytes))
+        check(data, b"ACGTNN", result)
+        assert not any(each.has_plain_member for each in result.slices)
+
+
 def test_a_block_may_hold_65536_bytes_and_no_more(path: Path) -> None:
     full = noise(32) * 2048
     assert folded(source_of(path, bgzf(full))).text == full
@@ -370,6 +390,52 @@ def test_a_slice_that_owns_nothing_says_so(path: Path) -> None:
     assert (passed_over.crc64nvme, len(passed_over.block_start_bytes)) == (0, 0)
 
 
+@pytest.mark.parametrize("count", [100, 5000])
+def test_many_small_members_are_fed_in_linear_time(
+    path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = block(b"AC") + plain(b"") * count + EOF_MARKER * count
+    source = source_of(path, data)
+    fed = FedBytes(monkeypatch)
+    assert list(BgzfSlice(source, 0, len(data), read_bytes=BLOCK_BYTES)) == [b"AC"]
+    assert len(data) <= fed.count <= 8 * len(data)
+
+
+def lines_run(call: Callable[[], object]) -> int:
+    """How many lines of Python run in a call."""
+    count = 0
+
+    def trace(_frame: object, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+SKIPS_A_HEADER = b"XY" + struct.pack("<H", 12)
+"""A subfield whose content is the header of a gzip member."""
+
+
+@pytest.mark.parametrize("size", [1 << 16, 1 << 18])
+@pytest.mark.parametrize(
+    "unit",
+    [b"\x1f\x8b\x08", SKIPS_A_HEADER + gzip_header(0x8000), SKIPS_A_HEADER + gzip_header(0x40)],
+)
+def test_a_search_among_forged_headers_is_linear(path: Path, unit: bytes, size: int) -> None:
+    member = gzip.compress(unit * (size // len(unit)), 0)
+    data = block(b"AC") + member + bgzf(b"GT")
+    each = BgzfSlice(source_of(path, data), len(block(b"AC")) + 1, len(data))
+    assert lines_run(each.find_first_block) < 10 * len(data)
+    assert each.owned_start_byte == len(data) - len(bgzf(b"GT"))
+
+
 def test_a_source_that_changes_under_a_slice_is_an_error(path: Path) -> None:
     data = bgzf(*(noise(60_000) for _ in range(9)))
     for cut in (len(data) // 2, len(data)):
@@ -445,6 +511,19 @@ def test_the_gzi_is_what_bgzip_writes(path: Path, data: bytes) -> None:
 
 def test_a_file_without_text_has_an_empty_gzi() -> None:
     assert gzi([0], [0]) == gzi([], []) == bytes(8)
+
+
+def test_a_gzi_takes_memory_for_its_own_bytes_alone() -> None:
+    block_start_bytes = array("Q", range(0, 29 * 100_000, 29))
+    block_text_bytes = array("I", [1]) * 100_000
+    tracemalloc.start()
+    try:
+        index = gzi(block_start_bytes, block_text_bytes)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert index[-16:] == struct.pack("<2Q", 29 * 99_999, 99_999)
+    assert peak_bytes < 3 * len(index)
 
 
 @needs_bgzip

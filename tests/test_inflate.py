@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
+import random
 import shutil
 import struct
 import subprocess
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fed_bytes import FedBytes
 from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
@@ -23,12 +26,10 @@ from fanfold.archives.formats import (
     bgzf_block_bytes,
     detect_compression,
 )
-from fanfold.archives.inflate import (
-    TEXT_BYTES,
-    inflate,
-)
-from fanfold.errors import ArchiveError
-from fanfold.objects import Source, read_blocks, stat_source
+from fanfold.archives.inflate import INFLATING_BYTES, TEXT_BYTES, inflate
+from fanfold.archives.window import declared_window_bytes
+from fanfold.errors import ArchiveError, ParameterError
+from fanfold.objects import BLOCK_BYTES, Source, read_blocks, stat_source
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -67,9 +68,11 @@ def reused_blocks(data: bytes, block_bytes: int) -> Iterator[memoryview]:
         yield memoryview(buffer)[: len(block)]
 
 
-def inflated(data: bytes, compression: Stream, block_bytes: int = 1 << 16) -> bytes:
+def inflated(
+    data: bytes, compression: Stream, block_bytes: int = 1 << 16, window_bytes: int | None = None
+) -> bytes:
     source = Source("/x/archive", "archive", len(data), "")
-    texts = list(inflate(source, compression, reused_blocks(data, block_bytes)))
+    texts = list(inflate(source, compression, reused_blocks(data, block_bytes), window_bytes))
     assert all(0 < len(text) <= TEXT_BYTES for text in texts)
     return b"".join(texts)
 
@@ -152,6 +155,176 @@ def test_a_zstd_frame_may_ask_for_a_window_of_2_gib() -> None:
     # RFC 8878: a frame without content size, whose window is 2^(10+21), and one raw block.
     frame = b"\x28\xb5\x2f\xfd\x00\xa8" + (len(TEXT) << 3 | 1).to_bytes(3, "little") + TEXT
     assert inflated(frame, "zstd") == TEXT
+
+
+def zstd_of(
+    text: bytes, *, window: int | None, size_bytes: int = 0, dictionary_id_bytes: int = 0
+) -> bytes:
+    """A frame of one raw block by RFC 8878, with any header; without a window, a single segment."""
+    sizes = (0, 2, 4, 8).index(size_bytes & ~1) << 6
+    descriptor = sizes | (window is None) << 5 | (0, 1, 2, 4).index(dictionary_id_bytes)
+    size = len(text) - 256 if size_bytes == 2 else len(text)
+    return (
+        b"\x28\xb5\x2f\xfd"
+        + bytes([descriptor])
+        + (b"" if window is None else bytes([window]))
+        + bytes(dictionary_id_bytes)
+        + (size.to_bytes(size_bytes, "little") if size_bytes else b"")
+        + (len(text) << 3 | 1).to_bytes(3, "little")
+        + text
+    )
+
+
+def check_window(archive: bytes, compression: Stream, text: bytes, needed_bytes: int) -> None:
+    """Check that an archive is inflated in the memory that its window takes, and not in less."""
+    for block_bytes in (1, 1000):
+        assert inflated(archive, compression, block_bytes, needed_bytes) == text
+        with pytest.raises(ParameterError, match=r"needs \d+MiB for its window"):
+            inflated(archive, compression, block_bytes, needed_bytes - 1)
+
+
+@pytest.mark.parametrize("dictionary_id_bytes", [0, 1, 2, 4])
+@pytest.mark.parametrize("size_bytes", [0, 2, 4, 8])
+def test_a_zstd_window_beyond_the_limit_is_refused(
+    size_bytes: int, dictionary_id_bytes: int
+) -> None:
+    text = TEXT * 9
+    for window, window_bytes in ((0x01, 1152), (0x28, 1 << 15), (0x5D, 13 << 18), (0xA8, 1 << 31)):
+        archive = zstd_of(
+            text, window=window, size_bytes=size_bytes, dictionary_id_bytes=dictionary_id_bytes
+        )
+        check_window(archive, "zstd", text, len(text) if size_bytes else window_bytes)
+
+
+@pytest.mark.parametrize("dictionary_id_bytes", [0, 1, 2, 4])
+@pytest.mark.parametrize("size_bytes", [1, 2, 4, 8])
+def test_a_zstd_segment_beyond_the_limit_is_refused(
+    size_bytes: int, dictionary_id_bytes: int
+) -> None:
+    text = TEXT * (1 if size_bytes == 1 else 9)
+    archive = zstd_of(
+        text, window=None, size_bytes=size_bytes, dictionary_id_bytes=dictionary_id_bytes
+    )
+    check_window(archive, "zstd", text, len(text))
+
+
+@pytest.mark.parametrize("window_log", range(10, 24))
+def test_the_windows_that_zstd_writes_are_read_from_its_headers(window_log: int) -> None:
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: window_log}
+    compressor = zstd.ZstdCompressor(options=options)
+    archive = compressor.compress(TEXT) + compressor.flush()
+    check_window(archive, "zstd", TEXT, 1 << window_log)
+    content_bytes = (1 << window_log) - 1
+    check_window(
+        zstd.compress(bytes(content_bytes), options=options),
+        "zstd",
+        bytes(content_bytes),
+        content_bytes,
+    )
+
+
+@pytest.mark.parametrize("window", [0xA9, 0xFF])
+@pytest.mark.parametrize("window_bytes", [None, 0, 1 << 40])
+def test_a_zstd_window_that_no_memory_lets_be_read_is_damage(
+    window: int, window_bytes: int | None
+) -> None:
+    with pytest.raises(ArchiveError, match="damaged"):
+        inflated(zstd_of(TEXT, window=window), "zstd", window_bytes=window_bytes)
+
+
+def xz_of(text: bytes, dictionary_bytes: int, *filters: dict[str, int]) -> bytes:
+    """A stream that declares a dictionary, but needs one of 4 KiB."""
+    lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": 4096}
+    archive = bytearray(lzma.compress(text, filters=[*filters, lzma2]))
+    crc_byte = 8 + 4 * (archive[12] + 1)
+    exponent = dictionary_bytes.bit_length() - 1
+    declared = 2 * (exponent - 12) + (dictionary_bytes != 1 << exponent)
+    archive[archive.index(b"\x21\x01\0") + 2] = declared
+    archive[crc_byte : crc_byte + 4] = struct.pack("<I", zlib.crc32(archive[12:crc_byte]))
+    return bytes(archive)
+
+
+@pytest.mark.parametrize("dictionary_bytes", [4096, 6144, 1 << 20, 3 << 19, 1 << 26, 3 << 29])
+@pytest.mark.parametrize("filters", range(4))
+def test_an_xz_dictionary_beyond_the_limit_is_refused(filters: int, dictionary_bytes: int) -> None:
+    before = [
+        {"id": lzma.FILTER_DELTA, "dist": 4},
+        {"id": lzma.FILTER_X86},
+        {"id": lzma.FILTER_ARM},
+    ]
+    archive = xz_of(TEXT, dictionary_bytes, *before[:filters])
+    check_window(archive, "xz", TEXT, dictionary_bytes)
+
+
+@pytest.mark.skipif(shutil.which("xz") is None, reason="xz isn't installed")
+def test_an_xz_block_header_may_have_its_sizes() -> None:
+    command = ["xz", "-c", "-T2", "--block-size=20000", "--lzma2=preset=0,dict=1536KiB"]
+    archive = subprocess.run(command, check=True, input=TEXT * 1000, capture_output=True).stdout
+    assert archive[13] == 0xC0
+    check_window(archive, "xz", TEXT * 1000, 1536 << 10)
+
+
+SMALL_AND_LARGE: dict[Stream, tuple[bytes, bytes]] = {
+    "zstd": (zstd_of(b"ACGT", window=0), zstd_of(TEXT, window=0x80)),
+    "xz": (xz_of(b"ACGT", 4096), xz_of(TEXT, 1 << 26)),
+}
+
+
+@pytest.mark.parametrize("compression", SMALL_AND_LARGE)
+@pytest.mark.parametrize("block_bytes", [1, 1000])
+def test_a_later_member_beyond_the_limit_is_refused(compression: Stream, block_bytes: int) -> None:
+    small, large = SMALL_AND_LARGE[compression]
+    before = small + (SKIPPABLE if compression == "zstd" else b"") + small
+    source = Source("/x/archive", "archive", len(before + large), "")
+    texts = inflate(source, compression, reused_blocks(before + large, block_bytes), 10 << 20)
+    tool = {"zstd": "zstd -19", "xz": "xz -6"}[compression]
+    text = b""
+    with pytest.raises(ParameterError) as raised:  # noqa: PT012 - the text before it counts
+        for each in texts:
+            text += each
+    assert text == b"ACGT" * 2
+    assert str(raised.value).startswith("archive: the ")
+    assert str(raised.value).endswith(
+        f" that starts at byte {len(before)} needs 64MiB for its window, but --memory leaves 10MiB"
+        f" for it; give more, or recompress it with `{tool}`, which takes 8MiB"
+    )
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1000])
+def test_a_later_xz_block_beyond_the_limit_is_refused(block_bytes: int) -> None:
+    small, large = SMALL_AND_LARGE["xz"]
+    index_bytes = 4 * (struct.unpack("<I", small[-8:-4])[0] + 1)
+    archive = small[: -12 - index_bytes] + large[12:]
+    # Its index lacks the first block.
+    with pytest.raises(ArchiveError, match="damaged"):
+        inflated(archive, "xz", block_bytes, 1 << 26)
+    with pytest.raises(ParameterError, match="needs more than 10MiB for its window"):
+        inflated(archive, "xz", block_bytes, 10 << 20)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_damage_is_an_error_under_a_limit_too(compression: Stream) -> None:
+    archive = MEMBER[compression](TEXT)
+    for at in range(len(archive)):
+        for flip in (0x01, 0x10, 0x40, 0xFF):
+            damaged = bytearray(archive)
+            damaged[at] ^= flip
+            with contextlib.suppress(ArchiveError, ParameterError):
+                assert inflated(bytes(damaged), compression, window_bytes=len(TEXT)) == TEXT
+
+
+@given(st.binary(min_size=8, max_size=24).map(lambda rest: rest[: len(rest) // 4 * 4]))
+def test_any_xz_block_header_has_a_window(rest: bytes) -> None:
+    header = bytes([len(rest) // 4]) + rest[1:]
+    stream = lzma.compress(b"")[:12] + header + struct.pack("<I", zlib.crc32(header))
+    window_bytes = declared_window_bytes("xz", stream)
+    assert window_bytes is not None
+    assert 0 <= window_bytes <= 1 << 44
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bzip2"])
+def test_formats_without_windows_need_no_memory_for_them(compression: Stream) -> None:
+    assert inflated(MEMBER[compression](TEXT), compression, window_bytes=0) == TEXT
 
 
 def test_an_empty_gzip_has_no_text() -> None:
@@ -275,6 +448,29 @@ def test_text_is_given_out_before_more_is_asked_for() -> None:
     assert (next(texts), asked) == (b"GT", 2)
 
 
+@pytest.mark.parametrize("count", [100, 5000])
+@pytest.mark.parametrize("text_bytes", [0, 72, 999])
+@pytest.mark.parametrize("compression", STREAMS)
+def test_many_members_are_fed_in_linear_time(
+    compression: Stream, text_bytes: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = random.Random(1).randbytes(text_bytes)
+    archive = MEMBER[compression](text) * count
+    fed = FedBytes(monkeypatch)
+    assert inflated(archive, compression, BLOCK_BYTES) == text * count
+    assert len(archive) <= fed.count <= 8 * len(archive)
+
+
+@pytest.mark.parametrize("count", [100, 5000])
+def test_many_skippable_frames_are_fed_in_linear_time(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = bytes.fromhex("502a4d18 00000000") * count
+    fed = FedBytes(monkeypatch)
+    assert inflated(archive, "zstd", BLOCK_BYTES) == b""
+    assert len(archive) <= fed.count <= 8 * len(archive)
+
+
 BOMB = """
 import sys
 from fanfold.archives.inflate import inflate
@@ -308,7 +504,49 @@ def test_a_bomb_takes_no_memory(compression: Stream, tmp_path: Path) -> None:
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     count, grown_bytes = map(int, result.stdout.split())
     assert count == 2 * text_bytes
-    assert grown_bytes < 16 << 20
+    most_window_bytes = 2 << 20
+    assert grown_bytes < INFLATING_BYTES + most_window_bytes
+
+
+REFUSED = """
+import sys
+from fanfold.archives.inflate import inflate
+from fanfold.errors import ParameterError
+from fanfold.objects import read_blocks, stat_source
+
+def peak_bytes():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmPeak")) * 1024
+
+source = stat_source(sys.argv[2])
+for limit_bytes in (1 << 20, None):
+    before = peak_bytes()
+    blocks = read_blocks(source, 0, source.size_bytes)
+    try:
+        text_bytes = sum(map(len, inflate(source, sys.argv[1], blocks, limit_bytes)))
+    except ParameterError:
+        text_bytes = None
+    print(text_bytes, peak_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    ("compression", "archive"),
+    [("zstd", zstd_of(TEXT, window=0xA8)), ("xz", xz_of(TEXT, 3 << 29))],
+)
+def test_a_window_is_refused_before_its_memory_is_reserved(
+    compression: Stream, archive: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(archive)
+    command = [sys.executable, "-c", REFUSED, compression, str(path)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    refused, read = (line.split() for line in result.stdout.splitlines())
+    assert refused[0] == "None"
+    assert int(refused[1]) < 256 << 20
+    assert read[0] == str(len(TEXT))
+    assert int(read[1]) > 1 << 30
 
 
 @pytest.mark.parametrize(
@@ -359,7 +597,7 @@ def test_odd_but_whole_archives_are_read(name: str) -> None:
     [
         ("lambda_truncated.fa.gz", 9000, "truncated"),
         ("lambda_truncated_trailer.fa.gz", 15396, "truncated"),
-        ("lambda_badcrc.fa.gz", 0, "damaged"),
+        ("lambda_badcrc.fa.gz", 8192, "damaged"),
         ("lambda_trailing_garbage.fa.gz", 15404, "not zero padding"),
     ],
 )

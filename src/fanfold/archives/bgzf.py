@@ -16,7 +16,7 @@ and alone can tell whether it is the end-of-file marker.
 from __future__ import annotations
 
 import re
-import struct
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -36,6 +36,10 @@ _BLOCK_BYTES = 0x10000
 
 _CHAIN_BLOCKS = 8
 """How many headers in a row make a chain. More would only make a forgery dearer, and the search."""
+
+_SEARCHED_HEADER_BYTES = 12 + 64
+"""How much of a header a search looks at. A forged extra field can have thousands of subfields, and
+hold thousands of headers that have as many; those of real files have 6 bytes."""
 
 _RUN_ON_BYTES = 4 * 1024 * 1024
 """How much further a slice reads at a time when its last block's maximum wasn't enough."""
@@ -274,7 +278,10 @@ def gzi(block_start_bytes: Iterable[int], block_text_bytes: Iterable[int]) -> by
             entries.extend((start_byte, text_start_byte))
             text_start_byte += text_bytes
     del entries[:2]
-    return struct.pack(f"<{1 + len(entries)}Q", len(entries) // 2, *entries)
+    entries.insert(0, len(entries) // 2)
+    if sys.byteorder == "big":
+        entries.byteswap()
+    return entries.tobytes()
 
 
 class _Window:
@@ -358,7 +365,7 @@ def _starts_chain(data: memoryview) -> bool:
     for _ in range(_CHAIN_BLOCKS):
         if at >= len(data):
             break
-        block_bytes = bgzf_block_bytes(data[at:])
+        block_bytes = bgzf_block_bytes(data[at : at + _SEARCHED_HEADER_BYTES])
         if block_bytes is None:
             after = data[at : at + 2]
             return at > 0 and (after[0] == 0 or after == _GZIP[: len(after)])

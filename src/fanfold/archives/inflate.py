@@ -13,11 +13,29 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from fanfold.archives.formats import MAGIC, MAGIC_BYTES, Stream
-from fanfold.errors import ArchiveError
+from fanfold.archives.window import declared_window_bytes
+from fanfold.errors import ArchiveError, ParameterError
 from fanfold.objects import Source
 
 TEXT_BYTES = 1024 * 1024
 """The most text in a block, so that an archive of any ratio takes no more memory than another."""
+
+_MIB = 1024 * 1024
+
+INFLATING_BYTES = 8 * _MIB
+"""Memory that inflating takes at most beside the window: bzip2 takes 7 MiB, the others 4 MiB."""
+
+_FIRST_BYTES = 64
+"""How much a member is fed at first. The smallest have 8 bytes."""
+
+_XZ_DECODER_BYTES = 128 * 1024
+"""Memory that xz counts beside the dictionary; it is 67 KiB in its version 5.4."""
+
+_XZ_LIMIT_EXCEEDED = "Memory usage limit exceeded"
+"""What Python says of a block whose decoder takes more than `memlimit`."""
+
+_SMALL_WINDOW: dict[Stream, str] = {"zstd": "zstd -19", "xz": "xz -6"}
+"""What writes each format with a window of 8 MiB."""
 
 _MEMBER: dict[Stream, str] = {
     "gzip": "gzip member",
@@ -28,19 +46,24 @@ _MEMBER: dict[Stream, str] = {
 
 
 def inflate(
-    source: Source, compression: Stream, blocks: Iterable[bytes | memoryview]
+    source: Source,
+    compression: Stream,
+    blocks: Iterable[bytes | memoryview],
+    window_bytes: int | None = None,
 ) -> Iterator[bytes]:
     """The text of a whole object, in blocks of 1 to `TEXT_BYTES` bytes.
 
     Every member's own checks are verified: lengths, and checksums where the format has them.
-    Memory is a few blocks, and for zstd and xz the window that the archive asks for.
+    Memory is `INFLATING_BYTES`, and for zstd and xz the window that the archive asks for.
 
     Args:
         source: the object.
         compression: what its first bytes show it to be.
         blocks: its bytes, all and in order. Each is done with when the next is asked for.
+        window_bytes: the most memory for a window. One that takes more is refused before it does.
 
     Raises:
+        ParameterError: a window takes more than `window_bytes`.
         ArchiveError: the object ends inside a member; a member is damaged; or something other than
             zero padding follows the last.
     """
@@ -50,7 +73,7 @@ def inflate(
     position_byte = 0  # where `data` starts
     cut_magic = b""
     for block in blocks:
-        data: bytes | memoryview = cut_magic + block if cut_magic else block
+        data = memoryview(cut_magic + block if cut_magic else block)
         cut_magic = b""
         while data:
             if member is None:
@@ -63,10 +86,10 @@ def inflate(
                         check_padding(source, padding, position_byte)
                         position_byte += len(padding)
                     return
-                member = Member(source, compression, position_byte)
+                member = Member(source, compression, position_byte, window_bytes)
             yield from member.feed(data)
+            data = data[member.end_byte - position_byte :]
             position_byte = member.end_byte
-            data = member.rest
             if member.ended:
                 member = None
     if member is not None or cut_magic:
@@ -82,29 +105,51 @@ class Member:
         source: the object that holds it.
         compression: its format.
         start_byte: where in the object it starts.
+        window_bytes: the most memory for its window.
 
     Attributes:
         start_byte: where in the object it starts.
         end_byte: where in the object the bytes end that it has taken so far.
         ended: whether that was its last byte.
-        rest: what it was fed beyond its last byte.
     """
 
-    def __init__(self, source: Source, compression: Stream, start_byte: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        compression: Stream,
+        start_byte: int,
+        window_bytes: int | None = None,
+    ) -> None:
         self.start_byte = start_byte
         self.end_byte = start_byte
         self.ended = False
-        self.rest = b""
         self._source = source
+        self._compression = compression
         self._name = _MEMBER[compression]
-        self._codec = _codec(compression)
+        self._codec = _codec(compression, window_bytes)
+        self._window_bytes = window_bytes
+        self._head: bytes | None = b""  # until it shows the window
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """The text that `data`, the next bytes, adds, in blocks of 1 to `TEXT_BYTES` bytes.
 
+        What lies beyond the member's last byte, from `end_byte` on, is not taken.
+
         Raises:
-            ArchiveError: the member is damaged. Its offset is where `data` starts.
+            ParameterError: its window takes more memory than it may.
+            ArchiveError: the member is damaged. Its offset is where the piece starts that shows it.
         """
+        data = memoryview(data)
+        while data and not self.ended:
+            # A decompressor copies what it is fed beyond the member's end. So it is fed as much
+            # as it has taken before: many small members take time linear in their bytes.
+            start_byte = self.end_byte
+            piece = data[: max(_FIRST_BYTES, start_byte - self.start_byte)]
+            self._check_window(piece)
+            yield from self._inflate(piece)
+            data = data[self.end_byte - start_byte :]
+
+    def _inflate(self, data: bytes | memoryview) -> Iterator[bytes]:
         decompressor, failure = self._codec
         data_start_byte = self.end_byte
         data_end_byte = self.end_byte = data_start_byte + len(data)
@@ -112,6 +157,8 @@ class Member:
             try:
                 text = decompressor.decompress(data, TEXT_BYTES)
             except failure as error:
+                if str(error) == _XZ_LIMIT_EXCEEDED:
+                    raise self._window_refused() from error
                 raise ArchiveError(
                     self._source.name,
                     data_start_byte,
@@ -123,12 +170,30 @@ class Member:
                 yield text
             if decompressor.eof:
                 self.ended = True
-                self.rest = decompressor.unused_data
-                self.end_byte -= len(self.rest)
+                self.end_byte -= len(decompressor.unused_data)
                 return
             if decompressor.needs_input:
                 return
             data = b""
+
+    def _check_window(self, data: memoryview) -> None:
+        if self._window_bytes is None or self._head is None:
+            return
+        self._head += data
+        needed_bytes = declared_window_bytes(self._compression, self._head)
+        if needed_bytes is not None:
+            self._head = None
+            if needed_bytes > self._window_bytes:
+                raise self._window_refused(needed_bytes)
+
+    def _window_refused(self, needed_bytes: int | None = None) -> ParameterError:
+        left = f"{(self._window_bytes or 0) // _MIB}MiB"
+        needed = f"more than {left}" if needed_bytes is None else f"{-(-needed_bytes // _MIB)}MiB"
+        return ParameterError(
+            f"{self._source.name}: the {self._name} that starts at byte {self.start_byte} needs"
+            f" {needed} for its window, but --memory leaves {left} for it; give more, or recompress"
+            f" it with `{_SMALL_WINDOW[self._compression]}`, which takes 8MiB"
+        )
 
 
 def check_padding(source: Source, data: bytes | memoryview, start_byte: int) -> None:
@@ -180,8 +245,11 @@ class _Codec(NamedTuple):
     failure: type[Exception]
 
 
-def _codec(compression: Stream) -> _Codec:
-    """A decompressor of one member, and what it raises when the member is damaged."""
+def _codec(compression: Stream, window_bytes: int | None) -> _Codec:
+    """A decompressor of one member, and what it raises when the member is damaged.
+
+    That of xz refuses each block whose dictionary takes more than `window_bytes`.
+    """
     match compression:
         case "gzip":
             from isal import igzip_lib
@@ -195,7 +263,8 @@ def _codec(compression: Stream) -> _Codec:
         case "xz":
             import lzma
 
-            return _Codec(lzma.LZMADecompressor(lzma.FORMAT_XZ), lzma.LZMAError)
+            limit_bytes = None if window_bytes is None else window_bytes + _XZ_DECODER_BYTES
+            return _Codec(lzma.LZMADecompressor(lzma.FORMAT_XZ, limit_bytes), lzma.LZMAError)
         case "zstd":
             if sys.version_info >= (3, 14):
                 from compression import zstd
