@@ -71,7 +71,7 @@ def command(
         stderr=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -712,7 +712,7 @@ def test_a_disk_that_is_full_is_told_and_the_run_can_go_on_when_there_is_room(
         [*namespace, *script, *map(str, (disk, FANFOLD, path, tmp_path / "copy"))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     if done.returncode in {1, 77} and "ended with" not in done.stdout:

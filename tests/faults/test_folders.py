@@ -82,7 +82,7 @@ def suspended(out: Path, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.stdin.close()
-            process.wait(timeout=60)
+            process.wait(timeout=120)
 
 
 @pytest.mark.parametrize("k", ["5", "3"])
@@ -172,7 +172,7 @@ def test_a_forked_worker_that_outlives_its_killed_parent_holds_no_folder(
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         try:
-            assert parent.wait(timeout=60) == -signal.SIGKILL
+            assert parent.wait(timeout=120) == -signal.SIGKILL
             os.kill(worker, 0)  # it is still there
 
             assert fanfold.run(path, out=out).master.sequences.count == 2

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -109,7 +109,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def endless(tmp_path: Path) -> Mapping[str, str]:
+def endless(tmp_path: Path) -> dict[str, str]:
     """What lets a run wait for ever before it writes its report."""
     return Pause(tmp_path / "endless", "os.rename", "*/sequences.tsv").variables
 
@@ -354,7 +354,7 @@ def test_ctrl_c_ends_a_run_and_it_can_be_taken_up(
     moment: str,
     jobs: Callable[[str], Job],
     out: Path,
-    endless: Mapping[str, str],
+    endless: dict[str, str],
 ) -> None:
     job = jobs(compression)
     reached = {
@@ -404,7 +404,7 @@ def test_ctrl_c_ends_a_run_in_the_midst_of_slices_that_take_minutes(
 
 @pytest.mark.parametrize("compression", ["plain", "gzip"])
 def test_ctrl_c_twice_is_as_good_as_once(
-    compression: str, jobs: Callable[[str], Job], out: Path, endless: Mapping[str, str]
+    compression: str, jobs: Callable[[str], Job], out: Path, endless: dict[str, str]
 ) -> None:
     job = jobs(compression)
     with running("run", job.path, "--out", out, *OPTIONS, **endless) as process:
@@ -438,7 +438,7 @@ def test_ctrl_c_ends_a_plan_that_inflates(
 
 
 def test_ctrl_c_on_a_terminal_shows_the_cursor_again(
-    jobs: Callable[[str], Job], out: Path, endless: Mapping[str, str]
+    jobs: Callable[[str], Job], out: Path, endless: dict[str, str]
 ) -> None:
     job = jobs("plain")
     controller, terminal = os.openpty()

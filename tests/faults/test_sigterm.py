@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def endless(tmp_path: Path) -> Mapping[str, str]:
+def endless(tmp_path: Path) -> dict[str, str]:
     """What lets a run wait for ever before it writes its report."""
     return Pause(tmp_path / "endless", "os.rename", "*/sequences.tsv").variables
 
@@ -142,7 +142,7 @@ def test_a_run_ends_at_once_and_can_be_taken_up(
     compression: str,
     genome: Callable[[str], Path],
     out: Path,
-    endless: Mapping[str, str],
+    endless: dict[str, str],
 ) -> None:
     words = ("run", genome(compression), "--out", out, *OPTIONS, "--quiet")
     with running(*words, **endless) as process:
@@ -159,7 +159,7 @@ def test_a_run_ends_at_once_and_can_be_taken_up(
 
 
 def test_twice_is_as_good_as_once(
-    genome: Callable[[str], Path], out: Path, endless: Mapping[str, str]
+    genome: Callable[[str], Path], out: Path, endless: dict[str, str]
 ) -> None:
     words = ("run", genome("plain"), "--out", out, *OPTIONS, "--quiet")
     with running(*words, **endless) as process:
@@ -169,7 +169,7 @@ def test_twice_is_as_good_as_once(
 
 
 def test_many_genomes_end_at_once(
-    genome: Callable[[str], Path], tmp_path: Path, endless: Mapping[str, str]
+    genome: Callable[[str], Path], tmp_path: Path, endless: dict[str, str]
 ) -> None:
     copies = [tmp_path / f"{name}.fa" for name in "abc"]
     for copy in copies:
@@ -182,7 +182,7 @@ def test_many_genomes_end_at_once(
 
 
 def test_a_terminal_s_cursor_is_shown_again(
-    genome: Callable[[str], Path], out: Path, endless: Mapping[str, str]
+    genome: Callable[[str], Path], out: Path, endless: dict[str, str]
 ) -> None:
     controller, terminal = os.openpty()
     with subprocess.Popen(

@@ -622,7 +622,7 @@ def test_a_client_that_is_killed_is_taken_up_where_it_was(  # noqa: PLR0917 - ca
     told = variables(store.s3, store.proxy)
     with running(*arguments, variables=told) as process:
         pids.append(process.pid)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert process.returncode in {0, -signal.SIGKILL}
     assert process.returncode == -signal.SIGKILL
     # What was sent of the report when the client died may have been all of it.
