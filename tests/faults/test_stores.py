@@ -530,7 +530,7 @@ def test_an_upload_in_parts_outlives_what_passes(
     step: str, fault: str, store: Store, long_text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault == "no answer":
-        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "0.3")
+        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "3")
     place = open_place(store.out)
     asked: dict[str, Callable[[Request], bool]] = {
         "begun": lambda request: request.query.startswith("uploads"),
