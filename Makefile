@@ -28,10 +28,9 @@ help:
 $(BUILT): pyproject.toml $(KERNEL)
 	@scripts/check-prerequisites $(PYTHON)
 	@echo "setting up $(VENV): Python packages and the compiled kernel, a minute or two"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
-	@env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --quiet
+	@scripts/install-group $(VENV) $(PYTHON) dev
+	@scripts/quietly $(VENV)/install.log env -u CONDA_PREFIX VIRTUAL_ENV=$(CURDIR)/$(VENV) \
+	    $(BIN)/maturin develop --release --locked
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
@@ -39,6 +38,10 @@ demo: $(BUILT)
 	@echo "fanfold run $(GENOME): Escherichia coli K-12"
 	@$(BIN)/fanfold run $(GENOME) --out demo.fanfold --fresh -k 5 -k 8 >/dev/null
 	@echo "The report: $(CURDIR)/demo.fanfold/master.json"
+	@echo "Next, your own genome:"
+	@echo "    . $(BIN)/activate"
+	@echo "    fanfold run genome.fa.gz"
+	@echo "fanfold --help lists what else there is; README.md and docs/ explain it."
 
 test: test-rust test-python
 
@@ -48,23 +51,18 @@ test-rust: $(BUILT)
 # The tests say loudly what they leave out where this can't be had.
 $(WORKFLOWS)/.built: pyproject.toml
 	@echo "setting up $(WORKFLOWS): Snakemake and the schemas of Kubernetes, a minute or two"
-	@test -x $(WORKFLOWS)/bin/python || $(PYTHON) -m venv $(WORKFLOWS)
-	@$(WORKFLOWS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(WORKFLOWS)/bin/python -m pip install --quiet --disable-pip-version-check --group workflows \
+	@scripts/install-group $(WORKFLOWS) $(PYTHON) workflows \
 	    && touch $@ || echo "*** LEFT OUT: Snakemake could not be installed" >&2
 
 $(LAMBDA)/.built: pyproject.toml
 	@echo "setting up $(LAMBDA): the emulator of AWS, and the Python of its functions"
-	@python=$$(scripts/find-python $(LAMBDA_PYTHON)) && $$python -m venv $(LAMBDA) \
-	    && $(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1" \
-	    && $(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --group lambda \
+	@python=$$(scripts/find-python $(LAMBDA_PYTHON)) \
+	    && scripts/install-group $(LAMBDA) $$python lambda \
 	    && touch $@ || echo "*** LEFT OUT: the cloud path, end to end" >&2
 
 $(DEPLOY)/.built: pyproject.toml
 	@echo "setting up $(DEPLOY): checkov, a minute"
-	@test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
-	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --group deploy \
+	@scripts/install-group $(DEPLOY) $(PYTHON) deploy \
 	    && touch $@ || echo "*** LEFT OUT: checkov could not be installed" >&2
 
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built
@@ -104,7 +102,8 @@ bench: $(BUILT)
 	$(BIN)/python benchmarks/sync_cost.py
 
 wheel: $(BUILT)
-	$(BIN)/maturin build --release --locked --out dist
+	@scripts/quietly $(VENV)/wheel.log $(BIN)/maturin build --release --locked --out dist
+	@ls dist/*.whl
 
 clean:
 	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) dist kernel/target demo.fanfold

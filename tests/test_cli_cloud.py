@@ -352,7 +352,7 @@ def test_a_report_that_appears_while_the_job_runs_is_left_alone(
         fanfold.run(other, out=out)
         before = everything(out)
         cloud.api.set_job(JOB, [SUCCEEDED])
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=120)
 
     assert process.returncode == 5
     assert f"{out}: holds the report of {other}; give another --out" in stderr.decode()
@@ -484,7 +484,7 @@ def test_a_wait_outlives_an_api_that_is_out_of_reach(cloud: Cloud, out: Path) ->
         wait_until(lambda: "GET" in cloud.methods())
         with cloud.api.lock:
             cloud.api.faults += [unavailable, BreakOff(), unavailable]
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=120)
 
     assert (process.returncode, stderr) == (0, b"")
     assert stdout.decode() == f"{out}/master.json\n"
@@ -498,7 +498,7 @@ def test_a_wait_ends_with_what_waiting_does_not_help(cloud: Cloud, out: Path) ->
         wait_until(lambda: "GET" in cloud.methods())
         with cloud.api.lock:
             cloud.api.faults.append(problem_document(403, "denied", "not any more"))
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=120)
 
     assert process.returncode == 10
     assert b"not any more" in stderr
@@ -540,7 +540,7 @@ def test_who_stops_waiting_does_not_stop_the_job(
     ) as process:
         wait_until(lambda: cloud.methods().count("GET") >= 2)
         process.send_signal(stop)
-        stdout, stderr = process.communicate(timeout=3)
+        stdout, stderr = process.communicate(timeout=120)
 
     assert (process.returncode, stdout) == (code, b"")
     assert 1 <= len(stderr.splitlines()) <= 2

@@ -65,7 +65,7 @@ def command(
         env=environment | dict(variables or {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from servers.proxy import FaultProxy, Request, Stall
 
@@ -44,18 +45,20 @@ def run(
     event: Json,
     *,
     kill_after: int = 0,
+    of: Callable[[Request], bool] = is_step,
     remaining_ms: int = 600_000,
 ) -> Json:
     """Run a function, to its end or until so many steps are done. The proxy has its rules.
 
-    A step is a request that changes something. So much of its time is left as it starts.
+    A step is a request that changes something, or one `of` those that count. So much of its time is
+    left as it starts.
 
     Raises:
         Killed: it was killed.
     """
     if kill_after:
         proxy.clear()
-        proxy.inject(Stall(None), when=is_step, skip=kill_after - 1, times=None)
+        proxy.inject(Stall(None), when=of, skip=kill_after - 1, times=None)
     function = system.cloud.client("lambda").get_function_configuration(
         FunctionName=system.function(role)
     )
@@ -74,7 +77,7 @@ def run(
     ) as process:
         try:
             while process.poll() is None:
-                done = [each for each in proxy.log() if is_step(each.request) and each.served]
+                done = [each for each in proxy.log() if of(each.request) and each.served]
                 if kill_after and len(done) >= kill_after:
                     raise Killed
                 time.sleep(0.01)

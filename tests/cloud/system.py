@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 import fanfold
 from cloud.emulator.cloud import Cloud
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 OF_ONE_RUN = {"plan.json", "run.json", "request.json", "cost.json"}
 

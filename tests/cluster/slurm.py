@@ -47,7 +47,7 @@ class Slurm:
     def ask(self, *command: str) -> str:
         """What one of Slurm's commands prints."""
         return subprocess.run(
-            command, env=self.environment, check=True, capture_output=True, text=True, timeout=30
+            command, env=self.environment, check=True, capture_output=True, text=True, timeout=120
         ).stdout
 
     def state(self, job: str) -> str:
@@ -56,7 +56,7 @@ class Slurm:
         assert found is not None
         return found[1]
 
-    def wait(self, job: str, timeout_seconds: float = 30) -> str:
+    def wait(self, job: str, timeout_seconds: float = 120) -> str:
         """Wait for a job's end; the state that it ended in."""
         deadline = time.monotonic() + timeout_seconds
         while (state := self.state(job)) not in _ENDED:
@@ -162,7 +162,7 @@ def _daemon(folder: Path, *command: str) -> Iterator[None]:
                 process.kill()
 
 
-def _wait_until(folder: Path, reached: Callable[[], bool], timeout_seconds: float = 20) -> None:
+def _wait_until(folder: Path, reached: Callable[[], bool], timeout_seconds: float = 120) -> None:
     deadline = time.monotonic() + timeout_seconds
     while True:
         with suppress(subprocess.CalledProcessError):  # it doesn't answer yet

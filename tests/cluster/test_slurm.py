@@ -118,7 +118,7 @@ def test_dask_workers_that_slurm_starts_give_the_report_of_a_run(
         cwd=tmp_path,  # where the workers' logs go
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -144,7 +144,7 @@ def start(
         env=cluster.environment | {"PATH": search, "LOGS": str(folder / "logs")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -161,7 +161,7 @@ def pausing_at(index: int, folder: Path) -> str:
 if [ "$1 $4" = "task {index}" ] && mkdir '{folder}/paused' 2>/dev/null; then
     echo "$PPID" > '{folder}/paused/new'
     mv '{folder}/paused/new' '{folder}/paused/pid'
-    sleep 60
+    sleep 600
 fi
 exec '{SCRIPTS}/fanfold' "$@"
 """
@@ -171,7 +171,7 @@ exec '{SCRIPTS}/fanfold' "$@"
 
 
 def pid_of_paused_job(folder: Path) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (folder / "paused" / "pid").exists():
         assert time.monotonic() < deadline, logs(folder)
         time.sleep(0.05)

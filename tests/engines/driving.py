@@ -54,7 +54,7 @@ def command(
     *arguments: str | Path,
     variables: Mapping[str, str] | None = None,
     stdin: Path | None = None,
-    timeout_seconds: float = 60,
+    timeout_seconds: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
     with running(*arguments, variables=variables, stdin=stdin) as process:
@@ -72,7 +72,7 @@ def succeed(
     return done
 
 
-def wait_until(reached: Callable[[], bool], timeout_seconds: float = 30) -> None:
+def wait_until(reached: Callable[[], bool], timeout_seconds: float = 120) -> None:
     end = time.monotonic() + timeout_seconds
     while not reached():
         assert time.monotonic() < end, "it never came to that"

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
@@ -49,8 +48,8 @@ TEXT = b"".join(
 )
 HELD = 3
 """The slice in whose middle the server falls silent."""
-MOST_SECONDS_TO_STOP = 10.0
-"""Two or three, on a machine that does nothing else. A silent server is given thirty."""
+PATIENT = {"FANFOLD_READ_TIMEOUT": "600", "FANFOLD_RETRY_TIMEOUT": "600"}
+"""A silent server is waited for longer than by this test."""
 
 
 def starts_at(start_byte: int) -> Callable[[Request], bool]:
@@ -215,7 +214,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_nothing(
 
         pair.kill_worker(busy)
 
-        assert not running.result(30).resumed
+        assert not running.result(120).resumed
     assert job.results() == expected
     reads = job.reads()
     assert reads.pop(HELD) == 2
@@ -239,7 +238,7 @@ def test_workers_that_are_all_killed_and_others_that_come_give_the_same_report(
         assert not running.done()
         pair.start_worker("c")
 
-        running.result(30)
+        running.result(120)
     assert job.results() == expected
     assert all(job.reads()[index] == 1 + (index == 0) for index in before)
 
@@ -258,7 +257,7 @@ def test_a_worker_that_comes_late_takes_part(
         wait_until(lambda: job.finished() == set(range(SLICES)) - {1})
         wait_until(lambda: set(empty.busy(client)) == {"early"})
         empty.kill_worker("early")
-        running.result(30)
+        running.result(120)
     assert job.results() == expected
 
 
@@ -274,7 +273,7 @@ def test_a_scheduler_that_is_killed_is_told(
 
         cluster.kill_scheduler()
 
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == EngineError.exit_code
     assert out == ""
     assert err.count("fanfold: ") == 1
@@ -301,7 +300,7 @@ def test_a_client_that_is_killed_and_started_again_reads_no_finished_slice_again
     job.release()
 
     with running(*job.words(), "--dask", pair.address, variables=job.variables) as process:
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert job.results() == expected
@@ -325,20 +324,17 @@ def test_an_interrupt_ends_a_run_on_a_silent_server_at_once_and_it_can_be_taken_
         job.s3.put(BUCKET, "other.fa", b">a\nACGT\n")
         words.insert(1, f"s3://{BUCKET}/other.fa")
     job.hold(times=None)
-    with running(*words, variables=job.variables) as process:
+    with running(*words, variables=job.variables | PATIENT) as process:
         if "no workers" in on:
             assert process.stderr is not None
             assert "has no workers yet" in process.stderr.readline()
-            time.sleep(0.5)
         else:
             wait_until(job.is_held)
 
         process.send_signal(signal.SIGINT)
-        sent = time.monotonic()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
 
     assert process.returncode == 130
-    assert time.monotonic() - sent < MOST_SECONDS_TO_STOP
     assert out == ""
     assert err.endswith("fanfold: stopped; run again to take it up where it is\n")
     if "many" in on:
@@ -403,7 +399,7 @@ def test_a_source_that_is_gone_before_a_worker_comes_is_told(job: Job, empty: Cl
         wait_until(job.is_planned)
         job.delete_source()
         empty.start_worker("a")
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
 
     assert process.returncode == 4
     assert out == ""
@@ -475,7 +471,7 @@ def test_a_process_that_is_killed_in_the_middle_of_a_task_is_told_and_the_next_r
         wait_until(job.is_held)
         os.kill(worker, signal.SIGKILL)
         with pytest.raises(EngineError, match=r"a task failed in a worker \(processes\): Broken"):
-            running.result(30)
+            running.result(120)
     assert "master.json" not in job.results()
     assert job.finished() == set(range(HELD))
     job.release()
@@ -513,7 +509,7 @@ def run_script(script: str, job: Job, folder: Path) -> subprocess.CompletedProce
         env=clean_environment() | job.variables,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
 

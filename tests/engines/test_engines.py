@@ -516,7 +516,7 @@ def test_a_cluster_without_workers_is_told_and_waited_for(tmp_path: Path) -> Non
         wait_until((tmp_path / "out" / "plan.json").exists)
         assert not list((tmp_path / "out" / "chunks").rglob("*.json"))
         cluster.start_worker("late")
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
 
         assert process.returncode == 0
     assert results(tmp_path / "out") == whole(tmp_path / "x.fa", tmp_path / "whole")

@@ -19,10 +19,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from naive import LONGEST_HEADER_BYTES, crc64nvme
 import fanfold
 from fanfold import errors
 from fanfold.errors import FanfoldError
+
+from .pausing import Pause
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -69,7 +71,7 @@ def command(
         stderr=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -710,7 +712,7 @@ def test_a_disk_that_is_full_is_told_and_the_run_can_go_on_when_there_is_room(
         [*namespace, *script, *map(str, (disk, FANFOLD, path, tmp_path / "copy"))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     if done.returncode in {1, 77} and "ended with" not in done.stdout:
@@ -832,7 +834,7 @@ def big() -> bytes:
 def test_an_input_that_changes_under_a_run_is_refused(
     compression: str, change: Callable[[Path], None], big: bytes, tmp_path: Path, out: Path
 ) -> None:
-    """A thread changes it as soon as the first slice is done."""
+    """While a slice's result is about to get its name."""
     compress: dict[str, Callable[[bytes], bytes]] = {
         "plain": bytes,
         "bgzf": bgzf,
@@ -840,23 +842,17 @@ def test_an_input_that_changes_under_a_run_is_refused(
     }
     path = written(tmp_path, "big.fa", compress[compression](big))
     slice_size = str(path.stat().st_size // 60)
-    changed = threading.Event()
-
-    def change_it() -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if list(out.glob("chunks/*/*.json")):
-                change(path)
-                changed.set()
-                return
+    pause = Pause(tmp_path / "pause", "os.rename", "*.chunk0001.json")
+    words = ("run", path, "--out", out, "-k", "7", "--slice-size", slice_size)
+    with ThreadPoolExecutor(1) as aside:
+        ending = aside.submit(command, *words, variables=pause.variables)
+        while not pause.is_reached():
+            assert not ending.done()
             time.sleep(0.001)
+        change(path)
+        pause.end()
+        done = ending.result()
 
-    thread = threading.Thread(target=change_it)
-    thread.start()
-    done = command("run", path, "--out", out, "-k", "7", "--slice-size", slice_size)
-    thread.join()
-
-    assert changed.is_set()
     # Whoever replaces a file leaves the old one to those that are reading it: one stream of it is
     # whole. Then there is a report, and it is of the old bytes.
     if compression == "gzip" and change is replace and done.returncode == 0:

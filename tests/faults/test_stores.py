@@ -530,7 +530,7 @@ def test_an_upload_in_parts_outlives_what_passes(
     step: str, fault: str, store: Store, long_text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault == "no answer":
-        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "0.3")
+        monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "3")
     place = open_place(store.out)
     asked: dict[str, Callable[[Request], bool]] = {
         "begun": lambda request: request.query.startswith("uploads"),
@@ -622,7 +622,7 @@ def test_a_client_that_is_killed_is_taken_up_where_it_was(  # noqa: PLR0917 - ca
     told = variables(store.s3, store.proxy)
     with running(*arguments, variables=told) as process:
         pids.append(process.pid)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert process.returncode in {0, -signal.SIGKILL}
     assert process.returncode == -signal.SIGKILL
     # What was sent of the report when the client died may have been all of it.

@@ -677,7 +677,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(
         ["check", out],
     ]
     for words in commands:
-        done = subprocess.run([FANFOLD, *words], capture_output=True, timeout=60, check=False)
+        done = subprocess.run([FANFOLD, *words], capture_output=True, timeout=120, check=False)
         assert done.returncode in {OutputError.exit_code, PlanError.exit_code}
         assert str(out / name).encode() in done.stdout + done.stderr
         assert b"Traceback" not in done.stderr

@@ -134,7 +134,7 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
     with running(*arguments, variables=variables, program=program) as process:
-        out, err = process.communicate(stdin, timeout=60)
+        out, err = process.communicate(stdin, timeout=120)
     return subprocess.CompletedProcess(
         process.args, process.returncode, out.decode(), err.decode(errors="surrogateescape")
     )
@@ -161,7 +161,7 @@ def assert_told(done: subprocess.CompletedProcess[str], exit_code: int, *words: 
         assert str(word) in done.stderr
 
 
-def wait_until(reached: Callable[[], bool], timeout_seconds: float = 30) -> None:
+def wait_until(reached: Callable[[], bool], timeout_seconds: float = 120) -> None:
     end = time.monotonic() + timeout_seconds
     while not reached():
         assert time.monotonic() < end, "it never came to that"

@@ -81,7 +81,7 @@ def test_a_pipe_may_be_slow(
             process.stdin.write(bytes([byte]))
             process.stdin.flush()
             time.sleep(0.002)
-        _, err = process.communicate(data[50:], timeout=60)
+        _, err = process.communicate(data[50:], timeout=120)
     assert process.returncode == 0, err
     assert results(out) == expected[name]
 

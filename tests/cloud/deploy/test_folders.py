@@ -314,7 +314,10 @@ def test_a_wheel_is_whole_though_a_compiler_outlived_the_build_that_was_killed(
     )
     assert build.stderr is not None
     assert build.stderr.readline().startswith("building fanfold")
-    time.sleep(0.3)
+    children = Path(f"/proc/{build.pid}/task/{build.pid}/children")
+    while not children.read_text():
+        assert build.poll() is None
+        time.sleep(0.01)
     build.kill()
     build.communicate()
     again = build_functions(own_zips.architecture, tmp_path / "out", cache)

@@ -127,7 +127,7 @@ class BatchDouble:
         with self.scheduler.changed:
             return [child.detail() for child in self.scheduler.jobs[job_id].children]
 
-    def wait_idle(self, seconds: float = 60) -> None:
+    def wait_idle(self, seconds: float = 120) -> None:
         """Wait until every job has ended and every event is sent.
 
         Raises:

@@ -194,7 +194,7 @@ class Runner:
         interruption = next((one for one in self.interruptions if one.meets(attempt)), None)
         started = time.monotonic()
         seconds = attempt.job.timeout_seconds
-        time_out = math.inf if seconds is None else seconds / self.timeout_speed
+        time_out = math.inf if seconds is None else seconds
         while process.poll() is None and not attempt.abandoned.is_set():
             elapsed = time.monotonic() - started
             if interruption is not None and interruption.is_due(elapsed):
@@ -202,7 +202,7 @@ class Runner:
                 return Outcome(interruption.status_reason, interrupted=True)
             if attempt.stopped.is_set():
                 self._stop(process, attempt, self.grace_seconds)
-            elif elapsed >= time_out:
+            elif elapsed * self.timeout_speed >= time_out:
                 self._stop(process, attempt, self.grace_seconds)
                 return Outcome(TIMED_OUT, timed_out=True)
             attempt.stopped.wait(_POLL_SECONDS)

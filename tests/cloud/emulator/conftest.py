@@ -41,10 +41,10 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until something holds, 10 s at most."""
+    """Wait until something holds; two minutes at most."""
 
     def wait(holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while not holds():
             assert time.monotonic() < deadline, "it didn't come to pass"
             time.sleep(0.05)

@@ -57,7 +57,7 @@ def make_function(
         "Handler": "function.handler",
         "Role": make_role(cloud, f"{name}-role", "lambda.amazonaws.com", *statements),
         "Code": {"ZipFile": archive.getvalue()},
-        "Timeout": 20,
+        "Timeout": 120,
     }
     arn: str = cloud.client("lambda").create_function(**settings | options)["FunctionArn"]
     return arn

@@ -46,7 +46,7 @@ SLEEPS = """
 import time
 
 def handler(event, context):
-    time.sleep(60)
+    time.sleep(600)
 """
 NOTES = """
 import json, os
@@ -124,7 +124,7 @@ def test_a_function_sees_the_endpoint_its_region_and_its_roles_session(
     assert environment["FANFOLD_BUCKET"] == "bucket"
     assert not {"AUTH", "BATCH_DOUBLE", "LOG_LEVEL", "SERVICES"} & environment.keys()
     assert told["caller"] == f"arn:aws:sts::{cloud.account}:assumed-role/{name}-role/{name}"
-    assert 0 < told["left_ms"] <= 20_000
+    assert 0 < told["left_ms"] <= 120_000
 
 
 def test_a_function_finds_boto3_and_nothing_that_its_zip_lacks(cloud: Cloud, name: str) -> None:
@@ -151,11 +151,13 @@ def test_a_failed_asynchronous_call_is_made_three_times_and_then_told_to_the_que
     assert sum("attempt" in line["message"] for line in lines) == 3
 
 
-@pytest.mark.parametrize(("source", "told"), [(DIES, "died"), (SLEEPS, "timed out after 1")])
+@pytest.mark.parametrize(
+    ("source", "seconds", "told"), [(DIES, 120, "died"), (SLEEPS, 1, "timed out after 1")]
+)
 def test_a_function_that_dies_or_takes_too_long_has_failed(
-    cloud: Cloud, name: str, source: str, told: str
+    cloud: Cloud, name: str, source: str, seconds: int, told: str
 ) -> None:
-    make_function(cloud, name, source, Timeout=1)
+    make_function(cloud, name, source, Timeout=seconds)
     for _ in range(2):
         answer = cloud.client("lambda").invoke(FunctionName=name, Payload=b"{}")
         assert answer["FunctionError"] == "Unhandled"
@@ -187,6 +189,10 @@ def configure_failures(cloud: Cloud, function: str, queue: str) -> None:
 
 
 def received(cloud: Cloud, url: str) -> Any:
-    answer = cloud.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=10)
+    """The message that comes; two minutes at most."""
+    for _ in range(12):
+        answer = cloud.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=10)
+        if "Messages" in answer:
+            break
     (message,) = answer["Messages"]
     return json.loads(message["Body"])

@@ -318,7 +318,7 @@ def call(
         key = Credentials("test", "test")
         SigV4Auth(key, "execute-api", applied.cloud.region).add_auth(request)
     assert url.hostname is not None
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=120)
     try:
         target = f"{url.path}?{url.query}" if url.query else url.path
         connection.request(method, target, data, dict(request.headers))

@@ -13,7 +13,7 @@ from typing import Any
 from cloud.terraform.account import Account
 from cloud.terraform.kinds.kind import Computed, Kind, State, block, camel, given
 
-_SECONDS_MOST = 30
+_SECONDS_MOST = 120
 
 
 class ComputeEnvironment(Kind):
