@@ -78,7 +78,6 @@ def scanned(bgzf_slice: BgzfSlice) -> tuple[BgzfSlice, bytes, ArchiveError | Non
     error = None
     try:
         for text in bgzf_slice:
-            assert text
             texts.append(text)
     except ArchiveError as raised:
         error = raised
@@ -397,7 +396,7 @@ def test_many_small_members_are_fed_in_linear_time(
     data = block(b"AC") + plain(b"") * count + EOF_MARKER * count
     source = source_of(path, data)
     fed = FedBytes(monkeypatch)
-    assert list(BgzfSlice(source, 0, len(data), read_bytes=BLOCK_BYTES)) == [b"AC"]
+    assert b"".join(BgzfSlice(source, 0, len(data), read_bytes=BLOCK_BYTES)) == b"AC"
     assert len(data) <= fed.count <= 8 * len(data)
 
 

@@ -16,7 +16,13 @@ from typing import NamedTuple
 import pytest
 from archives import bgzf
 
+from fanfold.archives.bgzf import EOF_MARKER
 from fanfold.errors import ParameterError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MIB = 1024**2
 COMMAND = Path(sys.executable).with_name("fanfold")
@@ -99,6 +105,44 @@ def test_rows_are_bounded_in_every_archive(packing: str, tmp_path: Path) -> None
     refused = run(path, tmp_path / "out", "130MiB")
     assert refused.peak_bytes < 130 * MIB
     assert refused.status == ParameterError.exit_code, refused.told
+
+
+def wide_zstd() -> bytes:
+    """A frame with a window of 2 GiB, full of text."""
+    options = {zstd.CompressionParameter.window_log: 31}
+    compressor = zstd.ZstdCompressor(options={int(key): value for key, value in options.items()})
+    pieces = [compressor.compress(b">chr1\n")]
+    pieces += [compressor.compress(b"ACGTTGCATTAG" * MIB) for _ in range(20)]
+    return b"".join([*pieces, compressor.flush()])
+
+
+def wide_xz() -> bytes:
+    """A stream with a dictionary of 256 MiB, full of text."""
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 256 * MIB}]
+    return lzma.compress(b">chr1\n" + b"ACGTTGCATTAG" * (24 * MIB), filters=filters)
+
+
+@pytest.mark.parametrize("pack", [wide_zstd, wide_xz])
+def test_an_archive_whose_window_does_not_fit_is_refused_before_it_is_taken(
+    pack: Callable[[], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.fa"
+    path.write_bytes(pack())
+    refused = run(path, tmp_path / "out", "200MiB")
+    assert refused.status == ParameterError.exit_code
+    assert re.search(r"x\.fa: .* window.*--memory", refused.told), refused.told
+    assert refused.peak_bytes < 100 * MIB
+    assert run(path, tmp_path / "out", "9GiB").status == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--slice-size", "100MiB")])
+def test_blocks_without_text_are_bounded(options: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "x.fa"
+    path.write_bytes(bgzf(b">chr1\nACGT\n", end=False) + EOF_MARKER * 1_500_000)
+    refused = run(path, tmp_path / "out", "120MiB", *options)
+    assert refused.peak_bytes < 120 * MIB
+    assert refused.status == ParameterError.exit_code, refused.told
+    assert run(path, tmp_path / "out", "1GiB", *options).status == 0
 
 
 @pytest.mark.parametrize("packing", PACKED)

@@ -60,9 +60,10 @@ class Read(Protocol):
 class BgzfSlice:
     """The text of the BGZF blocks that start in the range [start_byte, end_byte) of an object.
 
-    Iterating, which can be done once, inflates it, in blocks of 1 byte to 1 MiB. Every block's CRC
-    and length are verified. A gzip member that is no BGZF block is inflated just as well, however
-    far it runs; zero padding after the last block is read and checked.
+    Iterating, which can be done once, inflates it, in blocks of at most 1 MiB: an empty one where a
+    BGZF block has no text. Every block's CRC and length are verified. A gzip member that is no BGZF
+    block is inflated just as well, however far it runs; zero padding after the last block is read
+    and checked.
 
     An `ArchiveError` while iterating counts only if the slice began where its neighbour ended: one
     that looked for its first block may have found a forged one (see `must_rescan`).
@@ -184,8 +185,7 @@ class BgzfSlice:
                 self.owned_end_byte += block_bytes
                 self.block_start_bytes.append(start_byte)
                 self.block_text_bytes.append(len(text))
-                if text:
-                    yield text
+                yield text
             elif data and data[:2] == _GZIP[: len(data)]:
                 self._ends_whole = self.has_plain_member = True
                 yield from self._plain_member(window)

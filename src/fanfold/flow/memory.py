@@ -29,6 +29,9 @@ _REMOTE_BYTES = 48 * _MIB
 LEAST_MEMORY_PER_ROW_BYTE = 3
 """What rows take at least until their fold is done, for each byte of their files."""
 
+BLOCK_MEMORY_BYTES = 64
+"""What is kept of a BGZF block takes so much until it is in the `.gzi`."""
+
 Take = Callable[[int], None]
 """Is told of memory that is about to be taken; may raise to refuse it."""
 
@@ -57,7 +60,7 @@ class Allowed(NamedTuple):
         """What is left beside an archive's window, and what that may take: half of it each."""
         if self.rows_bytes is None:
             return self, None
-        window_bytes = self.rows_bytes // 2
+        window_bytes = max(0, self.rows_bytes // 2)
         return self._replace(others_bytes=self.others_bytes + window_bytes), window_bytes
 
     def shared(self, count: int) -> Allowed:

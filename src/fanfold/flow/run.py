@@ -24,7 +24,7 @@ from fanfold.flow.memory import Allowed, RowsMemory, Take, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
-from fanfold.flow.uncut import plan_text, scan_text
+from fanfold.flow.uncut import TextMemory, plan_text, scan_text
 from fanfold.objects import (
     STDIN,
     Source,
@@ -251,9 +251,9 @@ def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and scan its text on the way."""
-    allowed, _ = job.allowed.beside_window()
-    take = _taking(job, allowed)
-    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, take)
+    allowed, window_bytes = job.allowed.beside_window()
+    memory = TextMemory(_taking(job, allowed), window_bytes)
+    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory)
     publisher_of(folder.place).update(plan)
     return folder.with_plan(plan)
 
@@ -267,7 +267,9 @@ def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and write its text out for workers to scan."""
     watch, plan = job.watch, folder.plan
     if plan.source.url == STDIN:
-        plan = plan_text(folder, job.genome.blocks(), watch.advance)
+        _, window_bytes = job.allowed.beside_window()
+        memory = TextMemory(window_bytes=window_bytes)
+        plan = plan_text(folder, job.genome.blocks(), watch.advance, memory)
         publisher_of(folder.place).update(plan)
         return folder.with_plan(plan)
 

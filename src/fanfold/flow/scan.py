@@ -10,7 +10,7 @@ from fanfold._kernel import Scanner, Summary, crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, Read
 from fanfold.errors import ArchiveError, PlanError
 from fanfold.flow.copies import Copies
-from fanfold.flow.memory import Take, unbounded
+from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.slice_file import Failure, SliceResult
 from fanfold.objects import Place, read_blocks, shown, stat_source
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[[int], None]
 """Is told of bytes of the input that were read; may raise to stop the scan."""
-
-_BLOCK_MEMORY_BYTES = 64
-"""What is kept of a BGZF block takes so much until it is in the `.gzi`."""
 
 
 def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
@@ -127,7 +124,7 @@ def _scan_blocks(
             seen_byte = blocks.owned_end_byte
             before_bytes = memory_bytes
             memory_bytes = scanner.rows_memory_bytes
-            memory_bytes += _BLOCK_MEMORY_BYTES * len(blocks.block_start_bytes)
+            memory_bytes += BLOCK_MEMORY_BYTES * len(blocks.block_start_bytes)
             take(memory_bytes - before_bytes)
     except ArchiveError as error:
         failure = Failure(error.offset_byte, str(error).removeprefix(f"{error.source}: "))

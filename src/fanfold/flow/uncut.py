@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -15,7 +15,7 @@ from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, ParameterError
-from fanfold.flow.memory import Take
+from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import Watch, scan_stream
@@ -29,7 +29,27 @@ _GROWTH_STARTS, _GROWTH_STEP = 5000, 250
 """Slices that grow double in size every so many, from there on: the text's end isn't known."""
 
 
-def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch, take: Take) -> Plan:
+class TextMemory(NamedTuple):
+    """The memory that an input's text may take.
+
+    Attributes:
+        take: is told of the memory that rows take, as they grow.
+        window_bytes: the most for an archive's window; any amount when None.
+    """
+
+    take: Take = unbounded
+    window_bytes: int | None = None
+
+
+_ANY_MEMORY = TextMemory()
+
+
+def scan_text(
+    folder: RunFolder,
+    blocks: Iterable[memoryview],
+    watch: Watch,
+    memory: TextMemory = _ANY_MEMORY,
+) -> Plan:
     """Inflate a plan's input, and scan its text slice by slice; the plan that results.
 
     Slices whose result is there are not scanned again.
@@ -38,20 +58,22 @@ def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch, tak
         folder: the plan, and where its results go.
         blocks: all bytes of the input, in order; each is done with when the next is asked for.
         watch: is told of bytes of the input that were read.
-        take: is told of the memory that rows take, as they grow.
+        memory: bounds what it takes.
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
-        ParameterError: the text makes too many slices.
+        ParameterError: the text makes too many slices, or takes too much memory.
     """
     plan, slices = folder.plan, list[Slice]()
-    with _Inflating(plan, blocks, watch) as inflating:
+    with _Inflating(plan, blocks, watch, memory) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
             if folder.get(index) is None:
-                result = scan_stream(plan, Slice(index, start_byte, start_byte), pieces, take)
+                result = scan_stream(
+                    plan, Slice(index, start_byte, start_byte), pieces, memory.take
+                )
                 folder.put(_ending(result, text.position_byte))
             for _ in pieces:
                 pass
@@ -59,7 +81,12 @@ def scan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch, tak
     return _whole_plan(folder, slices, inflating)
 
 
-def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> Plan:
+def plan_text(
+    folder: RunFolder,
+    blocks: Iterable[memoryview],
+    watch: Watch,
+    memory: TextMemory = _ANY_MEMORY,
+) -> Plan:
     """Inflate a plan's input, and write its text out in slices for tasks; the plan that results.
 
     Args and errors are those of `scan_text`, and
@@ -68,7 +95,7 @@ def plan_text(folder: RunFolder, blocks: Iterable[memoryview], watch: Watch) -> 
         OutputError: a file can't be written.
     """
     plan, slices = folder.plan, list[Slice]()
-    with _Inflating(plan, blocks, watch) as inflating:
+    with _Inflating(plan, blocks, watch, memory) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
@@ -157,13 +184,16 @@ class _Inflating:
         gzi: its `.gzi` index, then, if it is a BGZF file that can have one.
     """
 
-    def __init__(self, plan: Plan, blocks: Iterable[memoryview], watch: Watch) -> None:
+    def __init__(
+        self, plan: Plan, blocks: Iterable[memoryview], watch: Watch, memory: TextMemory
+    ) -> None:
         self.crc64nvme = 0
         self.object_bytes = 0
         self.gzi: bytes | None = None
         self._plan = plan
         self._blocks = blocks
         self._watch = watch
+        self._memory = memory
         self._queue: queue.Queue[bytes | BaseException] = queue.Queue(_BLOCKS_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._inflate, name="fanfold-inflate", daemon=True)
@@ -213,11 +243,17 @@ class _Inflating:
             yield from map(bytes, blocks)
         elif compression == "bgzf":
             whole = BgzfSlice(source, 0, sys.maxsize, blocks=blocks)
-            yield from whole
+            blocks_seen = 0
+            for text in whole:
+                blocks_new = len(whole.block_start_bytes) - blocks_seen
+                self._memory.take(BLOCK_MEMORY_BYTES * blocks_new)
+                blocks_seen += blocks_new
+                if text:
+                    yield text
             if not whole.has_plain_member:
                 self.gzi = gzi(whole.block_start_bytes, whole.block_text_bytes)
         else:
-            yield from inflate(source, compression, blocks)
+            yield from inflate(source, compression, blocks, self._memory.window_bytes)
 
     def _object_blocks(self) -> Iterator[memoryview]:
         for block in self._blocks:
