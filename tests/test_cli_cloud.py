@@ -639,14 +639,17 @@ def test_logs_prints_the_lines_of_one_container(cloud: Cloud) -> None:
         "stream": "fold/default/1",
         "lines": [
             {"time": "2026-11-24T21:00:00.250Z", "text": "first\n"},
-            {"time": "2026-11-24T21:00:01Z", "text": "\x1b]0;title\x07second"},
+            {"time": "2026-11-24T21:00:01Z", "text": "\x1b]0;title\x07\tsecond"},
         ],
     }
     options = ("--slice", "7", "--phase", "fold", "--limit", "2")
 
     done = cloud.succeed("logs", JOB, *options)
 
-    assert done.stdout == "2026-11-24 21:00:00Z  first\n2026-11-24 21:00:01Z   ]0;title second\n"
+    assert (
+        done.stdout
+        == "2026-11-24 21:00:00Z  first\n2026-11-24 21:00:01Z  \\x1b]0;title\\x07       second\n"
+    )
     assert cloud.api.seen[0].query == {"slice": "7", "phase": "fold", "limit": "2"}
 
 

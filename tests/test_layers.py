@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS = (
-    {"fanfold.errors", "fanfold._kernel"},
+    {"fanfold.errors", "fanfold.shown", "fanfold._kernel"},
     {"fanfold.params", "fanfold.checked_json", "fanfold.engine"},
     {"fanfold.objects"},
     {"fanfold.archives"},

@@ -31,8 +31,8 @@ from fanfold.objects.urls import (
     local_path,
     parse_object,
     parse_prefix,
-    shown,
 )
+from fanfold.shown import shown
 
 # --- URLs -------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from fanfold._kernel import VERSION
 from fanfold.api import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
 from fanfold.errors import CloudError, ParameterError
 from fanfold.objects.settings import read_timeout, retry_timeout
+from fanfold.shown import shown, without_secrets
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -203,7 +204,15 @@ class Client:
         except BotoCoreError as error:
             raise ParameterError(_no_credentials(str(error))) from error
         SigV4Auth(keys, _SERVICE, self.region).add_auth(request)
-        return dict(request.headers.items())
+        signed = dict(request.headers.items())
+        if not all(value.isascii() and value.isprintable() for value in signed.values()):
+            # urllib3 would refuse them too, and repeat them.
+            raise ParameterError(
+                _no_credentials(
+                    "the keys or the region have a character that can't be, such as a line end"
+                )
+            )
+        return signed
 
     def _refusal(self, answer: BaseHTTPResponse) -> CloudError:
         """The error that an answer which is none stands for."""
@@ -264,8 +273,8 @@ def check_api_url(api_url: str) -> str:
         parts, host = urlsplit(""), None
     if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
         raise ParameterError(
-            f"{api_url!r} is no API's URL: it is https://….execute-api.REGION.amazonaws.com/prod,"
-            " as deploy.sh prints it"
+            f"{without_secrets(shown(api_url))!r} is no API's URL: it is"
+            " https://….execute-api.REGION.amazonaws.com/prod, as deploy.sh prints it"
         )
     if parts.username is not None:
         raise ParameterError("the API's URL has a user in it: leave it out, requests are signed")
@@ -316,8 +325,8 @@ def _sign_in(profile: str | None) -> tuple[Session, Credentials]:
 
 def _no_credentials(reason: str) -> str:
     return (
-        f"no AWS credentials to sign with: {reason.rstrip('.')}; set AWS_PROFILE (--profile), or"
-        " AWS_ACCESS_KEY_ID and its secret, or log in: aws sso login"
+        f"no AWS credentials to sign with: {without_secrets(reason).rstrip('.')}; set AWS_PROFILE"
+        " (--profile), or AWS_ACCESS_KEY_ID and its secret, or log in: aws sso login"
     )
 
 
@@ -385,8 +394,8 @@ def _unreachable(error: Exception | None) -> str:
         " --api, and the network",
         exceptions.ReadTimeoutError: f"no answer within {seconds:g} seconds; try again later",
         exceptions.ProxyError: "the proxy doesn't let it through; check HTTPS_PROXY and NO_PROXY",
-        exceptions.SSLError: f"no secure connection ({error}); check --api, and AWS_CA_BUNDLE if a"
-        " proxy has a certificate of its own",
+        exceptions.SSLError: f"no secure connection ({without_secrets(error)}); check --api, and"
+        " AWS_CA_BUNDLE if a proxy has a certificate of its own",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):

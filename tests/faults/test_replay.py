@@ -97,8 +97,10 @@ class Recorder(LocalPlace):
         self._done = done
 
     @contextmanager
-    def writing(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
-        with super().writing(name, durable=durable) as file:
+    def writing(
+        self, name: str, *, durable: bool = False, is_private: bool = False
+    ) -> Iterator[BinaryIO]:
+        with super().writing(name, durable=durable, is_private=is_private) as file:
             yield file
         data = Path(self.where(name)).read_bytes()
         self._done.append(lambda disk: disk.write(name, data, durable=durable))

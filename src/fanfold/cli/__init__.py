@@ -14,6 +14,7 @@ import click
 
 from fanfold._kernel import VERSION
 from fanfold.cli.ending import EXIT_CODES, end_on_signals, ended, leave
+from fanfold.cli.streams import open_streams
 
 _SECTIONS = {
     "On this machine, and in an array of tasks": (
@@ -78,6 +79,7 @@ def _run(arguments: list[str]) -> Any:
 
 def main() -> None:
     """Run the command line; every foreseen error is told in a line or two."""
+    open_streams()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     status = ended(lambda: _run(arguments), debug=debug)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -18,11 +17,12 @@ from fanfold.cli.config import find_api_url
 from fanfold.cli.fetching import check_folder, fetch_report
 from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
 from fanfold.cli.progress import job_progress
+from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
 from fanfold.cli.waiting import wait_for
 from fanfold.client import Client, check_job
 from fanfold.errors import ParameterError
-from fanfold.objects import name_of
+from fanfold.objects import name_of, shown
 from fanfold.objects.urls import parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.run_record import Question
@@ -32,8 +32,6 @@ _PAGE = 100
 
 _TOLD_SLICES = 10
 """Of so many slices that failed, `status` tells why."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 _JOB = click.argument("job", metavar="JOB")
 
@@ -96,9 +94,9 @@ def submit(
     client = Client(find_api_url(api))
     answer = client.submit(asked)
     if not quiet:
-        click.echo(_estimate(answer), err=True)
+        say(*_estimate(answer))
     if not wait:
-        click.echo(_json(answer) if as_json else answer.job)
+        _show(answer, [answer.job], as_json=as_json)
         return
     if answer.state != "SUCCEEDED":
         with job_progress(name, quiet=quiet) as progress:
@@ -123,7 +121,7 @@ def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool)
             found = wait_for(client, check_job(job), progress)
     else:
         found = client.job(job)
-    click.echo(_json(found) if as_json else _told(found))
+    _show(found, _told(found), as_json=as_json)
 
 
 @click.command()
@@ -135,17 +133,16 @@ def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool)
 def jobs(*, limit: int, api: str | None, as_json: bool) -> None:
     """List the newest jobs, whoever submitted them."""
     found = list(islice(_newest(Client(find_api_url(api)), limit), limit))
-    if as_json:
-        click.echo(_json(found))
-        return
     rows = [("job", "state", "slices", "created", "genome")]
     rows += [
         (each.job, each.state, _slices(each), _time(each.created), _genome(each)) for each in found
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    _show(found, lines, as_json=as_json)
 
 
 @click.command()
@@ -175,9 +172,8 @@ def logs(
     client = _client_for(job, api)
     found = client.logs(job, slice_index=slice_index, phase=phase, limit=limit)
     if found.stream is None:
-        click.echo(f"no container has run for that yet: phase {phase}", err=True)
-    for line in found.lines:
-        click.echo(f"{_time(line.time)}  {_plain(line.text.rstrip())}")
+        say(f"no container has run for that yet: phase {phase}")
+    show(*(f"{_time(line.time)}  {line.text.rstrip().expandtabs()}" for line in found.lines))
 
 
 @click.command()
@@ -190,7 +186,7 @@ def cancel(*, job: str, api: str | None, as_json: bool) -> None:
     Its containers are stopped. Submitted again, it takes up what is finished.
     """
     found = _client_for(job, api).cancel(job)
-    click.echo(_json(found) if as_json else found.state)
+    _show(found, [found.state], as_json=as_json)
 
 
 def _asked(
@@ -203,7 +199,8 @@ def _asked(
     """
     if not genome.startswith("s3://"):
         raise ParameterError(
-            f"{genome}: not in S3; copy it there first: aws s3 cp {genome} s3://BUCKET/input/"
+            f"{shown(genome)}: not in S3; copy it there first: aws s3 cp {shown(genome)}"
+            " s3://BUCKET/input/"
         )
     url = parse_object(genome)
     check_positive("the size of a slice", slice_size)
@@ -234,7 +231,15 @@ def _newest(client: Client, limit: int) -> Iterator[Job]:
             return
 
 
-def _estimate(answer: ChunkAnswer) -> str:
+def _show(answer: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Write an answer to stdout: in lines for people, or as the JSON that it is."""
+    if as_json:
+        show_json(encode_indented(answer))
+    else:
+        show(*lines)
+
+
+def _estimate(answer: ChunkAnswer) -> list[str]:
     estimate = answer.estimate
     return in_rows(
         [
@@ -250,7 +255,7 @@ def _dollars(usd: float) -> str:
     return "less than 0.01 USD" if usd < 0.01 else f"about {usd:.2f} USD"
 
 
-def _told(job: Job) -> str:
+def _told(job: Job) -> list[str]:
     rows = [
         ("job", job.job),
         ("genome", _genome(job)),
@@ -264,9 +269,9 @@ def _told(job: Job) -> str:
     if job.finished is not None:
         rows.append(("finished", _time(job.finished)))
     if job.error is not None:
-        rows.append(("error", _plain(job.error.detail)))
+        rows.append(("error", job.error.detail))
         failed = job.error.slices
-        rows += [(f"slice {each.index}", _plain(each.reason)) for each in failed[:_TOLD_SLICES]]
+        rows += [(f"slice {each.index}", each.reason) for each in failed[:_TOLD_SLICES]]
         if len(failed) > _TOLD_SLICES:
             rows.append(("", f"and {len(failed) - _TOLD_SLICES} more: --json has them all"))
     return in_rows(rows)
@@ -281,17 +286,8 @@ def _slices(job: Job) -> str:
 
 
 def _genome(job: Job) -> str:
-    return _plain(f"s3://{job.bucket}/{job.key}")
+    return f"s3://{job.bucket}/{job.key}"
 
 
 def _time(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
-def _plain(text: str) -> str:
-    """A text without what would steer a terminal."""
-    return _CONTROL.sub(" ", text)
-
-
-def _json(answer: object) -> str:
-    return encode_indented(answer).decode().rstrip()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
-import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 
+from fanfold.cli.streams import ReaderLeft, say
 from fanfold.errors import FanfoldError, OutputError
 
 EXIT_CODES = """\b
@@ -30,6 +32,7 @@ Exit codes:
   9    some of many inputs failed: summary.tsv tells which, and why
   10   the API refused or can't be reached, or a job in the cloud failed
   130  stopped by Ctrl-C
+  141  nobody reads stdout any more, as after `| head -1`
   143  stopped by SIGTERM
 """
 
@@ -79,50 +82,70 @@ def ended(command: Callable[[], Any], *, debug: bool) -> int:
 
     Args:
         command: it; what it returns is the exit code, if that is a number.
-        debug: whether errors are raised instead.
+        debug: whether it is told where an error came from.
     """
-    status = 0
     try:
-        status = command() or 0
-    except click.exceptions.Exit as exit_:
-        status = exit_.exit_code
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
+        status = _status_of(command, debug=debug)
+        _ignore_signals()  # this is the end already
     except (KeyboardInterrupt, click.Abort):
         status = _stopped_by(signal.SIGINT)
     except Terminated:
         status = _stopped_by(signal.SIGTERM)
-    except FanfoldError as error:
-        if debug:
-            raise
-        click.echo(f"fanfold: {error}", err=True)
-        status = error.exit_code
-    except BrokenPipeError:
-        # Whoever read stdout has enough; nothing is left to flush there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 128 + signal.SIGPIPE
-    except OSError as error:
-        if debug:
-            raise
-        click.echo(f"fanfold: the output can't be written: {error.strerror}", err=True)
-        status = OutputError.exit_code
-    except Exception as error:
-        if debug:
-            raise
-        click.echo(
-            f"fanfold: unexpected {type(error).__name__}: {error}\n"
-            "Please report this, with what `fanfold --debug …` prints.",
-            err=True,
-        )
-        status = 1
     return status
+
+
+def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
+    try:
+        return command() or 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except (click.Abort, KeyboardInterrupt, SystemExit, Terminated):
+        raise
+    except ReaderLeft:
+        return 128 + signal.SIGPIPE
+    except click.ClickException as error:
+        say(*_usage(error))
+        return error.exit_code
+    except BaseException as error:  # a panic in Rust is no Exception
+        status, *lines = _in_words(error)
+        if debug:
+            lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+        say(*lines)
+        return status
+
+
+def _in_words(error: BaseException) -> tuple[int, str] | tuple[int, str, str]:
+    """The exit code of an error, and what is said of it, a line or two."""
+    match error:
+        case FanfoldError():
+            return error.exit_code, f"fanfold: {error}"
+        case OSError():
+            return OutputError.exit_code, f"fanfold: the output can't be written: {error.strerror}"
+    said = str(error).partition("\n")[0]
+    return (
+        1,
+        f"fanfold: unexpected {type(error).__name__}: {said}",
+        "Please report this, with what `fanfold --debug …` prints.",
+    )
+
+
+def _usage(error: click.ClickException) -> list[str]:
+    """What click says of wrong usage: how to use it, then the error in a line."""
+    text = io.StringIO()
+    error.show(text)
+    usage, start, _ = text.getvalue().partition("Error: ")
+    return [*usage.splitlines(), start + error.format_message()]
 
 
 def _stopped_by(came: signal.Signals) -> int:
     """Say that a signal stopped the command; the exit code for it."""
-    click.echo(f"fanfold: {_STOPPED[came]}; run again to take it up where it is", err=True)
+    say(f"fanfold: {_STOPPED[came]}; run again to take it up where it is")
     return 128 + came
+
+
+def _ignore_signals() -> None:
+    for each in _STOPPED:
+        signal.signal(each, signal.SIG_IGN)
 
 
 def leave(status: int) -> None:
@@ -130,13 +153,10 @@ def leave(status: int) -> None:
 
     A file that one of them is writing has the time to appear, or to go.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end already
+    _ignore_signals()
     end = time.monotonic() + _GRACE_SECONDS
-    with suppress(KeyboardInterrupt, RuntimeError):  # one that hasn't started can't be joined
+    with suppress(RuntimeError):  # one that hasn't started can't be joined
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join(max(0.0, end - time.monotonic()))
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
     os._exit(status)

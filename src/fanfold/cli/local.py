@@ -23,6 +23,7 @@ from fanfold.cli.options import (
     check_address,
 )
 from fanfold.cli.progress import progress_bar
+from fanfold.cli.streams import say, show, show_path
 from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
@@ -156,7 +157,7 @@ def plan(
             name=name,
             progress=progress,
         )
-    click.echo(folder.plan_url)
+    show_path(folder.plan_url)
     if not quiet:
         _tell_tasks(folder.plan_url, folder)
 
@@ -182,7 +183,7 @@ def task(*, plan_json: str, index: int, quiet: bool) -> None:
     read_bytes = fanfold.task(plan_json, index)
     if not quiet:
         seconds = time.monotonic() - started
-        click.echo(f"slice {index}: {read_bytes:,} bytes read, {seconds:.2f} s", err=True)
+        say(f"slice {index}: {read_bytes:,} bytes read, {seconds:.2f} s")
 
 
 @click.command()
@@ -236,10 +237,10 @@ def check(*, folders: tuple[str, ...], quiet: bool) -> None:
         place = open_place(each)
         faults = 0
         for fault in find_faults(place):
-            click.echo(fault)
+            show(fault)
             faults += 1
         if not faults and not quiet:
-            click.echo(f"{place.url}: complete", err=True)
+            say(f"{place.url}: complete")
         faulty |= bool(faults)
     if faulty:
         raise click.exceptions.Exit(PlanError.exit_code)
@@ -247,7 +248,7 @@ def check(*, folders: tuple[str, ...], quiet: bool) -> None:
 
 def _tell_tasks(plan_json: str, folder: fanfold.RunFolder) -> None:
     last = len(folder.slices) - 1
-    click.echo(f"tasks 0 to {last}: fanfold task {plan_json} --index I", err=True)
+    say(f"tasks 0 to {last}: fanfold task {plan_json} --index I")
 
 
 @contextmanager
@@ -271,7 +272,7 @@ def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Exec
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with client:
         if not client.scheduler_info()["workers"] and not quiet:
-            click.echo(f"{address} has no workers yet: waiting for one", err=True)
+            say(f"{address} has no workers yet: waiting for one")
         yield client.get_executor()  # type: ignore[no-untyped-call]
 
 

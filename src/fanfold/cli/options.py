@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from fanfold.errors import ParameterError
+from fanfold.objects import shown
 from fanfold.params import DEFAULT_K, MAX_K, parse_size
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -60,8 +61,10 @@ def check_address(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
     """The address of a Dask scheduler, as an option's callback."""
-    if value is not None and not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^/]+:\d+/?", value):
-        raise click.BadParameter(f"{value!r} is no scheduler's address; write tcp://host:8786")
+    if value is not None and not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^/@?#]+:\d+/?", value):
+        raise click.BadParameter(
+            f"{shown(value)!r} is no scheduler's address; write tcp://host:8786"
+        )
     return value
 
 

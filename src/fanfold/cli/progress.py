@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from fanfold.cli.streams import say
+from fanfold.shown import escaped
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -33,7 +34,7 @@ def progress_bar(
 
     amount = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
     with _bar(*amount, TimeRemainingColumn()) as bar:
-        shown = bar.add_task(name, total=None)
+        shown = bar.add_task(escaped(name), total=None)
         yield lambda done, total: bar.update(shown, completed=done, total=total)
 
 
@@ -48,6 +49,7 @@ def job_progress(name: str, *, quiet: bool) -> Iterator[Callable[[Job], None]]:
         return
     from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 
+    name = escaped(name)
     with _bar(MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         shown = bar.add_task(name, total=None)
 
@@ -77,7 +79,7 @@ class _StateLines:
         if now != self._told:
             self._told = now
             count = "" if job.slices.total is None else f": {job.slices.total:,} slices"
-            click.echo(f"  {job.state}{count}", err=True)
+            say(f"  {job.state}{count}")
 
 
 def _bar(*columns: ProgressColumn) -> Progress:

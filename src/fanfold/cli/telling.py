@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fanfold.cli.ending import SOME_FAILED
+from fanfold.cli.streams import say, show_json, show_path
 from fanfold.flow.collection import SUMMARY
 from fanfold.flow.many import describe
 from fanfold.objects import open_place
@@ -19,26 +20,26 @@ if TYPE_CHECKING:
 def tell(report: fanfold.Report, *, quiet: bool, as_json: bool) -> None:
     """Tell of a report: print its path, or what it says."""
     if not quiet:
-        click.echo(_summary(report), err=True)
+        say(*_summary(report))
     if as_json:
-        click.echo(report.data, nl=False)
+        show_json(report.data)
     else:
-        click.echo(report.master_url)
+        show_path(report.master_url)
 
 
 def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None:
     """Tell what came of many inputs; the exit code is another if one failed."""
     failed = [each for each in outcomes if each.error is not None]
     if not quiet:
-        click.echo(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done", err=True)
+        say(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done")
     for each in failed:
-        click.echo(f"fanfold: {describe(each.error)}", err=True)
-    click.echo(open_place(out).where(SUMMARY))
+        say(f"fanfold: {describe(each.error)}")
+    show_path(open_place(out).where(SUMMARY))
     if failed:
         raise click.exceptions.Exit(SOME_FAILED)
 
 
-def _summary(report: fanfold.Report) -> str:
+def _summary(report: fanfold.Report) -> list[str]:
     master = report.master
     sequences = master.sequences
 
@@ -62,7 +63,7 @@ def _summary(report: fanfold.Report) -> str:
     return in_rows(rows)
 
 
-def in_rows(rows: Sequence[tuple[str, str]]) -> str:
-    """Labels, and what belongs to each, in two columns."""
+def in_rows(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines of labels, and what belongs to each, in two columns."""
     width = max(len(label) for label, _ in rows)
-    return "\n".join(f"  {label:<{width}}  {value}" for label, value in rows)
+    return [f"  {label:<{width}}  {value}" for label, value in rows]

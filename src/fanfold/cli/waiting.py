@@ -66,7 +66,7 @@ def _ended(client: Client, name: str, tell: Callable[[Job], None]) -> Job:
         except CloudError as error:
             if not is_passing(error) or time.monotonic() - answered > _PATIENCE_SECONDS:
                 raise CloudError(
-                    f"{error}\n({_goes_on(name)})", error.status, error.problem
+                    f"{error}; {_goes_on(name)}", error.status, error.problem
                 ) from error
         else:
             answered = time.monotonic()

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from fanfold.engine.progress import Watch
 from fanfold.errors import EngineError, FanfoldError
+from fanfold.shown import without_secrets
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -118,8 +119,8 @@ def _submit(engine: Engine, task: Callable[[_Item], _Result], item: _Item) -> Fu
         return engine.executor.submit(task, item, **options)
     except Exception as error:  # shut down, broken, its client closed: each has its own
         raise EngineError(
-            f"the executor ({engine.name}) takes no task: {error}; run again with another: what is"
-            " finished is kept"
+            f"the executor ({engine.name}) takes no task: {without_secrets(error)}; run again with"
+            " another: what is finished is kept"
         ) from error
 
 
@@ -137,7 +138,7 @@ def _result_of(engine: Engine, future: Future[_Result]) -> _Result:
     except (Exception, CancelledError) as error:
         if engine.is_own:
             raise
-        told = str(error).partition("\n")[0][:300]
+        told = without_secrets(str(error).partition("\n")[0])[:300]
         raise EngineError(
             f"a task failed in a worker ({engine.name}): {type(error).__name__}"
             f"{told and f': {told}'}; see the worker's log, then run again: what is finished is"

@@ -7,7 +7,6 @@ DIR/summary.tsv      a row for every report that is there, and for what failed i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from fanfold.flow.contents import in_the_way
 from fanfold.objects import LocalPlace, Place, is_any, is_name, open_place
 from fanfold.report.master import decode_report
 from fanfold.report.run_record import MASTER, RUN, RUN_RECORD, FileFacts, facts_of
+from fanfold.shown import escaped
 
 SUMMARY = "summary.tsv"
 COLLECTION = "collection.json"
@@ -36,8 +36,6 @@ _COLUMNS = (
     "seconds",
     "error",
 )
-
-_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
 _WAIT_SECONDS = 60.0
 """How long to wait for another call that writes the table."""
@@ -160,7 +158,13 @@ def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> d
     def row(name: str) -> list[str] | None:
         if name in failed:
             failure = failed[name]
-            return [cell(name), "FAILED", *[""] * 5, f"{failure.seconds:.3f}", cell(failure.error)]
+            return [
+                escaped(name),
+                "FAILED",
+                *[""] * 5,
+                f"{failure.seconds:.3f}",
+                escaped(failure.error),
+            ]
         return _row_of_report(open_place(place.where(name)), name)
 
     rows = zip(names, map_ahead(row, names, place.reads_ahead), strict=True)
@@ -186,15 +190,9 @@ def _row_of_report(place: Place, name: str) -> list[str] | None:
         master.composition.N,
     )
     texts = ["" if value is None else str(value) for value in values]
-    return [cell(name), "SUCCEEDED", *texts, f"{run.seconds:.3f}", ""]
+    return [escaped(name), "SUCCEEDED", *texts, f"{run.seconds:.3f}", ""]
 
 
 def _table(rows: Iterable[Sequence[str]]) -> bytes:
     lines = ["\t".join(row) for row in (_COLUMNS, *rows)]
-    # The name of a file that isn't UTF-8 has no other form.
-    return "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
-
-
-def cell(text: str) -> str:
-    """A text without what would break a table: tabs, and all that anyone takes for a line end."""
-    return _BREAKS.sub(" ", text)
+    return "".join(f"{line}\n" for line in lines).encode()

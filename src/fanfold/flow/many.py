@@ -35,6 +35,7 @@ from fanfold.objects import (
 )
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
+from fanfold.shown import without_secrets
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -205,7 +206,8 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
 
 
 def describe(error: Exception | None) -> str:
-    """An error in words: a foreseen one's own, and for others what they are."""
+    """An error in words, without secrets: a foreseen one's own, and for others what they are."""
     if isinstance(error, FanfoldError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error}; please report it"
+        return without_secrets(error)
+    said = without_secrets(error).partition("\n")[0]
+    return f"unexpected {type(error).__name__}: {said}; please report it"

@@ -36,7 +36,7 @@ from fanfold.flow.publication import (
     replacing,
 )
 from fanfold.flow.run_folder import PLAN
-from fanfold.objects import STATE, LocalPlace, is_any
+from fanfold.objects import STATE, LocalPlace, is_any, shown
 from fanfold.report.run_record import (
     MASTER,
     RUN,
@@ -85,7 +85,8 @@ class OnDisk:
 
     def _write_plan(self, plan: Plan) -> None:
         self._place.prepare(plan.folder)
-        self._place.write(PLAN, encode_plan(plan), durable=True)
+        url = plan.source.url
+        self._place.write(PLAN, encode_plan(plan), durable=True, is_private=shown(url) != url)
 
     def publish(self, question: Question, report: NewReport, plan: Plan | None) -> None:
         """Write the whole report aside, commit it, and move it into place."""

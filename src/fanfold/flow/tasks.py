@@ -21,6 +21,7 @@ from fanfold.flow.uncut import plan_text
 from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
+from fanfold.shown import shown
 
 
 def plan(
@@ -152,7 +153,7 @@ def open_plan(location: str | os.PathLike[str], plan_id: str | None = None) -> R
     """
     where, name = split_location(location)
     if name != PLAN:
-        raise PlanError(f"{os.fspath(location)}: can't be read: there is no plan.json there")
+        raise PlanError(f"{shown(os.fspath(location))}: can't be read: there is no plan.json there")
     place = open_place(where)
     folder = open_run(place)
     if plan_id not in {None, folder.plan.id} and place.lags:

@@ -27,8 +27,8 @@ from fanfold.objects.urls import (
     local_path,
     parse_object,
     parse_prefix,
-    shown,
 )
+from fanfold.shown import shown
 
 __all__ = [
     "BLOCK_BYTES",

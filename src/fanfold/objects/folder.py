@@ -91,9 +91,16 @@ class LocalPlace:
             while count := file.readinto(buffer):
                 yield buffer[:count]
 
-    def write(self, name: str, data: bytes | Iterable[bytes], *, durable: bool = False) -> None:
-        """Write a file that appears whole or not at all."""
-        with self.writing(name, durable=durable) as file:
+    def write(
+        self,
+        name: str,
+        data: bytes | Iterable[bytes],
+        *,
+        durable: bool = False,
+        is_private: bool = False,
+    ) -> None:
+        """Write a file that appears whole or not at all; a private one is its owner's alone."""
+        with self.writing(name, durable=durable, is_private=is_private) as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
 
     def create(self, name: str, data: bytes) -> bool:
@@ -122,12 +129,14 @@ class LocalPlace:
         return True
 
     @contextlib.contextmanager
-    def writing(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+    def writing(
+        self, name: str, *, durable: bool = False, is_private: bool = False
+    ) -> Iterator[BinaryIO]:
         """A file to write to, which appears whole at the end of the block, or not at all."""
         path = self._path / name
         try:
             path = self._inside(name)
-            with _temporary_of(path) as (temporary, file):
+            with _temporary_of(path, is_private=is_private) as (temporary, file):
                 yield file
                 file.flush()
                 if durable:
@@ -262,10 +271,12 @@ class LocalPlace:
 
 
 @contextlib.contextmanager
-def _temporary_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def _temporary_of(path: Path, *, is_private: bool = False) -> Iterator[tuple[Path, BinaryIO]]:
     """A locked temporary file beside `path`, which is gone at the end unless it was renamed."""
     temporary = path.with_name(f".fanfold.{os.urandom(6).hex()}.fanfold-tmp")
     try:
+        if is_private:
+            temporary.touch(0o600)
         with temporary.open("wb") as file:
             # Who sweeps leaves alone what is locked. (Where locks don't work, nobody sweeps.)
             with contextlib.suppress(OSError):

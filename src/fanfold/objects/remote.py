@@ -35,7 +35,8 @@ from fanfold.objects import s3
 from fanfold.objects.place import DOCUMENT_BYTES, Kind
 from fanfold.objects.settings import Settings, current, read_timeout, retry_timeout
 from fanfold.objects.source import BLOCK_BYTES, Source
-from fanfold.objects.urls import Url, base_name, parse_object, shown
+from fanfold.objects.urls import Url, base_name, parse_object
+from fanfold.shown import shown, without_secrets
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
@@ -376,7 +377,7 @@ def _store(url: Url) -> ObjectStore:
     except FanfoldError:
         raise
     except _Errors as error:
-        said = str(error).partition("\n")[0]
+        said = without_secrets(str(error).partition("\n")[0])
         raise ParameterError(
             f"{shown(url.root)}: the settings for it can't be ({said}); see docs/storage.md"
         ) from error
@@ -458,7 +459,7 @@ def _reason(error: Exception) -> str:
             )
     if _is_elsewhere(error):
         return "the bucket is in another region; set AWS_REGION, or give --region"
-    said = str(error).partition("\n")[0]
+    said = without_secrets(str(error).partition("\n")[0])
     code = re.search(r"<Code>(\w+)</Code>", str(error))
     # What else a server answers may be a page of HTML, or tell a signature.
     said = re.sub(r"(status code: \d+[\w ]*:|<\?xml).*", rf"\1 {code[1] if code else ''}", said)

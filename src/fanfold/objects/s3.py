@@ -18,6 +18,7 @@ from obstore.store import S3Store
 from fanfold.errors import ParameterError, SourceChangedError, SourceError
 from fanfold.objects.settings import Settings, current, read_timeout
 from fanfold.objects.source import Source, StoredChecksum
+from fanfold.shown import without_secrets
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -84,9 +85,13 @@ def stored_checksum(source: Source) -> StoredChecksum:
             raise _changed(source) from error
         if 400 <= status < 500 or status == 501:
             return StoredChecksum(None, f"not told: the store answers {status}")
-        raise SourceError(f"{source.url}: its checksum can't be asked for: {error}") from error
+        raise SourceError(
+            f"{source.url}: its checksum can't be asked for: {without_secrets(error)}"
+        ) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise SourceError(f"{source.url}: its checksum can't be asked for: {error}") from error
+        raise SourceError(
+            f"{source.url}: its checksum can't be asked for: {without_secrets(error)}"
+        ) from error
     stored = head.get("ChecksumCRC64NVME")
     if stored is None or head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return StoredChecksum(None, "none is stored")
@@ -135,9 +140,13 @@ def copy_range(source: Source, start_byte: int, end_byte: int, target: str) -> N
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status in {404, 412}:
             raise _changed(source) from error
-        raise SourceError(f"{source.url}: can't be copied to {target}: {error}") from error
+        raise SourceError(
+            f"{source.url}: can't be copied to {target}: {without_secrets(error)}"
+        ) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise SourceError(f"{source.url}: can't be copied to {target}: {error}") from error
+        raise SourceError(
+            f"{source.url}: can't be copied to {target}: {without_secrets(error)}"
+        ) from error
 
 
 def _copy_small(
@@ -214,7 +223,11 @@ def _from_profile(bucket: str, *, required: bool) -> tuple[S3Config, Any]:
         return config, Boto3CredentialProvider(session) if required else None
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         # What isn't boto3's own says that its session has none.
-        reason = f" ({error})" if isinstance(error, botocore.exceptions.BotoCoreError) else ""
+        reason = (
+            f" ({without_secrets(error)})"
+            if isinstance(error, botocore.exceptions.BotoCoreError)
+            else ""
+        )
         raise ParameterError(
             f"s3://{bucket}: no credentials{reason}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its"
             " secret, or give --no-sign-request for a public bucket"

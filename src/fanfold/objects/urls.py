@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from fanfold.errors import ParameterError
+from fanfold.shown import STORES, shown
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
-_STORES = ("s3", "gs", "az", "abfs", "abfss")
 _WEB = ("http", "https")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 STDIN = "-"
 """What stands for standard input where a location is asked for."""
@@ -36,8 +38,14 @@ class Url(NamedTuple):
         return self.scheme in _WEB
 
     def below(self, name: str) -> str:
-        """The key of what is called `name` under this prefix."""
-        return f"{self.key}/{name}" if self.key else name
+        """The key of what is called `name` under this prefix.
+
+        Raises:
+            ParameterError: it can't be one.
+        """
+        key = f"{self.key}/{name}" if self.key else name
+        _check_key(f"{self.root}/{key}", key)
+        return key
 
 
 def is_url(location: str) -> bool:
@@ -55,7 +63,7 @@ def local_path(location: str) -> str:
     if match is None or match[1].lower() != "file":
         return location
     if not match[2].startswith("/"):
-        raise ParameterError(f"{location}: not a file of this machine; write file:///path")
+        raise ParameterError(f"{shown(location)}: not a file of this machine; write file:///path")
     return unquote(match[2])
 
 
@@ -137,34 +145,42 @@ def is_name(name: str) -> bool:
     return name not in {"", ".", ".."} and not {"/", "\0"} & {*name} and size_bytes <= NAME_BYTES
 
 
-def shown(location: str) -> str:
-    """A location as it may be shown: without a signature or a password that the URL holds."""
-    match = _URL.fullmatch(location)
-    if match is None or match[1].lower() not in _WEB:
-        return location
-    host, slash, path = re.split(r"[?#]", match[2], maxsplit=1)[0].partition("/")
-    return f"{match[1]}://{host.rpartition('@')[2]}{slash}{path}"
-
-
 def _parse(location: str) -> Url:
-    match = _URL.fullmatch(location)
+    match, told = _URL.fullmatch(location), shown(location)
     if match is None:
-        raise ParameterError(f"{location}: not a URL")
+        raise ParameterError(f"{told}: not a URL")
     scheme = match[1].lower()
     if scheme in _WEB:
-        if not match[2].partition("/")[0]:
-            raise ParameterError(f"{location}: names no host")
+        if not _has_host(location):
+            raise ParameterError(f"{told}: names no host; in a password, write %2F for a slash")
         return Url(scheme, location, "")
-    if scheme not in _STORES:
-        known = ", ".join(f"{each}://" for each in (*_STORES, *_WEB))
-        raise ParameterError(f"{location}: give a path, - for stdin, or a URL with {known}")
+    if scheme not in STORES:
+        known = ", ".join(f"{each}://" for each in (*STORES, *_WEB))
+        raise ParameterError(f"{told}: give a path, - for stdin, or a URL with {known}")
+    if told != location:
+        raise ParameterError(
+            f"{told}: has a key or a signature in its URL, where none can be; give it by the"
+            " environment: see docs/storage.md"
+        )
     bucket, _, key = match[2].partition("/")
     if not bucket:
-        raise ParameterError(f"{location}: names no bucket; write {scheme}://bucket/key")
+        raise ParameterError(f"{told}: names no bucket; write {scheme}://bucket/key")
     return Url(scheme, f"{scheme}://{bucket}", key)
+
+
+def _has_host(location: str) -> bool:
+    try:
+        parts = urlsplit(location)
+        return bool(parts.hostname) and parts.port != 0  # one that is no number raises
+    except ValueError:
+        return False
 
 
 def _check_key(location: str, key: str) -> None:
     # Such keys are legal in S3, but the libraries beneath would read another object's instead.
     if any(part in {"", ".", ".."} for part in key.split("/")):
         raise ParameterError(f"{location}: empty, '.' and '..' parts in a key are not supported")
+    if _CONTROL.search(key):
+        raise ParameterError(
+            f"{location}: control characters in a key are not supported; rename it"
+        )

@@ -1,0 +1,75 @@
+"""How text is shown: without secrets, and without characters that would steer a terminal."""
+
+from __future__ import annotations
+
+import re
+
+STORES = ("s3", "gs", "az", "abfs", "abfss")
+"""The schemes of object stores. All after the bucket is the key there, ``?`` and ``#`` too."""
+
+# A single slash is a slip of the pen, and the rest may hold a password all the same.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", re.DOTALL)
+_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+\S*[^\s'\"():;,.>]")
+_LOGIN_IN_TEXT = re.compile(r"(?<![^\s'\"(=])(?://)?[^\s'\"(=/:@]+:(?!/)[^\s@]*@")
+_HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]*)(?::\d*)?")
+_SIGNATURE = re.compile(
+    r"\?[^?]*(?<![a-z])(?:sig|signature|token|secret|password|credential|(?:api_?)?key)=.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(location: str) -> str:
+    """A location as it may be shown: without user, password and signature.
+
+    A path is shown as it is, and so is what can be an object's URL in a store: a query that is no
+    signature is part of its key.
+    """
+    match = _URL.fullmatch(location)
+    if match is None:
+        return location
+    scheme, slashes, rest = match.groups()
+    if scheme.lower() in STORES:
+        rest = _SIGNATURE.sub("", rest)
+    else:
+        rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    is_container = scheme.lower().startswith("abfs") and ":" not in rest.partition("/")[0]
+    return f"{scheme}:{slashes}{rest if is_container else _without_user(rest)}"
+
+
+def without_secrets(said: object) -> str:
+    """A text, or what an error says, with its URLs, and what was meant as one, as `shown` does."""
+    text = _URL_IN_TEXT.sub(lambda match: shown(match[0]), str(said))
+    return _LOGIN_IN_TEXT.sub("…@", text)
+
+
+def escaped(text: str) -> str:
+    r"""A text in one line that steers no terminal: ``\x1b`` for ESC, ``\u202e`` for U+202E.
+
+    A byte of a name that isn't UTF-8 is ``\xNN`` too.
+    """
+    return _CONTROL.sub(_escape, text)
+
+
+def escaped_json(document: str) -> str:
+    """A JSON document in several lines, with escapes for what JSON allows but steers a terminal."""
+    return "\n".join(
+        _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in document.split("\n")
+    )
+
+
+def _without_user(rest: str) -> str:
+    """What follows the slashes of a URL, without a user."""
+    rest = rest[rest.partition("/")[0].rfind("@") + 1 :]
+    if _HOST.fullmatch(rest.partition("/")[0]):
+        return rest
+    # A password has a slash in it, or what should be in the query.
+    return rest.rpartition("@")[2] if "@" in rest else "…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00  # a byte, as Python has it in a name
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
