@@ -53,7 +53,7 @@ pub fn text_range(lead: &Lead, front: Front, bytes: u64) -> Option<Range<u64>> {
     (fits && is_long == (front != Front::LineStart)).then_some(range)
 }
 
-/// A text that was read, its rows apart.
+/// A text that was read, its rows apart. Sums saturate, so one that is too large is found so.
 #[derive(Clone, Copy)]
 pub struct Read<'a> {
     pub text: &'a Text,
@@ -96,19 +96,19 @@ impl Read<'_> {
         let Some(bytes) = range.end.checked_sub(text.line_start_byte) else {
             return false;
         };
-        let is_header = text.state == State::Header;
-        let header = text.header_line.len() as u64;
+        let header_start_byte = text.open.as_ref().map(|open| open.start_byte);
+        let header_bytes = text.header_line.len() as u64;
         range.start <= text.line_start_byte
             && text.waiting_crs <= text.line_not_graphic
             && text.line_not_graphic <= bytes
-            && (text.state != State::LineStart || text.waiting_crs == bytes)
-            && header <= bytes.min(MAX_LINE_BYTES)
-            && (is_header || header == 0)
-            && (!is_header
-                || text
-                    .open
-                    .as_ref()
-                    .is_some_and(|open| open.start_byte == text.line_start_byte))
+            && match text.state {
+                State::LineStart => text.waiting_crs == bytes && header_bytes == 0,
+                State::Header => {
+                    header_start_byte == Some(text.line_start_byte)
+                        && header_bytes <= bytes.min(MAX_LINE_BYTES)
+                }
+                State::Comment | State::Sequence => header_bytes == 0,
+            }
             && match text.front {
                 Front::LineStart => true,
                 Front::MidLine(Some(line)) => line_fits(line, range.end - range.start),

@@ -33,6 +33,9 @@ from naive import LONGEST_HEADER_BYTES, crc64nvme
 import fanfold
 from fanfold import errors
 from fanfold.errors import FanfoldError
+from fanfold.flow.fold import Fold
+from fanfold.flow.plan import decode_plan
+from fanfold.flow.slice_file import SliceResult
 
 from .pausing import Pause
 
@@ -1252,7 +1255,7 @@ def forge_its_end(out: Path) -> None:
 
 
 def forge_its_counts_too_high(out: Path) -> None:
-    forge(chunk(out, 1), rb'("AAA": )(\d+)', rb"\g<1>1\2")
+    forge(chunk(out, 1), rb'("[ACGT]{3}": )(\d+)', rb"\g<1>9999\2")
 
 
 def forge_its_composition_too_high(out: Path) -> None:
@@ -1294,7 +1297,6 @@ DAMAGES = [
     forge_its_rows_into_another_file,
     forge_its_rows_into_no_name,
     forge_its_start,
-    forge_its_end,
     forge_its_counts_too_high,
     forge_its_composition_too_high,
     forge_a_scan_of_another_k,
@@ -1310,7 +1312,7 @@ def contigs(tmp_path: Path) -> Path:
     )
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [*DAMAGES, forge_its_end])
 def test_a_damaged_result_is_named_by_fold_and_done_again_by_its_task(
     damage: Callable[[Path], None], contigs: Path, tmp_path: Path, out: Path
 ) -> None:
@@ -1396,6 +1398,15 @@ def test_a_result_that_lies_within_its_numbers_is_caught_by_the_proof(
 
     assert_told(done, errors.ProofError, "contradicts itself", "please report this")
     assert results(out) == {}
+
+
+def test_a_summary_that_cannot_be_merged_is_a_proof_error(fasta: Path, out: Path) -> None:
+    plan = decode_plan(planned(fasta, out).read_bytes(), "plan.json")
+    summary = fanfold.scan(PHIX[:1000], 4)
+    result = SliceResult(0, 0, 1000, summary, 0, 0, 1000)
+
+    with pytest.raises(errors.ProofError, match=r"x\.fa: slice 0 can't be merged .* k = 4"):
+        Fold(plan).add(result)
 
 
 # --- parameters -------------------------------------------------------------------------------
