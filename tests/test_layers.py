@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS = (
     {"fanfold.errors", "fanfold.shown", "fanfold._kernel"},
-    {"fanfold.params", "fanfold.checked_json", "fanfold.engine"},
+    {"fanfold.params", "fanfold.checked_json", "fanfold.engine", "fanfold.exhaustion"},
     {"fanfold.objects"},
     {"fanfold.archives"},
     {"fanfold.report"},

@@ -16,6 +16,7 @@
     │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
     ├── ProofError            the report contradicts its own checks: a defect of fanfold
     ├── CloudError            the API refused, or a job in the cloud failed
+    ├── ExhaustedError        memory, threads or open files ran out
     └── Cancelled             the run was asked to stop
 
 Every message says what was found, where, and what to do, in one or two lines. `exit_code` is what
@@ -147,6 +148,12 @@ class CloudError(FanfoldError):
         super().__init__(message)
         self.status = status
         self.problem = problem
+
+
+class ExhaustedError(FanfoldError):
+    """Memory, threads or open files that ran out."""
+
+    exit_code = 11
 
 
 class Cancelled(FanfoldError):  # noqa: N818 - a request that was met, not a fault

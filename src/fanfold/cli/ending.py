@@ -17,6 +17,7 @@ import click
 
 from fanfold.cli.streams import ReaderLeft, say
 from fanfold.errors import FanfoldError, OutputError
+from fanfold.exhaustion import exhaustion_in_words
 
 EXIT_CODES = """\b
 Exit codes:
@@ -31,6 +32,7 @@ Exit codes:
   8    the executor lost a task, or can't run one
   9    some of many inputs failed: summary.tsv tells which, and why
   10   the API refused or can't be reached, or a job in the cloud failed
+  11   memory, threads or open files ran out
   130  stopped by Ctrl-C
   141  nobody reads stdout any more, as after `| head -1`
   143  stopped by SIGTERM
@@ -96,7 +98,8 @@ def ended(command: Callable[[], Any], *, debug: bool) -> int:
 
 def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
     try:
-        return command() or 0
+        with exhaustion_in_words():
+            return command() or 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except (click.Abort, KeyboardInterrupt, SystemExit, Terminated):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.errors import FanfoldError, OutputError, ParameterError
+from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import (
     COLLECTION,
     SUMMARY,
@@ -67,6 +68,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
+@exhaustion_in_words()
 def run_many(
     locations: Iterable[str | os.PathLike[str]],
     k: Iterable[int] | int = DEFAULT_K,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import MissingSlicesError
+from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow import tasks
 from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
@@ -64,6 +65,7 @@ class Options(NamedTuple):
     fresh: bool
 
 
+@exhaustion_in_words()
 def run(
     location: str | os.PathLike[str],
     k: Iterable[int] | int = DEFAULT_K,
@@ -111,6 +113,7 @@ def run(
         return run_on(engine, Genome(location, name), options, out, progress=progress)
 
 
+@exhaustion_in_words()
 def run_on(
     engine: Engine,
     genome: Genome,

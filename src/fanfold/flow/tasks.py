@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import ParameterError, PlanError
+from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
@@ -24,6 +25,7 @@ from fanfold.report.finished import Report
 from fanfold.shown import shown
 
 
+@exhaustion_in_words()
 def plan(
     location: str | os.PathLike[str],
     k: Iterable[int] | int = DEFAULT_K,
@@ -69,6 +71,7 @@ def plan(
     return folder
 
 
+@exhaustion_in_words()
 def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | None = None) -> int:
     """Scan one slice of a plan, unless its result is there already; bytes of input that it read.
 
@@ -102,6 +105,7 @@ def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounde
     folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
 
 
+@exhaustion_in_words()
 def inflate(plan_location: str | os.PathLike[str], *, plan_id: str | None = None) -> int:
     """Write out the text of a plan's input, which can't be cut; bytes of input that were read.
 
@@ -120,6 +124,7 @@ def inflate(plan_location: str | os.PathLike[str], *, plan_id: str | None = None
     return watch.read_bytes
 
 
+@exhaustion_in_words()
 def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = None) -> Report:
     """Fold the results of all slices of a plan into the report. Can be run again.
 
