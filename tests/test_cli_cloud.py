@@ -648,7 +648,7 @@ def test_logs_prints_the_lines_of_one_container(cloud: Cloud) -> None:
 
     assert (
         done.stdout
-        == "2026-11-24 21:00:00Z  first\n2026-11-24 21:00:01Z  \\x1b]0;title\\x07       second\n"
+        == "2026-11-24 21:00:00Z  first\n2026-11-24 21:00:01Z  \\x1b]0;title\\x07      second\n"
     )
     assert cloud.api.seen[0].query == {"slice": "7", "phase": "fold", "limit": "2"}
 
