@@ -11,11 +11,12 @@ KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python sanitize lint format bench bench-stores bench-cloud wheel clean
+.PHONY: help demo test test-rust test-python fuzz sanitize lint format bench bench-stores bench-cloud wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
 	@echo "make test    set up everything here, run every test"
+	@echo "make fuzz    look for inputs that break a law, for an hour"
 	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
@@ -69,6 +70,11 @@ test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+FUZZ_SECONDS ?= 3600
+
+fuzz: $(BUILT)
+	scripts/fuzz $(CURDIR)/$(BIN)/python $(FUZZ_SECONDS)
+
 # The address sanitizer watches the unsafe code; it needs a nightly toolchain.
 sanitize:
 	@if cargo +nightly --version >/dev/null 2>&1; then \
@@ -106,4 +112,4 @@ wheel: $(BUILT)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) dist kernel/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) dist kernel/target kernel/fuzz/target demo.fanfold

@@ -1,9 +1,16 @@
-"""Archives that the tests write themselves."""
+"""Archives that the tests write themselves, and BGZF read as a run reads it."""
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fanfold.archives.bgzf import BgzfSlice, Read, must_rescan
+from fanfold.errors import ArchiveError
+from fanfold.objects import Source
 
 
 def bgzf(text: bytes, block_bytes: int = 0xFF00, *, level: int = 6, end: bool = True) -> bytes:
@@ -20,3 +27,50 @@ def bgzf(text: bytes, block_bytes: int = 0xFF00, *, level: int = 6, end: bool = 
             + struct.pack("<II", zlib.crc32(piece), len(piece))
         )
     return b"".join(blocks)
+
+
+class Folded(NamedTuple):
+    """What a run makes of its slices; `rescans` has the indexes of those it scanned twice."""
+
+    text: bytes
+    slices: list[BgzfSlice]
+    rescans: list[int]
+
+
+def scanned(bgzf_slice: BgzfSlice) -> tuple[BgzfSlice, bytes, ArchiveError | None]:
+    """What a task hands to the fold: a slice, its text, and the error that ended it."""
+    texts: list[bytes] = []
+    error = None
+    try:
+        texts.extend(bgzf_slice)
+    except ArchiveError as raised:
+        error = raised
+    assert bgzf_slice.failed == (error is not None)
+    return bgzf_slice, b"".join(texts), error
+
+
+def folded(
+    source: Source,
+    cuts: Iterable[int] = (),
+    read_bytes: int = 1 << 16,
+    read: Read | None = None,
+) -> Folded:
+    """What a run does: scan every slice; in order, scan those again that don't meet."""
+    size_bytes = source.size_bytes
+    edges = [0, *sorted({cut for cut in cuts if 0 < cut < size_bytes}), size_bytes]
+    result = Folded(b"", [], [])
+    texts = []
+    begin_byte = 0
+    for index, (start, end) in enumerate(itertools.pairwise(edges)):
+        each, text, error = scanned(BgzfSlice(source, start, end, read_bytes=read_bytes, read=read))
+        if must_rescan(each, begin_byte):
+            again = BgzfSlice(source, start, end, begin_byte, read_bytes=read_bytes, read=read)
+            each, text, error = scanned(again)
+            assert not must_rescan(each, begin_byte)
+            result.rescans.append(index)
+        if error is not None:
+            raise error
+        begin_byte = max(begin_byte, each.owned_end_byte)
+        result.slices.append(each)
+        texts.append(text)
+    return result._replace(text=b"".join(texts))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import random
 import shutil
 import struct
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from archives import Folded, folded
 from fed_bytes import FedBytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,48 +62,6 @@ def gzip_header(extra_bytes: int) -> bytes:
 
 def noise(count: int) -> bytes:
     return random.Random(count).randbytes(count)
-
-
-class Folded(NamedTuple):
-    """What a run makes of its slices; `rescans` has the indexes of those it scanned twice."""
-
-    text: bytes
-    slices: list[BgzfSlice]
-    rescans: list[int]
-
-
-def scanned(bgzf_slice: BgzfSlice) -> tuple[BgzfSlice, bytes, ArchiveError | None]:
-    """What a task hands to the fold: a slice, its text, and the error that ended it."""
-    texts: list[bytes] = []
-    error = None
-    try:
-        texts.extend(bgzf_slice)
-    except ArchiveError as raised:
-        error = raised
-    assert bgzf_slice.failed == (error is not None)
-    return bgzf_slice, b"".join(texts), error
-
-
-def folded(source: Source, cuts: Iterable[int] = (), read_bytes: int = 1 << 16) -> Folded:
-    """What a run does: scan every slice; in order, scan those again that don't meet."""
-    size_bytes = source.size_bytes
-    edges = [0, *sorted({cut for cut in cuts if 0 < cut < size_bytes}), size_bytes]
-    result = Folded(b"", [], [])
-    texts = []
-    begin_byte = 0
-    for index, (start, end) in enumerate(itertools.pairwise(edges)):
-        each, text, error = scanned(BgzfSlice(source, start, end, read_bytes=read_bytes))
-        if must_rescan(each, begin_byte):
-            again = BgzfSlice(source, start, end, begin_byte, read_bytes=read_bytes)
-            each, text, error = scanned(again)
-            assert not must_rescan(each, begin_byte)
-            result.rescans.append(index)
-        if error is not None:
-            raise error
-        begin_byte = max(begin_byte, each.owned_end_byte)
-        result.slices.append(each)
-        texts.append(text)
-    return result._replace(text=b"".join(texts))
 
 
 def check(data: bytes, text: bytes, result: Folded) -> None:

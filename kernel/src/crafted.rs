@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::bounds::MAX_BYTES;
-use crate::laws::{fasta_like, read_back, scan, tell};
+use crate::laws::fasta_like;
 use crate::summary::Summary;
+use crate::twin::{read_back, scan, tell};
 use crate::varint;
 
 /// State, counts of k-mers, rows.

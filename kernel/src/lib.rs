@@ -11,6 +11,8 @@ mod dense;
 mod fault;
 mod findings;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gaps;
 mod geometry;
 mod join;
@@ -24,6 +26,8 @@ mod runs;
 mod scanner;
 mod summary;
 mod tables;
+#[cfg(any(test, fuzzing))]
+mod twin;
 mod varint;
 
 use pyo3::prelude::*;

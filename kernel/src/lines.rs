@@ -13,7 +13,11 @@ use crate::records::{Header, Part, Record, RecordBlock, Records};
 use crate::runs::{Run, RunLengths};
 
 /// The longest header or comment line, without its line end.
-pub const MAX_LINE_BYTES: u64 = if cfg!(test) { 12 } else { 1 << 20 };
+pub const MAX_LINE_BYTES: u64 = if cfg!(any(test, fuzzing)) {
+    12
+} else {
+    1 << 20
+};
 
 /// Where the text stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,20 +7,27 @@ whole is right; everything else is held against the whole.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from naive import BYTE_ORDER_MARK, NaiveError, analyse, comparable, split_lines
+from naive import BYTE_ORDER_MARK, split_lines
+from summaries import (
+    assert_as_the_twin_says,
+    folded,
+    kept,
+    kept_and_read,
+    pieces_of,
+    scans,
+    told,
+)
 
 import fanfold
 from fanfold import Summary
 from fanfold._kernel import Fault, Findings, Scanner
-from fanfold.params import check_params
-from fanfold.report.master import SourceFacts, make_report
 
 LIMIT_BYTES = 1_048_576
 """The most that a header or a comment may have, its line end not counted (DESIGN.md, 1)."""
@@ -90,58 +97,7 @@ EVERYTHING = (
 FAULTY = b">one\r\nACGT\rAC\n>t\x00wo\nAC\x80GT\n"
 
 
-# --- what summaries say -----------------------------------------------------------------------
-
-
-def told(summary: Summary) -> object:
-    """All that a summary says of its bytes when they are a whole object."""
-    found = summary.findings()
-    if isinstance(found, Fault):
-        return summary.size_bytes, found.kind, found.offset_byte, found.byte
-    counted = range(1, summary.k + 1)
-    return {
-        "bytes": summary.size_bytes,
-        "composition": found.composition,
-        "lengths": (found.records, found.contigs, found.gaps),
-        "lines": (found.comment_lines, found.empty_records, found.repeated_names),
-        "fai": (found.fai_refusal, found.fai_rows, found.fai_lineless, found.fai_repeated),
-        "kmers": {
-            (k, canonical): found.kmer_counts(k, canonical)
-            for k in counted
-            for canonical in (False, True)
-        },
-        "in runs": [found.kmers_in_runs(k) for k in counted],
-        "tables": tables(found),
-    }
-
-
-def tables(found: Findings) -> list[bytes]:
-    writers = [found.write_sequences, found.write_gaps]
-    if found.fai_refusal is None:
-        writers.append(found.write_fai)
-    return [written(writer) for writer in writers]
-
-
-def written(writer: Callable[[Callable[[bytes], object]], None]) -> bytes:
-    pages: list[bytes] = []
-    writer(pages.append)
-    return b"".join(pages)
-
-
-class Forms(NamedTuple):
-    """What is kept of a summary."""
-
-    state: bytes
-    kmer_counts: bytes
-    rows: bytes
-
-
-def kept(summary: Summary) -> Forms:
-    return Forms(summary.state_json(), summary.kmer_counts_json([summary.k]), summary.rows())
-
-
-def kept_and_read(summary: Summary) -> Summary:
-    return Summary.from_forms(*kept(summary))
+# --- wherever bytes stand ---------------------------------------------------------------------
 
 
 CONTEXTS = [
@@ -159,22 +115,6 @@ def told_anywhere(summary: Summary) -> list[object]:
         told(fanfold.scan(before, summary.k).merge(summary).merge(fanfold.scan(after, summary.k)))
         for before, after in CONTEXTS
     ]
-
-
-def pieces_of(text: bytes, cuts: Iterable[int]) -> list[bytes]:
-    borders = [0, *sorted(cuts), len(text)]
-    return [text[start:end] for start, end in itertools.pairwise(borders)]
-
-
-def folded(summaries: Sequence[Summary]) -> Summary:
-    first, *others = summaries
-    for other in others:
-        first = first.merge(other)
-    return first
-
-
-def scans(pieces: Iterable[bytes], k: int) -> list[Summary]:
-    return [fanfold.scan(piece, k) for piece in pieces]
 
 
 # --- the law ----------------------------------------------------------------------------------
@@ -410,25 +350,6 @@ def test_a_merge_says_what_the_slow_twin_says(text: bytes, k: int, cuts: list[in
     found = folded(scans(pieces_of(text, (min(cut, len(text)) for cut in cuts)), k)).findings()
 
     assert_as_the_twin_says(found, text, range(1, k + 1))
-
-
-def assert_as_the_twin_says(
-    found: Findings | Fault, text: bytes, lengths: Sequence[int], *, canonical: bool = False
-) -> None:
-    if isinstance(found, Fault):
-        with pytest.raises(NaiveError) as caught:
-            analyse(text, lengths, canonical=canonical)
-        assert (found.kind, found.offset_byte) == (caught.value.kind, caught.value.offset_byte)
-        if found.kind not in {"empty", "no-record", "utf-16"}:
-            assert found.byte == text[found.offset_byte]
-        return
-    expected = analyse(text, lengths, canonical=canonical)
-    source = SourceFacts("memory", len(text), "none", "AAAAAAAAAAA=")
-    report = make_report(found, source, check_params(lengths, canonical=canonical), len(text))
-    master = msgspec.json.decode(msgspec.json.encode(report))
-    assert comparable(master) == comparable(expected.master)
-    rows = [expected.sequences_tsv, expected.gaps_bed]
-    assert tables(found) == [*rows, *([] if expected.fai is None else [expected.fai])]
 
 
 @SOME

@@ -175,6 +175,9 @@ class KeptResult:
             each = plan.slices[index]
             if (document.start_byte, document.end_byte) != (each.start_byte, each.end_byte):
                 raise DamagedResult
+        most_byte = max(plan.size_bytes, document.end_byte)
+        if not document.owned_start_byte <= document.owned_end_byte <= most_byte:
+            raise DamagedResult
         self.rows = self._document.rows
         name = plan.chunk_name(index, "rows").rpartition("/")[2]
         if self.rows is not None and self.rows.file != name:

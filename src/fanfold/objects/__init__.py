@@ -185,7 +185,7 @@ def is_any(location: str, others: Iterable[str]) -> bool:
             if location == other:
                 return True
         elif other != STDIN:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # a path with a NUL is a ValueError
                 if Path(local_path(location)).samefile(other):
                     return True
     return False
