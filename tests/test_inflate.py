@@ -615,3 +615,34 @@ def test_importing_the_module_imports_no_decompressor() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "set()"
+
+
+def gzip_with_header(flags: int, fields: bytes, text: bytes, *, wrong: int = 0) -> bytes:
+    """A gzip member by RFC 1952; with flag 2 its header has a checksum, `wrong` away from right."""
+    header = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + fields
+    if flags & 2:
+        header += ((zlib.crc32(header) + wrong) & 0xFFFF).to_bytes(2, "little")
+    deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+    deflated = deflater.compress(text) + deflater.flush()
+    return header + deflated + struct.pack("<II", zlib.crc32(text), len(text))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 64, 1 << 20])
+@pytest.mark.parametrize("name_bytes", [0, 100, 70_000])
+def test_a_gzip_header_may_have_a_checksum(block_bytes: int, name_bytes: int) -> None:
+    text = b">a\n" + b"ACGT" * 700_000
+    data = gzip_with_header(0b1010, b"n" * name_bytes + b"\0", text)
+    assert gzip.decompress(data) == text
+    data += gzip_member(b"AC") + gzip_with_header(0b10, b"", b"GT")
+    assert inflated(data, "gzip", block_bytes) == text + b"ACGT"
+
+
+@pytest.mark.parametrize("flags", [0x20, 0x40, 0x80])
+def test_reserved_flags_of_a_gzip_header_are_refused(flags: int) -> None:
+    with pytest.raises(ArchiveError, match="damaged: the gzip member that starts at byte 0"):
+        inflated(gzip_with_header(flags, b"", TEXT), "gzip")
+
+
+def test_a_gzip_header_with_a_wrong_checksum_is_refused() -> None:
+    with pytest.raises(ArchiveError, match="damaged: the gzip member that starts at byte 0"):
+        inflated(gzip_with_header(2, b"", TEXT, wrong=1), "gzip")

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Protocol
 
 from fanfold._kernel import crc64nvme
-from fanfold.archives.formats import bgzf_block_bytes
+from fanfold.archives.formats import MAGIC_BYTES, bgzf_block_bytes
 from fanfold.archives.inflate import Member, check_padding, truncated
 from fanfold.errors import ArchiveError
 from fanfold.objects import BLOCK_BYTES, Source, read_blocks
@@ -193,7 +193,8 @@ class BgzfSlice:
                 return
 
     def _plain_member(self, window: _Window) -> Iterator[bytes]:
-        member = Member(self._source, "gzip", self.owned_end_byte)
+        head = window.view(self.owned_end_byte, MAGIC_BYTES)
+        member = Member(self._source, "gzip", head, self.owned_end_byte)
         while not member.ended:
             data = window.view(member.end_byte, _BLOCK_BYTES)
             if not data:

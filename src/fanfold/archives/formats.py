@@ -16,7 +16,9 @@ HEAD_BYTES = 12 + 0xFFFF
 
 _GZIP_HEADER = struct.Struct("<3sB6xH")
 _GZIP_DEFLATE = b"\x1f\x8b\x08"
-_FEXTRA = 0b100
+GZIP_FLAGS_BYTE = 3
+"""Where the flags of a gzip header are (RFC 1952, section 2.3.1)."""
+_FEXTRA, _RESERVED = 0b100, 0b1110_0000
 _SUBFIELD = struct.Struct("<2sH")
 
 MAGIC: dict[Stream, tuple[bytes, ...]] = {
@@ -60,7 +62,7 @@ def bgzf_block_bytes(head: bytes | memoryview) -> int | None:
     if len(head) < _GZIP_HEADER.size:
         return None
     magic, flags, extra_bytes = _GZIP_HEADER.unpack_from(head)
-    if magic != _GZIP_DEFLATE or not flags & _FEXTRA:
+    if magic != _GZIP_DEFLATE or flags & (_FEXTRA | _RESERVED) != _FEXTRA:
         return None
     extra = head[_GZIP_HEADER.size : _GZIP_HEADER.size + extra_bytes]
     at = 0

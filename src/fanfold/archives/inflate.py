@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from fanfold.archives.formats import MAGIC, MAGIC_BYTES, Stream
+from fanfold.archives.formats import GZIP_FLAGS_BYTE, MAGIC, MAGIC_BYTES, Stream
 from fanfold.archives.window import declared_window_bytes
 from fanfold.errors import ArchiveError, ParameterError
 from fanfold.objects import Source
@@ -27,6 +28,10 @@ INFLATING_BYTES = 8 * _MIB
 
 _FIRST_BYTES = 64
 """How much a member is fed at first. The smallest have 8 bytes."""
+
+_ZLIB_FLAGS = 0b1110_0010
+"""Flags of a gzip header that zlib reads, and not isal: isal misreads a header with a checksum that
+comes in parts, and ignores reserved flags, which RFC 1952 refuses."""
 
 _XZ_DECODER_BYTES = 128 * 1024
 """Memory that xz counts beside the dictionary; it is 67 KiB in its version 5.4."""
@@ -71,30 +76,31 @@ def inflate(
     blocks = iter(blocks)
     member: Member | None = None
     position_byte = 0  # where `data` starts
-    cut_magic = b""
+    cut_head = b""
     for block in blocks:
-        data = memoryview(cut_magic + block if cut_magic else block)
-        cut_magic = b""
+        data = memoryview(cut_head + block if cut_head else block)
+        cut_head = b""
         while data:
             if member is None:
                 head = bytes(data[:MAGIC_BYTES])
-                if any(magic.startswith(head) and magic != head for magic in magics):
-                    cut_magic = head
+                is_cut = len(head) < MAGIC_BYTES
+                if is_cut and any(magic.startswith(head[: len(magic)]) for magic in magics):
+                    cut_head = head
                     break
                 if not head.startswith(magics):
                     for padding in itertools.chain((data,), blocks):
                         check_padding(source, padding, position_byte)
                         position_byte += len(padding)
                     return
-                member = Member(source, compression, position_byte, window_bytes)
+                member = Member(source, compression, head, position_byte, window_bytes)
             yield from member.feed(data)
             data = data[member.end_byte - position_byte :]
             position_byte = member.end_byte
             if member.ended:
                 member = None
-    if member is not None or cut_magic:
+    if member is not None or cut_head:
         start_byte = position_byte if member is None else member.start_byte
-        end_byte = position_byte + len(cut_magic)
+        end_byte = position_byte + len(cut_head)
         raise truncated(source, end_byte, _MEMBER[compression], start_byte)
 
 
@@ -104,6 +110,7 @@ class Member:
     Args:
         source: the object that holds it.
         compression: its format.
+        head: its first bytes, `MAGIC_BYTES` at least unless the object ends there.
         start_byte: where in the object it starts.
         window_bytes: the most memory for its window.
 
@@ -117,6 +124,7 @@ class Member:
         self,
         source: Source,
         compression: Stream,
+        head: bytes | memoryview,
         start_byte: int,
         window_bytes: int | None = None,
     ) -> None:
@@ -126,7 +134,7 @@ class Member:
         self._source = source
         self._compression = compression
         self._name = _MEMBER[compression]
-        self._codec = _codec(compression, window_bytes)
+        self._codec = _codec(compression, head, window_bytes)
         self._window_bytes = window_bytes
         self._head: bytes | None = b""  # until it shows the window
 
@@ -245,12 +253,39 @@ class _Codec(NamedTuple):
     failure: type[Exception]
 
 
-def _codec(compression: Stream, window_bytes: int | None) -> _Codec:
+class _Zlib:
+    """Python's zlib, as the decompressors of other formats are."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: of gzip
+        self._is_full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._member.unconsumed_tail or self._is_full)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._member.unused_data
+
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
+        text = self._member.decompress(self._member.unconsumed_tail + data, max_length)
+        self._is_full = len(text) == max_length
+        return text
+
+
+def _codec(compression: Stream, head: bytes | memoryview, window_bytes: int | None) -> _Codec:
     """A decompressor of one member, and what it raises when the member is damaged.
 
     That of xz refuses each block whose dictionary takes more than `window_bytes`.
     """
     match compression:
+        case "gzip" if len(head) > GZIP_FLAGS_BYTE and head[GZIP_FLAGS_BYTE] & _ZLIB_FLAGS:
+            return _Codec(_Zlib(), zlib.error)
         case "gzip":
             from isal import igzip_lib
 
