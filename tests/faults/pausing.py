@@ -21,6 +21,11 @@ def wait(event, arguments):
 
 sys.addaudithook(wait)
 """
+_PATIENT = """\
+from fanfold.cli import ending
+
+ending._GRACE_SECONDS = ending._HELD_UP_SECONDS = 60
+"""
 _POSITIONS = {"open": 0, "os.rename": 1}
 """Which of the event's arguments is the path: of a rename, the new one."""
 
@@ -34,8 +39,19 @@ class Pause:
         variables: what the command needs in its environment for that.
     """
 
-    def __init__(self, folder: Path, event: Literal["open", "os.rename"], pattern: str) -> None:
-        """Make what it takes in a new folder."""
+    def __init__(
+        self,
+        folder: Path,
+        event: Literal["open", "os.rename"],
+        pattern: str,
+        *,
+        is_patient: bool = False,
+    ) -> None:
+        """Make what it takes in a new folder.
+
+        A command that is stopped gives its threads half a second to end. If it is patient, it is a
+        minute, so that a busy machine changes nothing of what is left behind.
+        """
         folder.mkdir()
         self._pipe, self._reached = folder / "pipe", folder / "reached"
         os.mkfifo(self._pipe)
@@ -46,7 +62,7 @@ class Pause:
             pipe=str(self._pipe),
             reached=str(self._reached),
         )
-        (folder / "sitecustomize.py").write_text(hook)
+        (folder / "sitecustomize.py").write_text(hook + (_PATIENT if is_patient else ""))
         before = os.environ.get("PYTHONPATH")
         self.variables = {
             "PYTHONPATH": os.pathsep.join([str(folder), *([before] if before else [])])

@@ -70,7 +70,8 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture
 def endless(tmp_path: Path) -> dict[str, str]:
     """What lets a run wait for ever before it writes its report."""
-    return Pause(tmp_path / "endless", "os.rename", "*/sequences.tsv").variables
+    pause = Pause(tmp_path / "endless", "os.rename", "*/sequences.tsv", is_patient=True)
+    return pause.variables
 
 
 @contextmanager
@@ -231,14 +232,14 @@ def test_an_inflation_ends_at_once_and_can_be_made_again(
     def texts() -> list[Path]:
         return list((out / "chunks").glob("*/*.fa"))
 
-    variables = Pause(tmp_path / "pause", "os.rename", "*.chunk0020.fa").variables
-    with running("plan", genome("gzip"), "--out", out, *OPTIONS, **variables) as process:
+    pause = Pause(tmp_path / "pause", "os.rename", "*.chunk0020.fa", is_patient=True)
+    with running("plan", genome("gzip"), "--out", out, *OPTIONS, **pause.variables) as process:
         wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
     for path in texts():
         path.unlink()
-    variables = Pause(tmp_path / "another", "os.rename", "*.chunk0020.fa").variables
-    with running("inflate", out / "plan.json", **variables) as process:
+    pause = Pause(tmp_path / "another", "os.rename", "*.chunk0020.fa", is_patient=True)
+    with running("inflate", out / "plan.json", **pause.variables) as process:
         wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
     assert leftovers(out) == []
