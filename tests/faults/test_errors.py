@@ -297,12 +297,14 @@ def test_every_error_that_a_command_can_end_with_is_provoked() -> None:
 
     `ChecksumError` takes a store that keeps checksums, `SourceElsewhereError` one that points to
     another region; see tests/stores. `CloudError` takes an API; see test_cli_cloud.py.
+    `ExhaustedError` takes a process with limits; see test_exhaustion.py.
     """
     never_raised_itself = {FanfoldError, errors.InputError}
     elsewhere = {
         errors.Cancelled,
         errors.ChecksumError,
         errors.CloudError,
+        errors.ExhaustedError,
         errors.SourceElsewhereError,
     }
 

@@ -42,6 +42,11 @@ signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 time.sleep(600)
 """
+WAIT_FOR_SPOT = """
+import os, time
+if (os.environ["AWS_BATCH_JOB_ARRAY_INDEX"], os.environ["AWS_BATCH_JOB_ATTEMPT"]) == ("1", "1"):
+    time.sleep(600)
+"""
 IGNORE_SIGTERM = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -131,7 +136,7 @@ def test_exit_codes_decide_whether_there_is_another_attempt(parts: BatchParts) -
 def test_spot_takes_one_child_and_it_is_run_again(cloud: Cloud, parts: BatchParts) -> None:
     cloud.batch.interrupt(Interruption(job=parts.name, index=1, attempt=1))
     retry = {"attempts": 2}
-    array = parts.submit("pass", arrayProperties={"size": 2}, retryStrategy=retry)
+    array = parts.submit(WAIT_FOR_SPOT, arrayProperties={"size": 2}, retryStrategy=retry)
     assert parts.finished(array)["status"] == "SUCCEEDED"
     first, second = parts.describe(f"{array}:1")["attempts"]
     assert (first["statusReason"], first["container"]["exitCode"]) == (SPOT_TASK_INTERRUPTED, 137)
