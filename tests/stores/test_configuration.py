@@ -228,6 +228,18 @@ def test_settings_that_cannot_be_are_told(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("setting", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize(
+    "value", ["localhost", "http://", "ftp://x", "http://[::1", "http://x:70000"]
+)
+def test_an_endpoint_that_can_not_be_is_named(
+    variables: dict[str, str], out: Path, setting: str, value: str
+) -> None:
+    told = variables | {setting: value, **KEYS}
+    done = command("run", LOCATION, "--out", out, variables=told)
+    assert_told(done, 2, f"{setting}=", "not where a store is; write https://host")
+
+
 @pytest.mark.parametrize("setting", ["FANFOLD_READ_TIMEOUT", "FANFOLD_RETRY_TIMEOUT"])
 @pytest.mark.parametrize("value", ["soon", "0", "nan", "1e99"])
 def test_a_wait_that_is_no_time_is_refused(

@@ -33,7 +33,7 @@ from fanfold.errors import (
 )
 from fanfold.objects import s3
 from fanfold.objects.place import DOCUMENT_BYTES, Kind
-from fanfold.objects.settings import Settings, current, read_timeout, retry_timeout
+from fanfold.objects.settings import Settings, check_endpoints, current, read_timeout, retry_timeout
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
 from fanfold.shown import shown, without_secrets
@@ -372,6 +372,7 @@ def _store(url: Url) -> ObjectStore:
             "a process that was forked from one that reads object storage can't read it itself;"
             " make the pool with mp_context=multiprocessing.get_context('spawn')"
         )
+    check_endpoints()
     try:
         return _make_store(url.scheme, url.root, current())
     except FanfoldError:

@@ -6,9 +6,19 @@ import os
 from datetime import timedelta
 
 from fanfold.errors import ParameterError
+from fanfold.objects.urls import has_host
+from fanfold.shown import shown
 
 READ_TIMEOUT = "FANFOLD_READ_TIMEOUT"
 RETRY_TIMEOUT = "FANFOLD_RETRY_TIMEOUT"
+
+_ENDPOINTS = (
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AZURE_STORAGE_ENDPOINT",
+    "GOOGLE_BASE_URL",
+)
 
 _LONGEST = timedelta(days=1)
 
@@ -21,6 +31,18 @@ Settings = tuple[tuple[str, str], ...]
 def current() -> Settings:
     """All that is set now."""
     return tuple(sorted(each for each in os.environ.items() if each[0].startswith(_NAMES)))
+
+
+def check_endpoints() -> None:
+    """Check that every endpoint that is set can be one: the libraries beneath panic at some.
+
+    Raises:
+        ParameterError: one can't.
+    """
+    for name in _ENDPOINTS:
+        told = os.environ.get(name)
+        if told and not (told.startswith(("http://", "https://")) and has_host(told)):
+            raise ParameterError(f"{name}={shown(told)}: not where a store is; write https://host")
 
 
 def read_timeout() -> timedelta:

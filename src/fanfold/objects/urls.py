@@ -151,7 +151,7 @@ def _parse(location: str) -> Url:
         raise ParameterError(f"{told}: not a URL")
     scheme = match[1].lower()
     if scheme in _WEB:
-        if not _has_host(location):
+        if not has_host(location):
             raise ParameterError(f"{told}: names no host; in a password, write %2F for a slash")
         return Url(scheme, location, "")
     if scheme not in STORES:
@@ -168,7 +168,8 @@ def _parse(location: str) -> Url:
     return Url(scheme, f"{scheme}://{bucket}", key)
 
 
-def _has_host(location: str) -> bool:
+def has_host(location: str) -> bool:
+    """Whether a URL names a host, and a port that can be if it names one."""
     try:
         parts = urlsplit(location)
         return bool(parts.hostname) and parts.port != 0  # one that is no number raises
