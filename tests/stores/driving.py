@@ -28,7 +28,7 @@ GENOME = b"".join((DATA / name).read_bytes() for name in ("phiX174.fa", "lambda_
 
 BUCKET = "bucket"
 OF_A_STORE = ("AWS_", "AZURE_", "GOOGLE_", "FANFOLD_")
-AT_LEISURE = {"FANFOLD_READ_TIMEOUT": "10", "FANFOLD_RETRY_TIMEOUT": "10"}
+AT_LEISURE = {"FANFOLD_READ_TIMEOUT": "30", "FANFOLD_RETRY_TIMEOUT": "60"}
 """Less than a user would wait, and enough on a machine that is busy."""
 OF_ONE_RUN = {"plan.json", "run.json"}
 """The files that tell of a run, not of its input."""
