@@ -646,3 +646,14 @@ def test_reserved_flags_of_a_gzip_header_are_refused(flags: int) -> None:
 def test_a_gzip_header_with_a_wrong_checksum_is_refused() -> None:
     with pytest.raises(ArchiveError, match="damaged: the gzip member that starts at byte 0"):
         inflated(gzip_with_header(2, b"", TEXT, wrong=1), "gzip")
+
+
+@pytest.mark.parametrize("flags", range(32))
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
+def test_a_gzip_header_may_have_any_fields(flags: int, block_bytes: int) -> None:
+    fields = struct.pack("<H", 50) + b"x" * 50 if flags & 4 else b""
+    fields += (b"n" * 60 + b"\0") * (bool(flags & 8) + bool(flags & 16))
+    text = random.Random(flags).randbytes(200_000)
+    data = gzip_with_header(flags, fields, text)
+    assert gzip.decompress(data) == text
+    assert inflated(data, "gzip", block_bytes) == text

@@ -498,7 +498,8 @@ impl Text {
         let part = std::mem::take(&mut self.part);
         if let Some(header) = &self.open {
             let record = Record::new(header, &part);
-            self.out_of_memory |= self.new_records.push(&record).is_err();
+            // Not tried again: an allocation that fails may take milliseconds.
+            self.out_of_memory = self.out_of_memory || self.new_records.push(&record).is_err();
             self.closed.add(&part.composition);
         } else {
             self.head = Some(part);
@@ -593,7 +594,7 @@ impl Text {
             start_base,
             end_base,
         };
-        self.out_of_memory |= self.new_gaps.push(gap).is_err();
+        self.out_of_memory = self.out_of_memory || self.new_gaps.push(gap).is_err();
     }
 
     /// The carriage returns that waited before `at_byte` have no line feed.

@@ -46,6 +46,12 @@ def _gzip_with_every_field(text: bytes) -> bytes:
     return head + struct.pack("<H", zlib.crc32(head) & 0xFFFF) + member[10:]
 
 
+def _gzip_with_two_fields(text: bytes) -> bytes:
+    """A gzip member with an extra field and a name, longer than what is fed first."""
+    member = gzip.compress(text, mtime=0)
+    return member[:3] + b"\x0c" + member[4:10] + b"\x32\0" + b"x" * 50 + b"name.fa\0" + member[10:]
+
+
 def _xz(text: bytes, check: int) -> bytes:
     return lzma.compress(text, check=check)
 
@@ -55,6 +61,7 @@ _MEMBERS = (
     gzip.compress(_TEXT, 0, mtime=0),
     gzip.compress(b"", mtime=0),
     _gzip_with_every_field(_TEXT),
+    _gzip_with_two_fields(_TEXT),
     zstd.compress(_TEXT),
     zstd.compress(b"", options={zstd.CompressionParameter.checksum_flag: 1}),
     zstd.compress(_TEXT, options={zstd.CompressionParameter.content_size_flag: 0}),

@@ -29,9 +29,13 @@ INFLATING_BYTES = 8 * _MIB
 _FIRST_BYTES = 64
 """How much a member is fed at first. The smallest have 8 bytes."""
 
-_ZLIB_FLAGS = 0b1110_0010
-"""Flags of a gzip header that zlib reads, and not isal: isal misreads a header with a checksum that
-comes in parts, and ignores reserved flags, which RFC 1952 refuses."""
+_ISAL_FLAGS = {flags | text for flags in (0, 0b100, 0b1000, 0b1_0000) for text in (0, 1)}
+"""The flags of the gzip headers that isal is given: at most one optional field. It misreads those
+with more, and with a checksum, that come in parts, and ignores reserved flags, which RFC 1952 says
+to refuse; zlib reads them right."""
+
+_OUT_OF_MEMORY = "not enough memory"
+"""What zstd says, in a longer text, when there is none for its window."""
 
 _XZ_DECODER_BYTES = 128 * 1024
 """Memory that xz counts beside the dictionary; it is 67 KiB in its version 5.4."""
@@ -167,6 +171,8 @@ class Member:
             except failure as error:
                 if str(error) == _XZ_LIMIT_EXCEEDED:
                     raise self._window_refused() from error
+                if _OUT_OF_MEMORY in str(error):
+                    raise MemoryError(str(error)) from error
                 raise ArchiveError(
                     self._source.name,
                     data_start_byte,
@@ -284,7 +290,7 @@ def _codec(compression: Stream, head: bytes | memoryview, window_bytes: int | No
     That of xz refuses each block whose dictionary takes more than `window_bytes`.
     """
     match compression:
-        case "gzip" if len(head) > GZIP_FLAGS_BYTE and head[GZIP_FLAGS_BYTE] & _ZLIB_FLAGS:
+        case "gzip" if len(head) > GZIP_FLAGS_BYTE and head[GZIP_FLAGS_BYTE] not in _ISAL_FLAGS:
             return _Codec(_Zlib(), zlib.error)
         case "gzip":
             from isal import igzip_lib

@@ -113,7 +113,7 @@ def _slice_bytes(plan: Plan, index: int) -> int:
     if index == MAX_SLICES:
         raise ParameterError(
             f"{plan.source.name}: its text is more than {MAX_SLICES:,} slices of"
-            f" {plan.slice_bytes} bytes; give a larger --slice-size"
+            f" {plan.slice_bytes} bytes; give a larger --slice-size, and --fresh"
         )
     doublings = max(0, index - _GROWTH_STARTS) // _GROWTH_STEP if plan.grows else 0
     return plan.slice_bytes << doublings
