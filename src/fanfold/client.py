@@ -26,7 +26,7 @@ from fanfold._kernel import VERSION
 from fanfold.api import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
 from fanfold.errors import CloudError, ParameterError
 from fanfold.objects.settings import read_timeout, retry_timeout
-from fanfold.shown import shown, without_secrets
+from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -176,7 +176,9 @@ class Client:
             pause_seconds = _pause(answer, next(pauses, math.inf))
             if time.monotonic() + pause_seconds > end:
                 if answer is None:
-                    raise CloudError(f"{self.api_url}: {_unreachable(failure)}") from failure
+                    raise CloudError(f"{self.api_url}: {_unreachable(failure)}") from (
+                        failure and as_cause(failure)
+                    )
                 return answer
             time.sleep(pause_seconds)
 

@@ -10,12 +10,14 @@ STORES = ("s3", "gs", "az", "abfs", "abfss")
 # A single slash is a slip of the pen, and the rest may hold a password all the same.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)(.*)", re.DOTALL)
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+\S*[^\s'\"():;,.>]")
-_LOGIN_IN_TEXT = re.compile(r"(?<![^\s'\"(=])(?://)?[^\s'\"(=/:@]+:(?!/)[^\s@]*@")
-_HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]*)(?::\d*)?")
-_SIGNATURE = re.compile(
-    r"\?[^?]*(?<![a-z])(?:sig|signature|token|secret|password|credential|(?:api_?)?key)=.*",
-    re.IGNORECASE | re.DOTALL,
+_LOGIN_IN_TEXT = re.compile(
+    r"(?<![^\s'\"(=])(?:(?:https?|ftp|s3|gs|az|abfss?)?//?)?[^\s'\"(=/:@]+:(?!/)[^\s@]*@"
 )
+_HOST = re.compile(r"(?:\[[^\[\]@]*\]|[^\[\]:@]*)(?::\d*)?")
+_TELLTALE = r"(?<![a-z])(?:sig|signature|token|secret|password|credential|(?:api_?)?key)="
+_SIGNATURE = re.compile(rf"\?[^?]*{_TELLTALE}.*", re.IGNORECASE | re.DOTALL)
+# Of what was meant as a URL, and lacks its scheme.
+_SIGNATURE_IN_TEXT = re.compile(rf"\?[^\s?]*{_TELLTALE}\S*[^\s:;,.]", re.IGNORECASE)
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -41,7 +43,13 @@ def shown(location: str) -> str:
 def without_secrets(said: object) -> str:
     """A text, or what an error says, with its URLs, and what was meant as one, as `shown` does."""
     text = _URL_IN_TEXT.sub(lambda match: shown(match[0]), str(said))
-    return _LOGIN_IN_TEXT.sub("…@", text)
+    return _SIGNATURE_IN_TEXT.sub("?…", _LOGIN_IN_TEXT.sub("…@", text))
+
+
+def as_cause(error: BaseException) -> Exception:
+    """A library's error as the cause of fanfold's own: its text has whole URLs, and is shown."""
+    cause = RuntimeError(f"{type(error).__name__}: {without_secrets(error)}")
+    return cause.with_traceback(error.__traceback__)
 
 
 def escaped(text: str) -> str:

@@ -294,3 +294,16 @@ def test_json_stays_what_it_says() -> None:
     assert not STEERING.search(plain)
     assert json.loads(plain) == json.loads(document)
     assert plain.count("\n") == document.count("\n")
+
+
+def test_a_name_forges_no_line_of_a_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [FANFOLD, "--debug", "run", "x\nfanfold: all is well\n.fa"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "Traceback" in done.stderr
+    assert r"x\x0afanfold: all is well\x0a.fa" in done.stderr
+    assert "fanfold: all is well" not in done.stderr.splitlines()

@@ -12,6 +12,7 @@ import gzip
 import json
 import stat
 import subprocess
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -24,7 +25,7 @@ from servers.web import WebServer
 from stores.driving import FANFOLD, clean_environment
 
 import fanfold
-from fanfold.errors import ParameterError
+from fanfold.errors import ParameterError, SourceError
 from fanfold.flow.many import describe
 from fanfold.objects import open_place
 from fanfold.shown import shown, without_secrets
@@ -152,7 +153,9 @@ SLIPS = [
     f"https:/{LOGIN}@{{host}}/genome.fa",
     f"{LOGIN}@{{host}}/genome.fa",
     f"//{LOGIN}@{{host}}/genome.fa",
+    f"http//{LOGIN}@{{host}}/genome.fa",
 ]
+QUERIES = [f"host/genome.fa?{SIGNED}", f"/genome.fa?{TOKEN}", f"file:///genome.fa?{SIGNED}"]
 """What was meant for a URL, and is a path."""
 
 
@@ -175,6 +178,15 @@ def test_a_location_keeps_its_secrets_in_every_command(location: str, world: Wor
     world.run("inflate", f"{url}/plan.json")
     for words in (["run", "good.fa"], ["plan", "good.fa"], ["submit", GENOME, "--wait"]):
         assert world.run("--debug", *words, "--out", url).returncode == 2
+
+
+def test_what_python_shows_of_an_error_and_its_causes_has_no_secret(world: World) -> None:
+    for path in (f"{LOGIN}@{{host}}/absent.fa", f"{{host}}/absent.fa?{SIGNED}"):
+        with pytest.raises(SourceError) as raised:
+            fanfold.run(world.located(f"http://{path}"), out=world.folder / "out")
+        told = "".join(traceback.format_exception(raised.value))
+        assert "absent.fa" in told
+        assert not [secret for secret in SECRETS if secret in told]
 
 
 @pytest.mark.parametrize("location", SLIPS)
@@ -389,10 +401,17 @@ def test_a_location_without_a_secret_is_shown_as_it_is(location: str) -> None:
         "x.fa: byte 7: 12:30:45 @ noon, mail me@example.org",
         "https://host/a:b@c.fa: gone",
         "/data/a:b@c.fa: gone",
+        "s3://bucket/a?b#c&d.fa: gone",
     ],
 )
 def test_a_text_without_a_secret_is_shown_as_it_is(text: str) -> None:
     assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize("location", QUERIES)
+def test_a_signature_behind_a_path_is_not_printed(location: str, world: World) -> None:
+    for words in (["run"], ["plan", "--out", "planned"], ["check"], ["submit"], ["fold"]):
+        assert world.run(*words, location).returncode not in {0, 1}
 
 
 def test_an_error_that_nobody_foresaw_keeps_secrets_out_of_the_table() -> None:

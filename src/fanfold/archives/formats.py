@@ -8,6 +8,9 @@ from typing import Literal
 Stream = Literal["gzip", "zstd", "bzip2", "xz"]
 """The formats that can't be cut."""
 
+WINDOWED = ("zstd", "xz")
+"""The formats whose archives say how large a window they take."""
+
 Compression = Literal["none", "gzip", "bgzf", "zstd", "bzip2", "xz"]
 """What an object's bytes are: text, BGZF (which can be cut), or a format that can't be cut."""
 

@@ -112,9 +112,21 @@ def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
     except BaseException as error:  # a panic in Rust is no Exception
         status, *lines = _in_words(error)
         if debug:
-            lines = "".join(traceback.format_exception(error)).rstrip("\n").split("\n")
+            lines = _traced(error)
         say(*lines)
         return status
+
+
+def _traced(error: BaseException) -> list[str]:
+    """Where an error came from, what caused it first. What an error says stays one line."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = [] if cause is None else [*_traced(cause), "", "which led to:", ""]
+    frames = "".join(traceback.format_tb(error.__traceback__)).rstrip("\n").split("\n")
+    return [*lines, "Traceback (most recent call last):", *frames, f"{_name_of(error)}: {error}"]
+
+
+def _name_of(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
 
 def _in_words(error: BaseException) -> tuple[int, str] | tuple[int, str, str]:

@@ -55,8 +55,8 @@ class Watch:
 
     @property
     def done_share(self) -> float:
-        """The share of the input that is done, from 0 to 1; 1 where its size isn't known."""
-        return min(1.0, self._done_bytes / self._size_bytes) if self._size_bytes else 1.0
+        """The share of the input that is done, from 0 to 1; 0 where its size isn't known."""
+        return min(1.0, self._done_bytes / self._size_bytes) if self._size_bytes else 0.0
 
     def check(self) -> None:
         """See whether the work may go on.

@@ -114,7 +114,7 @@ def _folded(folder: RunFolder, watch: Watch, allowed: Allowed) -> Folded:
     rows = RowsMemory(folder.plan.source.name, allowed)
     if allowed.rows_bytes is not None:
         # So that what is read ahead is never more than there is room for.
-        rows.check(LEAST_MEMORY_PER_ROW_BYTE * folder.rows_bytes())
+        rows.check(LEAST_MEMORY_PER_ROW_BYTE * folder.rows_bytes(), 1.0)
     count = len(folder.slices)
 
     def counted() -> Iterator[tuple[int, SliceResult | None]]:

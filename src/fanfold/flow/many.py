@@ -121,7 +121,7 @@ def run_many(
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
-        options = Options(parameters, slice_bytes, allowed.shared(max(drivers, 1)), fresh)
+        options = Options(parameters, slice_bytes, allowed._replace(runs=max(drivers, 1)), fresh)
 
         def drive(index: int) -> Outcome:
             name = names[index]

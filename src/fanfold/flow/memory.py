@@ -46,28 +46,27 @@ class Allowed(NamedTuple):
     Attributes:
         memory_bytes: all of it; any amount when None.
         others_bytes: what of it is not for rows.
+        runs: how many runs at once share what is for rows.
     """
 
     memory_bytes: int | None
     others_bytes: int = _BASE_BYTES
+    runs: int = 1
 
     @property
     def rows_bytes(self) -> int | None:
-        """What is for rows."""
-        return None if self.memory_bytes is None else self.memory_bytes - self.others_bytes
+        """What is for rows, those of one run."""
+        if self.memory_bytes is None:
+            return None
+        return (self.memory_bytes - self.others_bytes) // self.runs
 
     def beside_window(self) -> tuple[Allowed, int | None]:
         """What is left beside an archive's window, and what that may take: half of it each."""
         if self.rows_bytes is None:
             return self, None
         window_bytes = max(0, self.rows_bytes // 2)
-        return self._replace(others_bytes=self.others_bytes + window_bytes), window_bytes
-
-    def shared(self, count: int) -> Allowed:
-        """What is allowed to each of `count` runs at once."""
-        if self.rows_bytes is None:
-            return self
-        return self._replace(memory_bytes=self.others_bytes + self.rows_bytes // count)
+        others_bytes = self.others_bytes + self.runs * window_bytes
+        return self._replace(others_bytes=others_bytes), window_bytes
 
 
 def divide(
@@ -112,8 +111,8 @@ class RowsMemory:
         self._taken_bytes = 0
         self._lock = threading.Lock()
 
-    def take(self, more_bytes: int, done_share: float = 1.0) -> None:
-        """Count memory that rows take, when such a share of the input is done.
+    def take(self, more_bytes: int, done_share: float = 0.0) -> None:
+        """Count memory that rows take, when such a share of the input is done; 0 if unknown.
 
         Raises:
             ParameterError: it is more than is allowed.
@@ -123,16 +122,20 @@ class RowsMemory:
             taken_bytes = self._taken_bytes
         self.check(taken_bytes, done_share)
 
-    def check(self, taken_bytes: int, done_share: float = 1.0) -> None:
+    def check(self, taken_bytes: int, done_share: float = 0.0) -> None:
         """Check that rows of such a share of the input may take so much.
 
         Raises:
             ParameterError: it is more than is allowed.
         """
-        rows_bytes = self._allowed.rows_bytes
-        if rows_bytes is not None and taken_bytes > rows_bytes:
-            needed_bytes = self._allowed.others_bytes + int(taken_bytes / (done_share or 1.0))
-            raise ParameterError(
-                f"{self._name}: its records and gaps take more memory than --memory allows; give"
-                f" about {needed_bytes // _MIB + 1}MiB, and run again: what is finished is kept"
-            )
+        allowed = self._allowed
+        if allowed.rows_bytes is None or taken_bytes <= allowed.rows_bytes:
+            return
+        needed_bytes = 2 * (allowed.memory_bytes or 0)
+        if done_share:
+            needed_bytes = allowed.others_bytes + allowed.runs * int(taken_bytes / done_share)
+        raise ParameterError(
+            f"{self._name}: its records and gaps take more memory than --memory allows; give"
+            f" {'about' if done_share else 'more, such as'} {needed_bytes // _MIB + 1}MiB, and run"
+            " again: what is finished is kept"
+        )

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanfold.archives.formats import WINDOWED
 from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import MissingSlicesError
@@ -21,7 +22,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
-from fanfold.flow.memory import Allowed, RowsMemory, Take, divide
+from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
@@ -207,7 +208,11 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     if wanted is None:
         return _scan_stream(job, folder)
     _pass_over_others(job, folder, wanted)
-    take = _taking(job, job.allowed)
+    rows = RowsMemory(job.genome.source.name, job.allowed)
+
+    def take(more_bytes: int) -> None:
+        rows.take(more_bytes, job.watch.done_share)
+
     fan_out(
         job.engine,
         lambda index: tasks.scan_into(folder, index, job.watch, take),
@@ -254,16 +259,14 @@ def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and scan its text on the way."""
-    allowed, window_bytes = job.allowed.beside_window()
-    memory = TextMemory(_taking(job, allowed), window_bytes)
+    allowed, window_bytes = job.allowed, None
+    if folder.plan.compression in WINDOWED:
+        allowed, window_bytes = allowed.beside_window()
+    # What is inflated runs ahead of what is scanned: the share that is done isn't known.
+    memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
     plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory)
     publisher_of(folder.place).update(plan)
     return folder.with_plan(plan)
-
-
-def _taking(job: _Job, allowed: Allowed) -> Take:
-    rows = RowsMemory(job.genome.source.name, allowed)
-    return lambda more_bytes: rows.take(more_bytes, job.watch.done_share)
 
 
 def _write_out(job: _Job, folder: RunFolder) -> RunFolder:

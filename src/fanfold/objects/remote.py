@@ -36,7 +36,7 @@ from fanfold.objects.place import DOCUMENT_BYTES, Kind
 from fanfold.objects.settings import Settings, check_endpoints, current, read_timeout, retry_timeout
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
-from fanfold.shown import shown, without_secrets
+from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
@@ -94,10 +94,10 @@ def stat_source(location: str) -> Source:
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
     except FileNotFoundError as error:
-        raise SourceMissingError(_unreadable(location, error)) from error
+        raise SourceMissingError(_unreadable(location, error)) from as_cause(error)
     except _Errors as error:
         kind = SourceElsewhereError if _is_elsewhere(error) else SourceError
-        raise kind(_unreadable(location, error)) from error
+        raise kind(_unreadable(location, error)) from as_cause(error)
     etag = _pin(meta)
     if etag is None:
         raise SourceError(
@@ -322,15 +322,15 @@ def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
     try:
         data = _until_whole(fetch)
     except obstore.exceptions.PreconditionError as error:
-        raise SourceChangedError(_changed(source)) from error
+        raise SourceChangedError(_changed(source)) from as_cause(error)
     except FileNotFoundError as error:
-        raise SourceMissingError(_unreadable(source.url, error)) from error
+        raise SourceMissingError(_unreadable(source.url, error)) from as_cause(error)
     except _Errors as error:
         # A body that broke off is taken up by obstore; this is its error if the object is another
         # by then, or gone.
         if _REFUSED in str(error) and stat_source(source.url) != source:
-            raise SourceChangedError(_changed(source)) from error
-        raise SourceError(_unreadable(source.url, error)) from error
+            raise SourceChangedError(_changed(source)) from as_cause(error)
+        raise SourceError(_unreadable(source.url, error)) from as_cause(error)
     if len(data) != span[1] - span[0]:
         raise SourceError(
             f"{shown(source.url)}: can't be read: {len(data)} bytes came of"
