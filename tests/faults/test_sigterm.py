@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
@@ -167,6 +168,31 @@ def test_twice_is_as_good_as_once(
         wait_for(process, lambda: len(finished(out)) >= 5)
         assert_stops(process, times=5)
     assert leftovers(out) == []
+
+
+CLEANS_UP = """
+import os, signal, sys
+from fanfold.cli.ending import Terminated, end_on_signals
+end_on_signals()
+try:
+    os.kill(os.getpid(), int(sys.argv[1]))
+    signal.pause()
+except (KeyboardInterrupt, Terminated):
+    for again in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), again)
+    print("cleaned up")
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_no_other_signal_disturbs_the_end_that_one_began(stop: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLEANS_UP, str(int(stop))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "cleaned up\n", "")
 
 
 def test_many_genomes_end_at_once(

@@ -54,17 +54,27 @@ class Terminated(BaseException):
 
 
 def end_on_signals() -> None:
-    """Have SIGTERM end this process as Ctrl-C does: what is open is cleaned up on the way out."""
+    """Have SIGTERM end this process as Ctrl-C does: what is open is cleaned up on the way out.
+
+    The first signal ends it. A second one, in the midst of that, could leave a lock in disorder.
+    """
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _interrupt)
     threading.Thread(target=_end_if_held_up, args=(woken,), daemon=True).start()
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    _ignore_signals()
     raise Terminated
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
+    raise KeyboardInterrupt
 
 
 def _end_if_held_up(woken: int) -> None:
