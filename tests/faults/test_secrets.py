@@ -155,21 +155,26 @@ SLIPS = [
     f"//{LOGIN}@{{host}}/genome.fa",
     f"http//{LOGIN}@{{host}}/genome.fa",
 ]
-QUERIES = [f"host/genome.fa?{SIGNED}", f"/genome.fa?{TOKEN}", f"file:///genome.fa?{SIGNED}"]
 """What was meant for a URL, and is a path."""
+QUERIES = [f"host/genome.fa?{SIGNED}", f"/genome.fa?{TOKEN}", f"file:///genome.fa?{SIGNED}"]
 
 
-@pytest.mark.parametrize("location", LOCATIONS)
-def test_a_location_keeps_its_secrets_in_every_command(location: str, world: World) -> None:
-    url = world.located(location)
-    for words in (
+def commands_on(url: str) -> list[list[str]]:
+    """The commands that take a location, each given this one."""
+    return [
         ["run", url],
         ["run", url, "good.fa", "--out", "many"],
         ["plan", url, "--out", "planned"],
         ["check", url],
         ["task", url, "--index", "0"],
         ["submit", url],
-    ):
+    ]
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_a_location_keeps_its_secrets_in_every_command(location: str, world: World) -> None:
+    url = world.located(location)
+    for words in commands_on(url):
         done = world.run("--debug", *words)
         assert "Traceback" in done.stderr or done.returncode in {0, 2, 9}
         assert done.returncode != 1
@@ -192,16 +197,7 @@ def test_what_python_shows_of_an_error_and_its_causes_has_no_secret(world: World
 @pytest.mark.parametrize("location", SLIPS)
 def test_a_slip_of_the_pen_keeps_its_secrets(location: str, world: World) -> None:
     url = world.located(location)
-    for words in (
-        ["run", url],
-        ["run", url, "good.fa", "--out", "many"],
-        ["plan", url, "--out", "planned"],
-        ["check", url],
-        ["task", url, "--index", "0"],
-        ["fold", url],
-        ["submit", url],
-        ["status", url],
-    ):
+    for words in (*commands_on(url), ["fold", url], ["status", url]):
         assert world.run(*words).returncode not in {0, 1}
 
 

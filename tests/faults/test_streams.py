@@ -204,10 +204,7 @@ def test_a_reader_that_comes_late_gets_all(
     with scene.start(LARGE[what], stdout=writing, PYTHONUNBUFFERED=unbuffered) as process:
         os.close(writing)
         wait_until(lambda: process.poll() is not None or is_full(reading))
-        shown = b""
-        while piece := os.read(reading, 1000):
-            shown += piece
-        os.close(reading)
+        shown = slowly_read(reading)
         _, stderr = process.communicate(timeout=60)
 
     assert (process.returncode, stderr.decode()) == (expected.returncode, expected.stderr)
@@ -283,10 +280,7 @@ def test_a_pipe_of_stderr_that_is_full_is_waited_for(scene: Scene, tmp_path: Pat
     with scene.start(words, stderr=writing) as process:
         os.close(writing)
         wait_until(lambda: process.poll() is not None or is_full(reading))
-        shown = b""
-        while piece := os.read(reading, 1000):
-            shown += piece
-        os.close(reading)
+        shown = slowly_read(reading)
         process.communicate(timeout=60)
 
     assert process.returncode == expected.returncode == 9
@@ -328,6 +322,12 @@ def assert_unwritten(done: Ended, number: int) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("fanfold: standard output can't be written: ")
     assert os.strerror(number) in line
+
+
+def slowly_read(reading: int) -> bytes:
+    """All that comes through a pipe, a little at a time."""
+    with open(reading, "rb", buffering=0) as file:
+        return b"".join(iter(lambda: file.read(1000), b""))
 
 
 def smallest_pipe() -> tuple[int, int]:

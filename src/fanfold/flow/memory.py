@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fanfold.archives.formats import WINDOWED, Compression
 from fanfold.engine.fan_out import available_cores
 from fanfold.errors import ParameterError
 from fanfold.params import check_positive
@@ -60,9 +61,12 @@ class Allowed(NamedTuple):
             return None
         return (self.memory_bytes - self.others_bytes) // self.runs
 
-    def beside_window(self) -> tuple[Allowed, int | None]:
-        """What is left beside an archive's window, and what that may take: half of it each."""
-        if self.rows_bytes is None:
+    def beside_window(self, compression: Compression) -> tuple[Allowed, int | None]:
+        """What is left beside an archive's window, and what that may take: half of it each.
+
+        All is left, and no limit set, where the format has none that an archive sets.
+        """
+        if self.rows_bytes is None or compression not in WINDOWED:
             return self, None
         window_bytes = max(0, self.rows_bytes // 2)
         others_bytes = self.others_bytes + self.runs * window_bytes

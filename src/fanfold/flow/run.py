@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.archives.formats import WINDOWED
 from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import MissingSlicesError
@@ -259,9 +258,7 @@ def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and scan its text on the way."""
-    allowed, window_bytes = job.allowed, None
-    if folder.plan.compression in WINDOWED:
-        allowed, window_bytes = allowed.beside_window()
+    allowed, window_bytes = job.allowed.beside_window(folder.plan.compression)
     # What is inflated runs ahead of what is scanned: the share that is done isn't known.
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
     plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory)
@@ -273,7 +270,7 @@ def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and write its text out for workers to scan."""
     watch, plan = job.watch, folder.plan
     if plan.source.url == STDIN:
-        _, window_bytes = job.allowed.beside_window()
+        _, window_bytes = job.allowed.beside_window(plan.compression)
         memory = TextMemory(window_bytes=window_bytes)
         plan = plan_text(folder, job.genome.blocks(), watch.advance, memory)
         publisher_of(folder.place).update(plan)

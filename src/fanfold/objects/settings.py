@@ -40,9 +40,11 @@ def check_endpoints() -> None:
         ParameterError: one can't.
     """
     for name in _ENDPOINTS:
-        told = os.environ.get(name)
-        if told and not (told.startswith(("http://", "https://")) and has_host(told)):
-            raise ParameterError(f"{name}={shown(told)}: not where a store is; write https://host")
+        endpoint = os.environ.get(name)
+        if endpoint and not (endpoint.startswith(("http://", "https://")) and has_host(endpoint)):
+            raise ParameterError(
+                f"{name}={shown(endpoint)}: not where a store is; write https://host"
+            )
 
 
 def read_timeout() -> timedelta:
