@@ -12,12 +12,6 @@ variable "name" {
   }
 }
 
-variable "region" {
-  description = "Where everything is; null: the provider's own (AWS_REGION, or the profile's)."
-  type        = string
-  default     = null
-}
-
 variable "image" {
   description = "The container, by digest: repository@sha256:…"
   type        = string
@@ -271,11 +265,4 @@ variable "alarm_topic_arn" {
     condition     = var.alarm_topic_arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+$", var.alarm_topic_arn))
     error_message = "The alarm_topic_arn must be the ARN of an SNS topic: arn:<partition>:sns:<region>:<account>:<name>."
   }
-}
-
-variable "tags" {
-  description = "Tags of every resource, besides application = <name>."
-  type        = map(string)
-  default     = {}
-  nullable    = false
 }

@@ -2,6 +2,20 @@
 
 terraform {
   required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.62"
+    }
+  }
+}
+
+# The region is the provider's own: AWS_REGION, or the profile's.
+provider "aws" {
+  default_tags {
+    tags = { application = "fanfold" }
+  }
 }
 
 variable "image" {
