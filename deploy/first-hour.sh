@@ -4,7 +4,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly here
-readonly name=${FIRST_HOUR_NAME:-first-hour}
+readonly name=${FIRST_HOUR_NAME:-fanfold-first-hour}
 readonly slices=${FIRST_HOUR_SLICES:-32}
 readonly posts=${FIRST_HOUR_POSTS:-100}
 readonly record=${FIRST_HOUR_RECORD:-$PWD/first-hour-record}
