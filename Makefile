@@ -6,6 +6,7 @@ BUILT := $(VENV)/.built
 WORKFLOWS := .venv-workflows
 LAMBDA := .venv-lambda
 DEPLOY := .venv-deploy
+AWSCLI := .venv-awscli
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -66,7 +67,12 @@ $(DEPLOY)/.built: pyproject.toml
 	@scripts/install-group $(DEPLOY) $(PYTHON) deploy \
 	    && touch $@ || echo "*** LEFT OUT: checkov could not be installed" >&2
 
-test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built
+$(AWSCLI)/.built: pyproject.toml
+	@echo "setting up $(AWSCLI): the AWS CLI, a minute"
+	@scripts/install-group $(AWSCLI) $(PYTHON) awscli \
+	    && touch $@ || echo "*** LEFT OUT: the first hour, on the emulator" >&2
+
+test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -112,4 +118,4 @@ wheel: $(BUILT)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) dist kernel/target kernel/fuzz/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) dist kernel/target kernel/fuzz/target demo.fanfold
