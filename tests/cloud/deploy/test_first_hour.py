@@ -1,7 +1,7 @@
 """The first hour on an account, as far as an emulator of one goes: the very script, step by step.
 
 Real: the script, deploy.sh, Terraform, the AWS CLI, fanfold, the functions. Doubles: AWS, Batch and
-its containers, Terraform's provider, Docker. The registry's answers are the test's, since nothing is
+its containers, Terraform's provider, Docker. What the registry answers is the test's: nothing is
 pushed.
 """
 
