@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from stores.driving import clean_environment
 
-from cloud.conftest import FANFOLD
+from cloud.conftest import FANFOLD, ROOT
 from cloud.emulator.batch_runner import Interruption
-from cloud.emulator.parts import allow
 from cloud.system import System, local_results
 from cloud.test_jobs import eventually, varied
 
@@ -21,14 +20,17 @@ SLICES = ("--slice-size", "1500")
 
 @pytest.fixture(scope="module")
 def analyst(deployed: System) -> dict[str, str]:
-    """A user who may call the API, and read and write the bucket."""
-    bucket = f"arn:aws:s3:::{deployed.bucket}"
-    return deployed.cloud.user(
-        "analyst",
-        allow("execute-api:Invoke", "*"),
-        allow(["s3:GetObject", "s3:PutObject"], f"{bucket}/*"),
-        allow("s3:ListBucket", bucket),
-    )
+    """A user with the documented policy: may call the API, upload genomes, fetch results."""
+    cloud = deployed.cloud
+    policy = (ROOT / "deploy/caller-policy.json").read_text()
+    for word, meant in {
+        "REGION": cloud.region,
+        "ACCOUNT": cloud.account,
+        "API_ID": deployed.api_url.split("/")[-2],
+        "BUCKET": deployed.bucket,
+    }.items():
+        policy = policy.replace(word, meant)
+    return cloud.user("analyst", *json.loads(policy)["Statement"])
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
