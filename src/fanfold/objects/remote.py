@@ -62,6 +62,10 @@ _BROKE_OFF = re.compile("(?<!Generic )HTTP error: |NoSuchUpload")
 """What obstore says of a connection that failed, and of no answer that came; and of an upload that
 is complete, though the answer to that was lost."""
 
+_CONFLICT = "<Code>ConditionalRequestConflict</Code>"
+"""What S3 answers to a conditional write amid another operation. The object may be there or not,
+and the write is to be tried again (S3 API reference, PutObject); to obstore it is there."""
+
 _REFUSED = "status code: 4"
 """What obstore says of an answer that no retry would change."""
 
@@ -204,9 +208,9 @@ class RemotePlace:
         key = self._url.below(name)
         try:
             _until_whole(lambda: _store(self._url).put(key, data, mode="create"))
-        except obstore.exceptions.AlreadyExistsError:
-            return False
         except _Errors as error:
+            if isinstance(error, obstore.exceptions.AlreadyExistsError) and not _conflicts(error):
+                return False
             if not _lacks_conditions(error):
                 raise OutputError(self._unwritable(name, error)) from error
             if self.kinds([name]):
@@ -342,15 +346,21 @@ def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
 def _until_whole(ask: Callable[[], _Answer]) -> _Answer:
     """What a store answers to a request that may be made twice.
 
-    It is made again when its answer broke off, which obstore does by itself only for some.
+    It is made again when its answer broke off, or told of a conflict, which obstore does by itself
+    only for some.
     """
     end = time.monotonic() + retry_timeout().total_seconds()
     pause = _FIRST_PAUSE.total_seconds()
     while True:
         try:
             return ask()
-        except (obstore.exceptions.GenericError, FileNotFoundError) as error:
-            if not _BROKE_OFF.search(str(error)) or time.monotonic() + pause > end:
+        except (
+            obstore.exceptions.GenericError,
+            obstore.exceptions.AlreadyExistsError,
+            FileNotFoundError,
+        ) as error:
+            is_over = time.monotonic() + pause > end
+            if is_over or not (_BROKE_OFF.search(str(error)) or _conflicts(error)):
                 raise
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE.total_seconds())
@@ -426,6 +436,11 @@ def _changed(source: Source) -> str:
 
 def _unreadable(location: str, error: Exception) -> str:
     return f"{shown(location)}: can't be read: {_reason(error)}"
+
+
+def _conflicts(error: Exception) -> bool:
+    """Whether S3 says that another operation came between."""
+    return _CONFLICT in str(error)
 
 
 def _lacks_conditions(error: Exception) -> bool:
