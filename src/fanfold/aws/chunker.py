@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fanfold.api import problem_of
 from fanfold.aws.batch import Batch, ended_of
-from fanfold.aws.deployment import deployment
+from fanfold.aws.deployment import deployment, wake
 from fanfold.aws.ledger import Entry, Ledger, parse_name
 from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import inflate_size, task_size
@@ -35,7 +35,7 @@ from fanfold.flow.uncut import plan_text
 from fanfold.params import check_params
 
 _RESERVE_SECONDS = 60.0
-"""What is left of the function's time when an archive is handed over that takes too long."""
+"""What is left of the function's time when an archive, or copying, is handed over."""
 
 _log = logging.getLogger("fanfold")
 
@@ -58,10 +58,18 @@ def handler(event: dict[str, Any], context: Any) -> None:
         chunk(entry, batch, Limits(deployed.inflated_here_bytes, seconds))
     except FINAL as error:
         fail(ledger, entry, problem_of(error))
+    except Cancelled:
+        _log.info("%s: not all slices are copied yet; another run goes on", job)
+        wake(deployed.chunker, {"job": job, "attempt": attempt})
 
 
 class Limits(NamedTuple):
-    """What may be inflated here: so many bytes of an archive, for so long."""
+    """What may be done here.
+
+    Attributes:
+        archive_bytes: so much of an archive may be inflated.
+        seconds: so long may that, or copying slices, take.
+    """
 
     archive_bytes: int
     seconds: float
@@ -73,9 +81,10 @@ def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     Args:
         entry: the job.
         batch: what does it.
-        limits: beyond which a container inflates the input.
+        limits: beyond which a container inflates the input, and another run goes on copying.
 
     Raises:
+        Cancelled: slices are left to copy.
         FanfoldError: see `fanfold.errors`.
     """
     if entry.batch_job("task") is not None:
@@ -120,7 +129,8 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
         plan = genome.plan(parameters, wanted_bytes, apart=True)
         plan = _inflate(RunFolder(place, plan), genome, limits)
     elif plan.apart:
-        plan = copy_slices(RunFolder(place, plan))
+        with _time_limit(limits.seconds) as stopped:
+            plan = copy_slices(RunFolder(place, plan), Watch(plan.size_bytes, None, stopped))
     publisher = publisher_of(place)
     if old is not None:
         publisher.update(plan)
