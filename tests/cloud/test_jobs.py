@@ -73,7 +73,7 @@ def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
             "master": f"s3://{system.bucket}/results/{job}/master.json",
             "report": None,
         },
-        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012},
+        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012, "usd_most": 0.0012},
     }
     assert answer.document["status_url"].endswith(f"/jobs/{job}")
     told = system.wait(job)
@@ -311,6 +311,42 @@ def test_an_archive_beyond_the_limit_is_inflated_in_a_container(
     assert [each["status"] for each in system.batch_jobs(job, "inflate")] == ["SUCCEEDED"]
     eventually(lambda: not system.keys(f"jobs/open/{job}"))
     assert not system.keys(f"chunks/{job}/")
+
+
+def test_slices_that_are_too_small_are_made_larger(system: System) -> None:
+    data = varied(35)
+    small = {"FANFOLD_LEAST_SLICE_BYTES": "2000"}
+    with setting(system, "starter", **small), setting(system, "chunker", **small):
+        system.put("input/small-slices.fa", data)
+        answer = system.post("input/small-slices.fa", slice_bytes=1)
+        job = str(answer.document["job"])
+        system.succeed(job)
+
+    plan = json.loads(system.get(f"results/{job}/plan.json"))
+    slices = -(-len(data) // 2000)
+    assert answer.document["estimate"]["slices"] == slices
+    assert plan["slice_bytes"] == 2000
+    assert len(plan["slices"]) == slices
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "word"),
+    [
+        ({"FANFOLD_MAX_TEXT_BYTES": "1000"}, "input", "max_text_bytes"),
+        ({"FANFOLD_MAX_USD_PER_JOB": "0.0001"}, "too-expensive", "max_usd_per_job"),
+    ],
+)
+def test_an_archive_whose_text_is_too_large_fails_and_says_so(
+    system: System, limit: dict[str, str], kind: str, word: str
+) -> None:
+    with setting(system, "chunker", **limit):
+        data = gzip.compress(varied(36) + kind.encode(), mtime=0)
+        job = system.start(f"input/{kind}.fa.gz", data, slice_bytes=1500)
+        error = system.fail(job, word)
+
+    assert error["type"] == f"urn:fanfold:problem:{kind}"
+    assert f"{kind}.fa.gz" in error["detail"]
+    assert not system.batch_jobs(job)
 
 
 def test_a_damaged_archive_beyond_the_limit_says_so(system: System) -> None:
