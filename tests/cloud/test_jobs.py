@@ -143,15 +143,27 @@ def test_events_that_come_twice_and_out_of_order_change_nothing(
     assert system.keys(f"results/{job}/error.json") == []
 
 
-def test_a_child_that_spot_takes_is_run_again(system: System, tmp_path: Path) -> None:
+def test_a_child_that_spot_takes_is_run_again_and_billed_twice(
+    system: System, tmp_path: Path
+) -> None:
     data = varied(5)
     system.put("input/spot.fa", data)
     system.cloud.batch.interrupt(Interruption(index=1))
-    job = system.start("input/spot.fa", slice_bytes=1500)
+    prices = {"vcpu_hour": 0.04, "gb_hour": 0.004, "address_hour": 0.005, "spot_share": 0.3}
+    with setting(system, "aggregator", FANFOLD_PRICES=json.dumps(prices)):
+        job = system.start("input/spot.fa", slice_bytes=1500)
+        results = system.succeed(job)
 
-    assert system.succeed(job) == local_results(tmp_path, "spot.fa", data, (5,))
+    assert results == local_results(tmp_path, "spot.fa", data, (5,))
     (array,) = system.batch_jobs(job)
-    assert len(system.cloud.batch.children(array["jobId"])[1]["attempts"]) == 2
+    children = system.cloud.batch.children(array["jobId"])
+    assert len(children[1]["attempts"]) == 2
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
+    minutes = len(children) + 1
+    each_hour = 0.25 * 0.04 + 0.5 * 0.004
+    assert cost["billed_seconds"] == {"task": minutes * 60}
+    assert cost["estimated_cost_usd"] == round(minutes / 60 * (each_hour * 0.3 + 0.005), 6)
+    assert cost["estimated_cost_usd_most"] == round(minutes / 60 * (each_hour + 0.005), 6)
 
 
 def test_a_child_that_always_fails_is_named_and_a_new_attempt_scans_it_alone(
@@ -174,7 +186,17 @@ def test_a_child_that_always_fails_is_named_and_a_new_attempt_scans_it_alone(
     assert system.succeed(job) == local_results(tmp_path, "failing.fa", data, (5,))
     assert system.job(job)["attempt"] == 2
     assert set(kept) < set(system.keys(f"results/{job}/chunks/"))
-    assert len(system.batch_jobs(job)) == 2
+    batch_jobs = system.batch_jobs(job)
+    assert len(batch_jobs) == 2
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
+    assert cost["batch_jobs"] == {"task": [each["jobId"] for each in batch_jobs]}
+    attempts = [
+        attempt
+        for each in batch_jobs
+        for child in system.cloud.batch.children(each["jobId"])
+        for attempt in child["attempts"]
+    ]
+    assert cost["billed_seconds"] == {"task": len(attempts) * 60}
 
 
 def test_a_job_is_cancelled_and_can_be_asked_for_again(system: System, tmp_path: Path) -> None:

@@ -199,17 +199,25 @@ class Aggregator:
             _log.warning("%s", error)
 
     def _tell_cost(self, entry: Entry) -> None:
-        """Write into `cost.json` what the containers took."""
-        jobs = {phase: job for phase in PHASES if (job := entry.batch_job(phase)) is not None}
-        billed = {phase: self._batch.billed(job.id, job.size) for phase, job in jobs.items()}
+        """Write into `cost.json` what the containers of all attempts took."""
+        jobs = {phase: found for phase in PHASES if (found := entry.batch_jobs(phase))}
+        billed = {
+            phase: [self._batch.billed(each.id, each.size) for each in found]
+            for phase, found in jobs.items()
+        }
+        each_job = [each for found in billed.values() for each in found]
         cost = Cost(
             job=entry.job,
             attempt=entry.attempt,
             image=entry.request.image,
-            batch_jobs={phase: job.id for phase, job in jobs.items()},
-            billed_seconds={phase: round(each.seconds, 1) for phase, each in billed.items()},
-            billed_vcpu_seconds=round(sum(each.vcpu_seconds for each in billed.values()), 1),
-            estimated_cost_usd=round(sum(each.usd for each in billed.values()), 6),
+            batch_jobs={phase: tuple(each.id for each in found) for phase, found in jobs.items()},
+            billed_seconds={
+                phase: round(sum(each.seconds for each in found), 1)
+                for phase, found in billed.items()
+            },
+            billed_vcpu_seconds=round(sum(each.vcpu_seconds for each in each_job), 1),
+            estimated_cost_usd=round(sum(each.usd for each in each_job), 6),
+            estimated_cost_usd_most=round(sum(each.usd_most for each in each_job), 6),
         )
         entry.place.write(COST, encode_checked(cost))
 
