@@ -16,6 +16,7 @@ from fanfold.api import ApiError, problem_of
 from fanfold.aws.batch import Batch, ended_of
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Entry, Ledger, parse_name
+from fanfold.aws.log import about, begin
 from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import inflate_size, scan_usd, task_size
 from fanfold.engine.progress import Watch
@@ -42,11 +43,12 @@ _log = logging.getLogger("fanfold")
 
 def handler(event: dict[str, Any], context: Any) -> None:
     """What the starter and the sweep invoke, and EventBridge when an archive was inflated."""
-    _log.setLevel(logging.INFO)
+    begin("chunker", context)
     deployed = deployment()
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
     inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
     job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
+    about(job, attempt)
     entry = known(ledger, job)
     if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
         _log.info("%s, attempt %d: nothing to do", job, attempt)

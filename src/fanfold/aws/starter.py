@@ -17,6 +17,7 @@ from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
+from fanfold.aws.log import about, begin
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
     ParameterError,
@@ -30,8 +31,9 @@ from fanfold.params import check_params, check_positive
 from fanfold.report.run_record import MASTER
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """What API Gateway calls."""
+    begin("starter", context)
     return gateway.answer(event, start)
 
 
@@ -45,6 +47,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
     asked = _checked(parse_request(gateway.body_of(event)))
     source = _source(asked, deployed)
     job = job_name(asked, source, deployed.image)
+    about(job)
     ledger = Ledger(deployed.bucket)
     entry, created = _known(ledger, job)
     if entry is None or (entry.failure is not None and not entry.has_report):
