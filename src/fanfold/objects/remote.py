@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
 
 import obstore.exceptions
 from obstore.store import HTTPStore, from_url
@@ -33,7 +34,15 @@ from fanfold.errors import (
 )
 from fanfold.objects import s3
 from fanfold.objects.place import DOCUMENT_BYTES, Kind
-from fanfold.objects.settings import Settings, check_endpoints, current, read_timeout, retry_timeout
+from fanfold.objects.settings import (
+    CERTIFICATES,
+    CERTIFICATES_OF_S3,
+    Settings,
+    check_endpoints,
+    current,
+    read_timeout,
+    retry_timeout,
+)
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
 from fanfold.shown import as_cause, shown, without_secrets
@@ -79,6 +88,11 @@ _PLAIN_HTTP = re.compile(
     r"\w*(?:ENDPOINT|BASE_URL)\w*=http://.*|\w+_ALLOW_HTTP=(?:true|1|yes|on)", re.IGNORECASE
 )
 """Settings by which a store may be reached without TLS."""
+
+_REFUSED_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
+"""What obstore says of a server whose certificate isn't trusted, deep in what it adds."""
+
+_FIRST_REQUEST = timedelta(seconds=10)
 
 _Answer = TypeVar("_Answer")
 
@@ -384,7 +398,9 @@ def _store(url: Url) -> ObjectStore:
         )
     check_endpoints()
     try:
-        return _make_store(url.scheme, url.root, current())
+        settings = current()
+        _check_certificate(url.scheme, _server(url), settings)
+        return _make_store(url.scheme, url.root, settings)
     except FanfoldError:
         raise
     except _Errors as error:
@@ -400,19 +416,50 @@ def _first_process() -> int:
     return os.getpid()
 
 
+def _server(url: Url) -> str:
+    """What stands for the server of an object: one for all objects of a host, or of a bucket."""
+    return f"{url.scheme}://{urlsplit(url.root).netloc}" if url.is_web else url.root
+
+
 @lru_cache(maxsize=64)
-def _make_store(scheme: str, root: str, settings: Settings) -> ObjectStore:
-    by_http = root.startswith("http://") or any(
+def _check_certificate(scheme: str, root: str, settings: Settings) -> None:
+    """Ask a server once, for obstore would try again for long if its certificate isn't trusted.
+
+    Raises:
+        ParameterError: it isn't.
+    """
+    if _is_plain(root, settings):
+        return
+    store = _make_store(scheme, root, settings, patient=False)
+    try:
+        store.head("fanfold")
+    except _Errors as error:
+        if (found := _REFUSED_CERTIFICATE.search(str(error))) is not None:
+            names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if scheme == "s3" else CERTIFICATES
+            raise ParameterError(
+                f"{shown(root)}: TLS: the server's certificate is not trusted ({found[1]});"
+                f" give the file of its CA's certificate in {names}"
+            ) from as_cause(error)
+
+
+def _is_plain(root: str, settings: Settings) -> bool:
+    """Whether a store may be reached without TLS."""
+    return root.startswith("http://") or any(
         _PLAIN_HTTP.fullmatch(f"{name}={value}") for name, value in settings
     )
+
+
+@lru_cache(maxsize=64)
+def _make_store(scheme: str, root: str, settings: Settings, *, patient: bool = True) -> ObjectStore:
+    """A store; one that is not patient is asked a single time, and not for long."""
     client_options: ClientConfig = {
-        "allow_http": by_http,
+        "allow_http": _is_plain(root, settings),
         "read_timeout": read_timeout(),
-        "timeout": _LONGEST_REQUEST,
+        "timeout": _LONGEST_REQUEST if patient else _FIRST_REQUEST,
         "user_agent": f"fanfold/{VERSION}",
     }
     retry_config: RetryConfig = {
-        "max_retries": _MANY_RETRIES,
+        "max_retries": _MANY_RETRIES if patient else 0,
         "retry_timeout": retry_timeout(),
         "backoff": {
             "init_backoff": _FIRST_PAUSE,
