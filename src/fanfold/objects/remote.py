@@ -48,6 +48,7 @@ from fanfold.objects.urls import Url, base_name, parse_object
 from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
@@ -256,7 +257,7 @@ class RemotePlace:
         durable: bool = False,  # noqa: ARG002 - stores are
     ) -> Iterator[BinaryIO]:
         """An object to write to, which appears at the end of the block, or not at all."""
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+        with _Spool(_SPOOL_BYTES) as file:
             try:
                 yield cast("BinaryIO", file)
                 self._put(name, cast("BinaryIO", file))
@@ -318,6 +319,19 @@ class RemotePlace:
 
     def _unwritable(self, name: str, error: Exception) -> str:
         return f"{self.where(name)}: can't be written: {_reason(error)}"
+
+
+class _Spool(tempfile.SpooledTemporaryFile[bytes]):
+    """What an object will be: in memory while it is small, then in the temporary folder."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OutputError(
+                f"the temporary folder can't be written: {error.strerror}; a table waits there to"
+                " be sent to the store: set TMPDIR to a folder with room for it"
+            ) from error
 
 
 def _stat_web(url: Url) -> ObjectMeta:
