@@ -10,7 +10,13 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS = (
     {"fanfold.errors", "fanfold.shown", "fanfold._kernel"},
-    {"fanfold.params", "fanfold.checked_json", "fanfold.engine", "fanfold.exhaustion"},
+    {
+        "fanfold.params",
+        "fanfold.checked_json",
+        "fanfold.json_log",
+        "fanfold.engine",
+        "fanfold.exhaustion",
+    },
     {"fanfold.objects"},
     {"fanfold.archives"},
     {"fanfold.report"},

@@ -117,6 +117,7 @@ module "functions" {
   definitions        = module.batch.definitions
   batch_log_group    = module.batch.log_group
   max_object_bytes   = var.max_object_bytes
+  least_slice_bytes  = var.least_slice_bytes
   prices             = var.prices != null ? var.prices : local.on_demand[var.architecture]
   log_retention_days = var.log_retention_days
 }

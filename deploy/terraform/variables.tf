@@ -117,6 +117,18 @@ variable "max_object_bytes" {
   }
 }
 
+variable "least_slice_bytes" {
+  description = "The smallest slice; a request for smaller ones gets these. A container is billed for a minute, whatever it scans."
+  type        = number
+  default     = 8388608
+  nullable    = false
+
+  validation {
+    condition     = var.least_slice_bytes >= 1 && floor(var.least_slice_bytes) == var.least_slice_bytes
+    error_message = "The least_slice_bytes must be a whole number of bytes, above 0."
+  }
+}
+
 variable "delete_data" {
   description = "Whether destroy may delete a bucket that holds objects."
   type        = bool

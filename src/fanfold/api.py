@@ -91,11 +91,14 @@ class Estimate(msgspec.Struct, frozen=True):
         slices: how many there will be.
         vcpu_seconds: vCPUs times billed seconds, of all containers.
         usd: their price, storage and requests not counted.
+        usd_most: their price if none runs on Spot and an archive holds more text than most do; None
+            where that isn't told.
     """
 
     slices: int
     vcpu_seconds: int
     usd: float
+    usd_most: float | None = None
 
 
 class ChunkAnswer(msgspec.Struct, frozen=True):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanfold.api import Estimate
+from fanfold.archives.formats import Compression
 from fanfold.aws.sizes import (
     Prices,
     Size,
@@ -12,6 +16,7 @@ from fanfold.aws.sizes import (
     estimate,
     fitting,
     fold_size,
+    scan_usd,
     task_size,
 )
 
@@ -58,21 +63,70 @@ def test_what_no_container_has_gets_the_largest() -> None:
     assert fitting(1, 500 * GIB) == Size(16, 122880)
 
 
+def estimated(
+    size_bytes: int,
+    compression: Compression = "none",
+    slice_bytes: int = 100 * MIB,
+    prices: Prices = PRICES,
+) -> Estimate:
+    return estimate(size_bytes, compression, slice_bytes, prices, inflated_here_bytes=256 * MIB)
+
+
 def test_an_estimate_is_slices_times_the_least_that_is_billed() -> None:
-    human = estimate(3_300_000_000, "none", 100 * MIB, PRICES)
+    human = estimated(3_300_000_000)
 
     assert human.slices == 32
     assert human.vcpu_seconds == 32 * 60 * 0.25
     assert human.usd == round(32 * (60 / 3600) * (0.25 * 0.04048 + 0.5 * 0.004445), 4)
+    assert human.usd_most == human.usd
 
 
 def test_an_estimate_never_has_more_slices_than_an_array() -> None:
-    assert estimate(10**13, "none", 1, PRICES).slices <= 10_000
-    assert estimate(0, "none", 1, PRICES).slices == 1
+    assert estimated(10**13, slice_bytes=1).slices <= 10_000
+    assert estimated(0, slice_bytes=1).slices == 1
 
 
 def test_an_archive_is_estimated_by_its_text() -> None:
-    assert estimate(10**9, "gzip", 100 * MIB, PRICES).slices == 39
+    assert estimated(10**9, "gzip").slices == 39
+
+
+def test_an_estimate_has_the_public_address() -> None:
+    addressed = msgspec.structs.replace(PRICES, address_hour=0.005)
+
+    bare, human = estimated(3_300_000_000), estimated(3_300_000_000, prices=addressed)
+
+    assert human.usd == pytest.approx(bare.usd + 32 * 0.005 / 60, abs=1e-4)
+    assert human.usd > 1.35 * bare.usd
+
+
+def test_spot_is_cheaper_but_at_most_as_dear_as_on_demand() -> None:
+    addressed = msgspec.structs.replace(PRICES, address_hour=0.005)
+    spot = msgspec.structs.replace(addressed, spot_share=0.3)
+
+    demanded, cheap = (estimated(10**12, prices=each) for each in (addressed, spot))
+
+    assert cheap.usd < 0.6 * demanded.usd  # the address costs the same
+    assert cheap.usd_most == demanded.usd_most == demanded.usd
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "bzip2", "xz"])
+def test_a_large_archive_is_inflated_in_a_container_that_costs(compression: Compression) -> None:
+    here, apart = estimated(256 * MIB, compression), estimated(256 * MIB + 1, compression)
+
+    assert apart.vcpu_seconds >= here.vcpu_seconds + 2 * 60
+    assert apart.usd > here.usd
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "bzip2", "xz", "bgzf"])
+def test_an_archive_may_hold_more_text_than_is_expected(compression: Compression) -> None:
+    told = estimated(10 * GIB, compression)
+
+    assert told.usd_most is not None
+    assert told.usd_most > 1.5 * told.usd
+
+
+def test_a_text_is_scanned_for_what_its_estimate_says() -> None:
+    assert scan_usd(3_300_000_000, 100 * MIB, PRICES) == estimated(3_300_000_000).usd
 
 
 def test_less_than_a_minute_is_billed_as_one() -> None:

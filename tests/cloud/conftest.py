@@ -58,6 +58,7 @@ def _deployed(cloud: Cloud, zips: Path, folder: Path) -> Iterator[System]:
         "network": "public",
         "source_buckets": [{"bucket": FOREIGN, "prefix": "allowed/"}],
         "max_object_bytes": 50_000_000,
+        "least_slice_bytes": 1,
         "delete_data": True,
     }
     with TerraformWorkspace(folder / "terraform", cloud.endpoint_url, cloud.region) as workspace:

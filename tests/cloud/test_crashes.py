@@ -35,14 +35,16 @@ def killed_after_each_step(
     return False
 
 
-def kill_when_written(system: System, proxy: FaultProxy, name: str, key: str) -> None:
+def kill_when_written(
+    system: System, proxy: FaultProxy, name: str, key: str, **fields: object
+) -> None:
     """Kill the starter of a genome as soon as it has written an object whose key matches."""
 
     def writes(request: Request) -> bool:
         return request.method == "PUT" and fnmatchcase(request.path, f"/{system.bucket}/{key}")
 
     with pytest.raises(Killed):
-        run(system, proxy, "starter", posted(system, name), kill_after=1, of=writes)
+        run(system, proxy, "starter", posted(system, name, **fields), kill_after=1, of=writes)
 
 
 def genome(seed: int, kind: str) -> tuple[str, bytes]:
@@ -54,9 +56,9 @@ def zipped(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
-def posted(system: System, name: str) -> Json:
+def posted(system: System, name: str, **fields: object) -> Json:
     """What API Gateway sends for a POST."""
-    asked = {"bucket": system.bucket, "key": f"input/{name}", "slice_bytes": SLICE_BYTES}
+    asked = {"bucket": system.bucket, "key": f"input/{name}", "slice_bytes": SLICE_BYTES, **fields}
     return {"httpMethod": "POST", "resource": "/chunk", "body": json.dumps(asked)}
 
 
@@ -143,9 +145,20 @@ def test_an_archive_that_takes_too_long_is_handed_to_a_container(
     assert len(system.batch_jobs(job, "inflate")) == 1
 
 
-def created(system: System, proxy: FaultProxy, name: str, data: bytes) -> str:
+def test_copying_that_takes_too_long_goes_on_in_another_run(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    name, data = genome(295, "plain")
+    job = created(system, proxy, name, data, chunks="files")
+    proxy.clear()
+    run(system, proxy, "chunker", {"job": job, "attempt": 1}, remaining_ms=1000)
+
+    assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
+
+
+def created(system: System, proxy: FaultProxy, name: str, data: bytes, **fields: object) -> str:
     """A job whose chunker was not woken: its starter was killed before that."""
     system.put(f"input/{name}", data)
-    kill_when_written(system, proxy, name, "jobs/all/*")
+    kill_when_written(system, proxy, name, "jobs/all/*", **fields)
     newest: str = system.call("GET", "/jobs?limit=1").document["jobs"][0]["job"]
     return newest

@@ -73,7 +73,7 @@ def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
             "master": f"s3://{system.bucket}/results/{job}/master.json",
             "report": None,
         },
-        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012},
+        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012, "usd_most": 0.0012},
     }
     assert answer.document["status_url"].endswith(f"/jobs/{job}")
     told = system.wait(job)
@@ -143,15 +143,27 @@ def test_events_that_come_twice_and_out_of_order_change_nothing(
     assert system.keys(f"results/{job}/error.json") == []
 
 
-def test_a_child_that_spot_takes_is_run_again(system: System, tmp_path: Path) -> None:
+def test_a_child_that_spot_takes_is_run_again_and_billed_twice(
+    system: System, tmp_path: Path
+) -> None:
     data = varied(5)
     system.put("input/spot.fa", data)
     system.cloud.batch.interrupt(Interruption(index=1))
-    job = system.start("input/spot.fa", slice_bytes=1500)
+    prices = {"vcpu_hour": 0.04, "gb_hour": 0.004, "address_hour": 0.005, "spot_share": 0.3}
+    with setting(system, "aggregator", FANFOLD_PRICES=json.dumps(prices)):
+        job = system.start("input/spot.fa", slice_bytes=1500)
+        results = system.succeed(job)
 
-    assert system.succeed(job) == local_results(tmp_path, "spot.fa", data, (5,))
+    assert results == local_results(tmp_path, "spot.fa", data, (5,))
     (array,) = system.batch_jobs(job)
-    assert len(system.cloud.batch.children(array["jobId"])[1]["attempts"]) == 2
+    children = system.cloud.batch.children(array["jobId"])
+    assert len(children[1]["attempts"]) == 2
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
+    minutes = len(children) + 1
+    each_hour = 0.25 * 0.04 + 0.5 * 0.004
+    assert cost["billed_seconds"] == {"task": minutes * 60}
+    assert cost["estimated_cost_usd"] == round(minutes / 60 * (each_hour * 0.3 + 0.005), 6)
+    assert cost["estimated_cost_usd_most"] == round(minutes / 60 * (each_hour + 0.005), 6)
 
 
 def test_a_child_that_always_fails_is_named_and_a_new_attempt_scans_it_alone(
@@ -174,7 +186,17 @@ def test_a_child_that_always_fails_is_named_and_a_new_attempt_scans_it_alone(
     assert system.succeed(job) == local_results(tmp_path, "failing.fa", data, (5,))
     assert system.job(job)["attempt"] == 2
     assert set(kept) < set(system.keys(f"results/{job}/chunks/"))
-    assert len(system.batch_jobs(job)) == 2
+    batch_jobs = system.batch_jobs(job)
+    assert len(batch_jobs) == 2
+    cost = json.loads(system.get(f"results/{job}/cost.json"))
+    assert cost["batch_jobs"] == {"task": [each["jobId"] for each in batch_jobs]}
+    attempts = [
+        attempt
+        for each in batch_jobs
+        for child in system.cloud.batch.children(each["jobId"])
+        for attempt in child["attempts"]
+    ]
+    assert cost["billed_seconds"] == {"task": len(attempts) * 60}
 
 
 def test_a_job_is_cancelled_and_can_be_asked_for_again(system: System, tmp_path: Path) -> None:
@@ -311,6 +333,42 @@ def test_an_archive_beyond_the_limit_is_inflated_in_a_container(
     assert [each["status"] for each in system.batch_jobs(job, "inflate")] == ["SUCCEEDED"]
     eventually(lambda: not system.keys(f"jobs/open/{job}"))
     assert not system.keys(f"chunks/{job}/")
+
+
+def test_slices_that_are_too_small_are_made_larger(system: System) -> None:
+    data = varied(35)
+    small = {"FANFOLD_LEAST_SLICE_BYTES": "2000"}
+    with setting(system, "starter", **small), setting(system, "chunker", **small):
+        system.put("input/small-slices.fa", data)
+        answer = system.post("input/small-slices.fa", slice_bytes=1)
+        job = str(answer.document["job"])
+        system.succeed(job)
+
+    plan = json.loads(system.get(f"results/{job}/plan.json"))
+    slices = -(-len(data) // 2000)
+    assert answer.document["estimate"]["slices"] == slices
+    assert plan["slice_bytes"] == 2000
+    assert len(plan["slices"]) == slices
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "word"),
+    [
+        ({"FANFOLD_MAX_TEXT_BYTES": "1000"}, "input", "max_text_bytes"),
+        ({"FANFOLD_MAX_USD_PER_JOB": "0.0001"}, "too-expensive", "max_usd_per_job"),
+    ],
+)
+def test_an_archive_whose_text_is_too_large_fails_and_says_so(
+    system: System, limit: dict[str, str], kind: str, word: str
+) -> None:
+    with setting(system, "chunker", **limit):
+        data = gzip.compress(varied(36) + kind.encode(), mtime=0)
+        job = system.start(f"input/{kind}.fa.gz", data, slice_bytes=1500)
+        error = system.fail(job, word)
+
+    assert error["type"] == f"urn:fanfold:problem:{kind}"
+    assert f"{kind}.fa.gz" in error["detail"]
+    assert not system.batch_jobs(job)
 
 
 def test_a_damaged_archive_beyond_the_limit_says_so(system: System) -> None:

@@ -10,6 +10,7 @@ from servers.proxy import FaultProxy
 
 from cloud.functions import run
 from cloud.system import Answer, System
+from cloud.test_jobs import setting, varied
 
 PROBLEM = "application/problem+json"
 
@@ -79,6 +80,26 @@ def test_an_input_beyond_the_limit_is_refused(system: System) -> None:
     system.put("input/too-large.fa", b"A" * 50_000_001)
 
     refused(system.post("input/too-large.fa"), 413, "max_object_bytes")
+
+
+def test_a_job_that_costs_too_much_is_refused(system: System) -> None:
+    system.put("input/dear.fa", varied(500))
+    with setting(system, "starter", FANFOLD_MAX_USD_PER_JOB="0.0001"):
+        refused(system.post("input/dear.fa"), 422, "max_usd_per_job")
+
+    assert system.post("input/dear.fa").status == 200
+
+
+def test_a_job_too_many_is_refused_and_one_that_is_known_is_not(system: System) -> None:
+    job = system.start("input/known.fa", varied(501))
+    system.succeed(job)
+    system.put("input/too-many.fa", varied(502))
+
+    with setting(system, "starter", FANFOLD_MAX_OPEN_JOBS="0"):
+        refused(system.post("input/too-many.fa"), 429, "max_open_jobs")
+        assert system.post("input/known.fa").document["job"] == job
+
+    assert system.post("input/too-many.fa").status == 200
 
 
 def test_a_bucket_of_another_region_is_refused(system: System, proxy: FaultProxy) -> None:

@@ -156,6 +156,13 @@ INTERNAL_ERROR = s3_error(
 NO_CONDITIONS = DropHeaders(frozenset({"if-match", "if-none-match"}))
 """What a store does to writes that knows no conditions."""
 SLOW_DOWN = s3_error(503, "SlowDown", "Please reduce your request rate.")
+CONFLICT = s3_error(
+    409,
+    "ConditionalRequestConflict",
+    "The conditional request cannot succeed due to a conflicting operation against this resource.",
+)
+"""What S3 answers to a conditional write amid another operation, whether there is an object or not
+(S3 API reference, PutObject, If-None-Match and If-Match)."""
 PRECONDITION_FAILED = s3_error(
     412,
     "PreconditionFailed",

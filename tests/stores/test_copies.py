@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from archives import bgzf
+from servers.proxy import Delay, FaultProxy
 from servers.s3 import S3Server
 
 import fanfold
 from fanfold.archives.bgzf import EOF_MARKER
 from fanfold.archives.formats import bgzf_block_bytes
-from fanfold.errors import ParameterError, PlanError, SourceChangedError
+from fanfold.engine.progress import Watch
+from fanfold.errors import Cancelled, ParameterError, PlanError, SourceChangedError
 from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import Copies, copy_slices
 from fanfold.flow.genome import Genome
@@ -120,6 +124,39 @@ def test_a_copy_of_another_size_is_refused(s3: S3Server, prefix: str) -> None:
 
     with pytest.raises(PlanError, match="not the copy"):
         list(Copies(folder.plan, folder.objects).read(0, 20_000))
+
+
+@pytest.mark.parametrize(("name", "slice_bytes"), [("genome.fa", 900), ("genome.fa.bgz", 100)])
+def test_copies_that_were_stopped_go_on_where_they_were(
+    prefix: str, name: str, slice_bytes: int, s3: S3Server, proxy: FaultProxy
+) -> None:
+    folder = planned(prefix, name, slice_bytes)
+    copies = f"/{BUCKET}/{prefix}/chunks/job/*"
+    stopped = threading.Event()
+
+    def stop(_: object) -> bool:
+        stopped.set()
+        return False
+
+    proxy.inject(Delay(0), method="PUT", path=copies, when=stop, skip=10)
+    with pytest.raises(Cancelled):
+        copy_slices(folder, Watch(0, None, stopped))
+    there = set(s3.keys(BUCKET, f"{prefix}/chunks/job/"))
+    proxy.clear()
+
+    whole = copied(folder)
+
+    written = [each.request.path.removeprefix(f"/{BUCKET}/") for each in proxy.log("PUT")]
+    assert there
+    assert there.isdisjoint(written)
+    assert len(there) + len(written) == len(whole.slices)
+    assert b"".join(copies_of(whole, s3)) == COPIED[name]
+
+
+def test_a_copy_of_another_size_is_made_again(prefix: str, s3: S3Server) -> None:
+    s3.put(BUCKET, f"{prefix}/chunks/job/genome.fa.chunk0001", b"ACGT")
+
+    assert b"".join(copies_of(copied(planned(prefix, "genome.fa", 9000)), s3)) == GENOME
 
 
 def test_only_s3_copies(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -24,6 +24,7 @@ from fanfold.aws.batch import (
 )
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import COST, BatchJob, Cost, Entry, Ledger, Name, parse_name
+from fanfold.aws.log import about, begin, count_success
 from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import fold_size
 from fanfold.checked_json import encode_checked
@@ -31,6 +32,7 @@ from fanfold.engine.progress import Watch
 from fanfold.errors import MissingSlicesError, PlanError
 from fanfold.flow.finish import Scanned, fold_in
 from fanfold.flow.memory import Allowed
+from fanfold.json_log import message_of
 from fanfold.objects import stored_checksum
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
@@ -43,14 +45,15 @@ _LOGS_AT_MOST = 20
 _log = logging.getLogger("fanfold")
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: dict[str, Any], context: object) -> None:
     """What EventBridge invokes, and the sweep, which sends what DescribeJobs says instead."""
-    _log.setLevel(logging.INFO)
+    begin("aggregator", context)
     detail = event.get("detail", {})
     name = parse_name(str(detail.get("jobName", "")))
     if name is None or not has_ended(detail):
         _log.info("nothing of a job in %s", detail.get("jobArn", "the event"))
         return
+    about(name.job, name.attempt)
     Aggregator(deployment()).hear(name, detail)
 
 
@@ -184,11 +187,13 @@ class Aggregator:
         """What comes after the report; again if need be, until the job is closed."""
         if self._ledger.open_since(entry.job) is None:
             return
-        self._tell_cost(entry)
+        cost = self._tell_cost(entry)
         self._remove_objects(entry)
         entry.forget_failure()
         self._ledger.publish(entry)
         self._ledger.close(entry.job)
+        slices = entry.run.slices.count if entry.run is not None else 0
+        count_success(slices, cost.estimated_cost_usd)
         _log.info("%s has its report", entry.job)
 
     def _remove_objects(self, entry: Entry) -> None:
@@ -198,20 +203,29 @@ class Aggregator:
         except PlanError as error:
             _log.warning("%s", error)
 
-    def _tell_cost(self, entry: Entry) -> None:
-        """Write into `cost.json` what the containers took."""
-        jobs = {phase: job for phase in PHASES if (job := entry.batch_job(phase)) is not None}
-        billed = {phase: self._batch.billed(job.id, job.size) for phase, job in jobs.items()}
+    def _tell_cost(self, entry: Entry) -> Cost:
+        """Write into `cost.json` what the containers of all attempts took."""
+        jobs = {phase: found for phase in PHASES if (found := entry.batch_jobs(phase))}
+        billed = {
+            phase: [self._batch.billed(each.id, each.size) for each in found]
+            for phase, found in jobs.items()
+        }
+        each_job = [each for found in billed.values() for each in found]
         cost = Cost(
             job=entry.job,
             attempt=entry.attempt,
             image=entry.request.image,
-            batch_jobs={phase: job.id for phase, job in jobs.items()},
-            billed_seconds={phase: round(each.seconds, 1) for phase, each in billed.items()},
-            billed_vcpu_seconds=round(sum(each.vcpu_seconds for each in billed.values()), 1),
-            estimated_cost_usd=round(sum(each.usd for each in billed.values()), 6),
+            batch_jobs={phase: tuple(each.id for each in found) for phase, found in jobs.items()},
+            billed_seconds={
+                phase: round(sum(each.seconds for each in found), 1)
+                for phase, found in billed.items()
+            },
+            billed_vcpu_seconds=round(sum(each.vcpu_seconds for each in each_job), 1),
+            estimated_cost_usd=round(sum(each.usd for each in each_job), 6),
+            estimated_cost_usd_most=round(sum(each.usd_most for each in each_job), 6),
         )
         entry.place.write(COST, encode_checked(cost))
+        return cost
 
     def _last_line(self, detail: dict[str, Any]) -> str | None:
         """The last words of a container, which are its error in a line or two."""
@@ -226,6 +240,6 @@ class Aggregator:
         except logs.exceptions.ClientError as error:
             _log.warning("no log of %s: %s", stream, error)
             return None
-        told = [each["message"] for each in events]
+        told = [message_of(each["message"]) for each in events]
         mine = [line for line in told if line.startswith("fanfold: ")]
         return mine[-1].removeprefix("fanfold: ") if mine else None

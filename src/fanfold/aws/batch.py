@@ -27,12 +27,14 @@ class Billed(NamedTuple):
     Attributes:
         seconds: of all containers, as they are billed.
         vcpu_seconds: the same, times their vCPUs.
-        usd: what that costs.
+        usd: what that costs, all of it on Spot where that is on.
+        usd_most: what it costs if none of it ran on Spot. (Batch doesn't tell where it did.)
     """
 
     seconds: float
     vcpu_seconds: float
     usd: float
+    usd_most: float
 
 
 class Batch:
@@ -104,7 +106,8 @@ class Batch:
 
     def billed(self, batch_id: str, size: int | None) -> Billed:
         """What a job's containers took, as far as Batch tells."""
-        seconds = vcpu_seconds = usd = 0.0
+        prices = self._deployed.prices
+        seconds = vcpu_seconds = usd = usd_most = 0.0
         for status in ("SUCCEEDED", "FAILED"):
             for _, job in self._described(batch_id, size, status):
                 for begin, end in _spans(job):
@@ -112,8 +115,9 @@ class Batch:
                     container = _size_of(job)
                     seconds += each_seconds
                     vcpu_seconds += each_seconds * container.vcpus
-                    usd += container.usd(each_seconds, self._deployed.prices)
-        return Billed(seconds, vcpu_seconds, usd)
+                    usd += container.usd(each_seconds, prices)
+                    usd_most += container.usd(each_seconds, prices.on_demand())
+        return Billed(seconds, vcpu_seconds, usd, usd_most)
 
     def _described(
         self,

@@ -10,14 +10,15 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-from fanfold.api import problem_of
+from fanfold.api import ApiError, problem_of
 from fanfold.aws.batch import Batch, ended_of
-from fanfold.aws.deployment import deployment
+from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Entry, Ledger, parse_name
+from fanfold.aws.log import about, begin
 from fanfold.aws.phases import FINAL, fail, known, submit
-from fanfold.aws.sizes import inflate_size, task_size
+from fanfold.aws.sizes import inflate_size, scan_usd, task_size
 from fanfold.engine.progress import Watch
 from fanfold.errors import (
     Cancelled,
@@ -35,18 +36,19 @@ from fanfold.flow.uncut import plan_text
 from fanfold.params import check_params
 
 _RESERVE_SECONDS = 60.0
-"""What is left of the function's time when an archive is handed over that takes too long."""
+"""What is left of the function's time when an archive, or copying, is handed over."""
 
 _log = logging.getLogger("fanfold")
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
     """What the starter and the sweep invoke, and EventBridge when an archive was inflated."""
-    _log.setLevel(logging.INFO)
+    begin("chunker", context)
     deployed = deployment()
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
     inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
     job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
+    about(job, attempt)
     entry = known(ledger, job)
     if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
         _log.info("%s, attempt %d: nothing to do", job, attempt)
@@ -55,37 +57,42 @@ def handler(event: dict[str, Any], context: Any) -> None:
         entry.record_end("inflate", ended_of(event["detail"]))
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
-        chunk(entry, batch, Limits(deployed.inflated_here_bytes, seconds))
+        chunk(entry, batch, deployed, seconds)
     except FINAL as error:
         fail(ledger, entry, problem_of(error))
+    except ApiError as error:
+        fail(ledger, entry, error.problem)
+    except Cancelled:
+        _log.info("%s: not all slices are copied yet; another run goes on", job)
+        wake(deployed.chunker, {"job": job, "attempt": attempt})
 
 
-class Limits(NamedTuple):
-    """What may be inflated here: so many bytes of an archive, for so long."""
-
-    archive_bytes: int
-    seconds: float
-
-
-def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
+def chunk(entry: Entry, batch: Batch, deployed: Deployment, seconds: float) -> None:
     """Plan a job, unless it is planned, and submit what is next to do.
 
     Args:
         entry: the job.
         batch: what does it.
-        limits: beyond which a container inflates the input.
+        deployed: the deployment, with its limits.
+        seconds: so long may inflating the input take, else a container does it; and copying its
+            slices, else another run goes on with that.
 
     Raises:
+        ApiError: scanning the text would cost too much.
+        Cancelled: slices are left to copy.
         FanfoldError: see `fanfold.errors`.
     """
     if entry.batch_job("task") is not None:
         return
     plan = _known_plan(entry)
     if plan is None or _lacks_objects(entry, plan):
-        plan = _plan(entry, plan, limits)
+        plan = _plan(entry, plan, deployed, seconds)
     if plan.slices is None:
         submit(entry, "inflate", inflate_size(), batch)
         return
+    if plan.cut == "text":
+        usd = scan_usd(plan.slices[-1].end_byte, plan.slice_bytes, deployed.prices)
+        deployed.check_price(entry.request.source.url, usd)
     largest_bytes = max(each.size_bytes for each in plan.slices)
     size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
     submit(entry, "task", size, batch, len(plan.slices))
@@ -100,7 +107,7 @@ def _known_plan(entry: Entry) -> Plan | None:
         return None
 
 
-def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
+def _plan(entry: Entry, old: Plan | None, deployed: Deployment, seconds: float) -> Plan:
     """A new plan, or one whose slices' objects are there again; without slices if that takes long.
 
     The objects come first: a plan that names them has them.
@@ -113,14 +120,16 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
             f"{pinned.url}: changed after the job was asked for; post it again, which makes another"
             " job"
         )
-    wanted_bytes = array_slice_bytes(pinned.size_bytes, asked.slice_bytes)
+    wanted_bytes = max(asked.slice_bytes, deployed.least_slice_bytes)
+    wanted_bytes = old.slice_bytes if old else array_slice_bytes(pinned.size_bytes, wanted_bytes)
     parameters = check_params(asked.k, canonical=asked.canonical)
     plan = genome.plan(parameters, wanted_bytes, apart=asked.chunks == "files", judges_small=True)
     if plan.cut == "text":
         plan = genome.plan(parameters, wanted_bytes, apart=True)
-        plan = _inflate(RunFolder(place, plan), genome, limits)
+        plan = _inflate(RunFolder(place, plan), genome, deployed, seconds)
     elif plan.apart:
-        plan = copy_slices(RunFolder(place, plan))
+        with _time_limit(seconds) as stopped:
+            plan = copy_slices(RunFolder(place, plan), Watch(plan.size_bytes, None, stopped))
     publisher = publisher_of(place)
     if old is not None:
         publisher.update(plan)
@@ -129,15 +138,17 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
     return entry.open_plan().plan
 
 
-def _inflate(folder: RunFolder, genome: Genome, limits: Limits) -> Plan:
+def _inflate(folder: RunFolder, genome: Genome, deployed: Deployment, seconds: float) -> Plan:
     """The plan with its text written out; without slices if a container has to do that."""
     source = genome.source
-    if source.size_bytes > limits.archive_bytes:
+    if source.size_bytes > deployed.inflated_here_bytes:
         return folder.plan
-    with _time_limit(limits.seconds) as stopped:
+    with _time_limit(seconds) as stopped:
         watch = Watch(source.size_bytes, None, stopped)
         try:
-            return plan_text(folder, genome.blocks(), watch.advance)
+            return plan_text(
+                folder, genome.blocks(), watch.advance, max_text_bytes=deployed.max_text_bytes
+            )
         except Cancelled:
             _log.info("%s: takes too long to inflate here", folder.url)
             return folder.plan

@@ -7,11 +7,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanfold.api import PHASES, Phase
+from fanfold.api import PHASES, ApiError, Phase
 from fanfold.aws.sizes import Prices
 
-_INFLATED_HERE_BYTES = 4 * 1024**3
-"""What takes a third of the chunker's time, as measured."""
+_INFLATED_HERE_BYTES = 256 * 1024**2
+"""What takes a small part of the chunker's time."""
+
+_LEAST_SLICE_BYTES = 8 * 1024**2
+"""A smaller slice costs as much: its container is billed for a minute."""
+
+_MAX_USD_PER_JOB, _MAX_OPEN_JOBS, _MAX_TEXT_BYTES = 5.0, 10_000, 4 * 1024**4
 
 _FOLDED_HERE_BYTES = 512 * 1024**2
 """What fits the aggregator's memory: a fold takes three times as much as the rows."""
@@ -37,6 +42,10 @@ class Deployment(msgspec.Struct, frozen=True):
         prices: what Fargate costs.
         inflated_here_bytes: the largest archive that the chunker begins to inflate.
         folded_here_bytes: the most rows of records that the aggregator folds.
+        least_slice_bytes: the smallest slice; a request for less gets this.
+        max_usd_per_job: the highest estimate of a job that is taken.
+        max_open_jobs: how many jobs may be open at once.
+        max_text_bytes: the most that an archive may inflate to.
     """
 
     bucket: str
@@ -51,10 +60,30 @@ class Deployment(msgspec.Struct, frozen=True):
     prices: Prices
     inflated_here_bytes: int = _INFLATED_HERE_BYTES
     folded_here_bytes: int = _FOLDED_HERE_BYTES
+    least_slice_bytes: int = _LEAST_SLICE_BYTES
+    max_usd_per_job: float = _MAX_USD_PER_JOB
+    max_open_jobs: int = _MAX_OPEN_JOBS
+    max_text_bytes: int = _MAX_TEXT_BYTES
 
     def may_read(self, bucket: str, key: str) -> bool:
         """Whether an object may be read."""
         return f"{bucket}/{key}".startswith(self.sources)
+
+    def check_price(self, name: str, usd: float) -> None:
+        """Check what a job will probably cost.
+
+        Raises:
+            ApiError: it costs too much.
+        """
+        if usd > self.max_usd_per_job:
+            raise ApiError(
+                422,
+                "too-expensive",
+                "Too expensive",
+                f"{name}: about {usd:.2f} USD, and a job of this deployment may cost"
+                f" {self.max_usd_per_job:g}; give larger slices (slice_bytes), or raise"
+                " max_usd_per_job",
+            )
 
 
 def deployment() -> Deployment:
@@ -81,6 +110,10 @@ def deployment() -> Deployment:
         prices=_PRICES.decode(setting["prices"]),
         inflated_here_bytes=int(setting.get("inflated_here_bytes", _INFLATED_HERE_BYTES)),
         folded_here_bytes=int(setting.get("folded_here_bytes", _FOLDED_HERE_BYTES)),
+        least_slice_bytes=int(setting.get("least_slice_bytes", _LEAST_SLICE_BYTES)),
+        max_usd_per_job=float(setting.get("max_usd_per_job", _MAX_USD_PER_JOB)),
+        max_open_jobs=int(setting.get("max_open_jobs", _MAX_OPEN_JOBS)),
+        max_text_bytes=int(setting.get("max_text_bytes", _MAX_TEXT_BYTES)),
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from fanfold.api import problem
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Ledger, parse_name
+from fanfold.aws.log import about, begin
 from fanfold.aws.phases import fail, known, listener
 
 _SAID_AT_MOST = 500
@@ -23,8 +24,9 @@ _DECODER = msgspec.json.Decoder(dict[str, Any])
 _log = logging.getLogger("fanfold")
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: dict[str, Any], context: object) -> None:
     """What SQS invokes."""
+    begin("failures", context)
     deployed = deployment()
     for record in event["Records"]:
         message = _DECODER.decode(record["body"])
@@ -43,6 +45,7 @@ def _tell(deployed: Deployment, message: dict[str, Any]) -> None:
             "Capturing records of Lambda asynchronous invocations").
     """
     job, attempt = _subject(message["requestPayload"])
+    about(job, attempt)
     ledger = Ledger(deployed.bucket)
     entry = known(ledger, job) if job else None
     if entry is None or entry.attempt != attempt or entry.failure or ledger.open_since(job) is None:

@@ -74,11 +74,12 @@ def number_of(event: _Event, name: str, default: int | None, most: int) -> int |
     text = query_of(event, name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or int(text[:18]) > most:
+    digits = text.lstrip("0")[: len(str(most)) + 1]  # Python refuses to read thousands of them
+    if not text.isascii() or not text.isdigit() or int(digits or 0) > most:
         raise ApiError(
             400, "bad-request", "A parameter that can't be", f"{name}: give a number, 0 to {most}"
         )
-    return int(text)
+    return int(digits or 0)
 
 
 def url_of(event: _Event, path: str) -> str:

@@ -127,19 +127,21 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         job: the job's name.
         attempt: the attempt that made the report.
         image: the container, by digest.
-        batch_jobs: the id of the Batch job of each phase.
-        billed_seconds: of all its containers, as they are billed.
+        batch_jobs: the ids of the Batch jobs of each phase, of all attempts, the oldest first.
+        billed_seconds: of all their containers, as they are billed.
         billed_vcpu_seconds: the same of all phases, times their vCPUs.
-        estimated_cost_usd: what that costs by list prices.
+        estimated_cost_usd: what that costs by list prices, all of it on Spot where that is on.
+        estimated_cost_usd_most: the same if none of it ran on Spot.
     """
 
     job: str
     attempt: int
     image: str
-    batch_jobs: dict[str, str]
+    batch_jobs: dict[str, tuple[str, ...]]
     billed_seconds: dict[str, float]
     billed_vcpu_seconds: float
     estimated_cost_usd: float
+    estimated_cost_usd_most: float
 
 
 class _Opened(msgspec.Struct, frozen=True):
@@ -362,6 +364,14 @@ class Entry:
         """The Batch job of a phase of the newest attempt, if it was recorded."""
         return self._read_state(phase, _BATCH_JOB)
 
+    def batch_jobs(self, phase: Phase) -> list[BatchJob]:
+        """The Batch jobs of a phase that were recorded, of all attempts, the oldest first."""
+        found = (
+            self._read_state(phase, _BATCH_JOB, attempt=attempt)
+            for attempt in range(1, self.attempt + 1)
+        )
+        return [each for each in found if each is not None]
+
     def record(self, phase: Phase, batch_job: BatchJob) -> BatchJob:
         """Record the Batch job of a phase; the one that is recorded, which may be another's."""
         return _create(self.place, self._state_name(phase), batch_job, _BATCH_JOB)
@@ -397,12 +407,18 @@ class Entry:
         """What is known of it now."""
         return Entry(self.place, self.request)
 
-    def _state_name(self, phase: Phase, suffix: str = "") -> str:
-        return f"{_STATE}/{self.attempt:04d}-{phase}{suffix}.json"
+    def _state_name(self, phase: Phase, suffix: str = "", attempt: int | None = None) -> str:
+        return f"{_STATE}/{attempt or self.attempt:04d}-{phase}{suffix}.json"
 
-    def _read_state(self, phase: Phase, form: Checked[_State], suffix: str = "") -> _State | None:
+    def _read_state(
+        self,
+        phase: Phase,
+        form: Checked[_State],
+        suffix: str = "",
+        attempt: int | None = None,
+    ) -> _State | None:
         """A document of a phase; None if it is missing or damaged, since Batch can tell again."""
-        name = self._state_name(phase, suffix)
+        name = self._state_name(phase, suffix, attempt)
         if name.partition("/")[2] not in self._states:
             return None
         try:

@@ -8,6 +8,7 @@ from fanfold.api import Phase, Problem
 from fanfold.aws.batch import Batch
 from fanfold.aws.deployment import Deployment
 from fanfold.aws.ledger import BatchJob, Entry, Ledger
+from fanfold.aws.log import count_failure
 from fanfold.aws.sizes import Size
 from fanfold.errors import (
     ChecksumError,
@@ -76,6 +77,7 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     _log.warning("%s, attempt %d, failed: %s", entry.job, entry.attempt, error.detail)
     entry.fail(error)
     ledger.close(entry.job)
+    count_failure(error)
 
 
 def listener(deployed: Deployment, phase: Phase, status: str) -> str:

@@ -8,6 +8,7 @@ Fargate".
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -27,8 +28,12 @@ _TEXT_BYTES_PER_VCPU_SECOND = 200 * _MIB
 """What a vCPU reads from S3 and scans: half of what was measured, for vCPUs differ."""
 _INFLATED_BYTES_PER_VCPU_SECOND = 80 * _MIB
 """What it inflates and scans of BGZF, in bytes of text."""
-_RATIO = 4
-"""How much larger the text of an archive is; of DNA in gzip it is 3 to 4.5."""
+_INFLATED_BYTES_PER_SECOND: dict[Compression, int] = {"bzip2": 15 * _MIB, "xz": 40 * _MIB}
+"""What one thread inflates of a format that is slower than that, in bytes of text: half of what was
+measured."""
+_RATIO, _MOST_RATIO = 4, 16
+"""How much larger the text of an archive is, probably and at most; of DNA in gzip it is 3 to 4.5.
+Many genomes of a species in zstd or xz may have more."""
 
 _START_SECONDS = 15
 """What is billed before the work begins: image and interpreter."""
@@ -53,12 +58,20 @@ class Prices(msgspec.Struct, frozen=True):
     """What Fargate costs in a region, in US dollars.
 
     Attributes:
-        vcpu_hour: a vCPU for an hour.
-        gb_hour: a GB of memory for an hour.
+        vcpu_hour: a vCPU for an hour, on demand.
+        gb_hour: a GB of memory for an hour, on demand.
+        address_hour: the public address of a container for an hour; 0 where it has none.
+        spot_share: what vCPUs and memory cost of the price on demand; 1 without Spot.
     """
 
     vcpu_hour: float
     gb_hour: float
+    address_hour: float = 0.0
+    spot_share: float = 1.0
+
+    def on_demand(self) -> Prices:
+        """The same where nothing runs on Spot."""
+        return msgspec.structs.replace(self, spot_share=1.0)
 
 
 class Size(NamedTuple):
@@ -69,8 +82,8 @@ class Size(NamedTuple):
 
     def usd(self, seconds: float, prices: Prices) -> float:
         """What it costs for some seconds."""
-        hours = seconds / 3600
-        return hours * (self.vcpus * prices.vcpu_hour + self.memory_mb / 1024 * prices.gb_hour)
+        hour = self.vcpus * prices.vcpu_hour + self.memory_mb / 1024 * prices.gb_hour
+        return seconds / 3600 * (hour * prices.spot_share + prices.address_hour)
 
 
 def task_size(slice_bytes: int, compression: Compression) -> Size:
@@ -111,22 +124,86 @@ def fitting(vcpus: float, memory_bytes: int) -> Size:
 
 
 def estimate(
-    size_bytes: int, compression: Compression, slice_bytes: int, prices: Prices
+    size_bytes: int,
+    compression: Compression,
+    slice_bytes: int,
+    prices: Prices,
+    inflated_here_bytes: int,
 ) -> Estimate:
-    """What a job over an object will probably take."""
-    inflates = compression not in {"none", "bgzf"}
-    cut_bytes = size_bytes * _RATIO if inflates else size_bytes
-    each_bytes = array_slice_bytes(cut_bytes, slice_bytes)
-    slices = max(1, -(-cut_bytes // each_bytes))
-    scanned = "none" if inflates else compression
-    size = task_size(min(each_bytes, cut_bytes), scanned)
-    work_seconds = _scan_seconds(min(each_bytes, cut_bytes), scanned) / size.vcpus
-    seconds = billed_seconds(_START_SECONDS + work_seconds)
+    """What a job over an object will probably take.
+
+    Args:
+        size_bytes: the size of the object.
+        compression: its format.
+        slice_bytes: the size of a slice.
+        prices: what containers cost.
+        inflated_here_bytes: the largest archive that no container inflates.
+    """
+    is_inflated = compression not in {"none", "bgzf"}
+    inflated_apart = is_inflated and size_bytes > inflated_here_bytes
+    expected = _containers(size_bytes, compression, slice_bytes, _RATIO, apart=inflated_apart)
+    most = _containers(size_bytes, compression, slice_bytes, _MOST_RATIO, apart=is_inflated)
     return Estimate(
-        slices=slices,
-        vcpu_seconds=math.ceil(slices * seconds * size.vcpus),
-        usd=round(slices * size.usd(seconds, prices), 4),
+        slices=expected[-1].number,
+        vcpu_seconds=math.ceil(sum(each.vcpu_seconds for each in expected)),
+        usd=_rounded_usd(expected, prices),
+        usd_most=_rounded_usd(most, prices.on_demand()),
     )
+
+
+def scan_usd(text_bytes: int, slice_bytes: int, prices: Prices) -> float:
+    """What it will probably cost to scan a text."""
+    return _rounded_usd([_scan(text_bytes, slice_bytes, "none")], prices)
+
+
+class _Containers(NamedTuple):
+    """Containers of one size, and how long each is billed."""
+
+    number: int
+    size: Size
+    seconds: float
+
+    @property
+    def vcpu_seconds(self) -> float:
+        return self.number * self.seconds * self.size.vcpus
+
+
+def _containers(
+    size_bytes: int, compression: Compression, slice_bytes: int, ratio: int, *, apart: bool
+) -> list[_Containers]:
+    """The containers of a job, those that scan last.
+
+    Args:
+        size_bytes: see `estimate`.
+        compression: see `estimate`.
+        slice_bytes: see `estimate`.
+        ratio: how much larger the text is than an archive.
+        apart: whether a container inflates it.
+    """
+    if compression in {"none", "bgzf"}:
+        return [_scan(size_bytes, slice_bytes, compression, ratio)]
+    text_bytes = size_bytes * ratio
+    scan = _scan(text_bytes, slice_bytes, "none")
+    if not apart:
+        return [scan]
+    rate = _INFLATED_BYTES_PER_SECOND.get(compression, _INFLATED_BYTES_PER_VCPU_SECOND)
+    seconds = billed_seconds(_START_SECONDS + text_bytes / rate)
+    return [_Containers(1, inflate_size(), seconds), scan]
+
+
+def _scan(
+    size_bytes: int, slice_bytes: int, compression: Compression, ratio: int = _RATIO
+) -> _Containers:
+    slice_bytes = array_slice_bytes(size_bytes, slice_bytes)
+    slices = max(1, -(-size_bytes // slice_bytes))
+    largest_bytes = min(slice_bytes, size_bytes)
+    size = task_size(largest_bytes, compression)
+    work_seconds = _scan_seconds(largest_bytes, compression, ratio) / size.vcpus
+    return _Containers(slices, size, billed_seconds(_START_SECONDS + work_seconds))
+
+
+def _rounded_usd(containers: Iterable[_Containers], prices: Prices) -> float:
+    return round(sum(each.number * each.size.usd(each.seconds, prices) for each in containers), 4)
 
 
 def billed_seconds(seconds: float) -> float:
@@ -134,7 +211,7 @@ def billed_seconds(seconds: float) -> float:
     return max(_LEAST_SECONDS, seconds)
 
 
-def _scan_seconds(slice_bytes: int, compression: Compression) -> float:
+def _scan_seconds(slice_bytes: int, compression: Compression, ratio: int = _RATIO) -> float:
     if compression == "bgzf":
-        return slice_bytes * _RATIO / _INFLATED_BYTES_PER_VCPU_SECOND
+        return slice_bytes * ratio / _INFLATED_BYTES_PER_VCPU_SECOND
     return slice_bytes / _TEXT_BYTES_PER_VCPU_SECOND

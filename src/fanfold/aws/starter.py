@@ -17,6 +17,7 @@ from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
+from fanfold.aws.log import about, begin
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
     ParameterError,
@@ -30,8 +31,9 @@ from fanfold.params import check_params, check_positive
 from fanfold.report.run_record import MASTER
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """What API Gateway calls."""
+    begin("starter", context)
     return gateway.answer(event, start)
 
 
@@ -45,19 +47,29 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
     asked = _checked(parse_request(gateway.body_of(event)))
     source = _source(asked, deployed)
     job = job_name(asked, source, deployed.image)
+    about(job)
     ledger = Ledger(deployed.bucket)
     entry, created = _known(ledger, job)
+    if entry is None or (entry.failure is not None and not entry.has_report):
+        _check_room(ledger, deployed)
     if entry is not None and not entry.has_report:
         ledger.create(entry.request)  # whoever did may not have come to its end
     elif entry is None:
-        compression = detect_compression(_head(source))
+        expected = estimate(
+            source.size_bytes,
+            detect_compression(_head(source)),
+            max(asked.slice_bytes, deployed.least_slice_bytes),
+            deployed.prices,
+            deployed.inflated_here_bytes,
+        )
+        deployed.check_price(source.url, expected.usd)
         request = Request(
             job=job,
             asked=asked,
             source=source,
             image=deployed.image,
             created=created or now(),
-            estimate=estimate(source.size_bytes, compression, asked.slice_bytes, deployed.prices),
+            estimate=expected,
         )
         entry = ledger.create(request)
     state: State = "SUBMITTED"
@@ -78,6 +90,19 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
         results=Results(f"{ledger.results_url}/{job}/{MASTER}", None),
         estimate=entry.request.estimate,
     )
+
+
+def _check_room(ledger: Ledger, deployed: Deployment) -> None:
+    """Check that another job may be open."""
+    # A request to the store for each thousand of them: not worth a count that may be wrong.
+    if len(ledger.open_jobs()) >= deployed.max_open_jobs:
+        raise ApiError(
+            429,
+            "too-many-jobs",
+            "Too many jobs",
+            f"{deployed.max_open_jobs} jobs have not ended yet, as many as this deployment takes;"
+            " post again when some have, or raise max_open_jobs",
+        )
 
 
 def _known(ledger: Ledger, job: str) -> tuple[Entry | None, datetime | None]:

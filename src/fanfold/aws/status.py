@@ -24,9 +24,11 @@ from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_job
+from fanfold.aws.log import about, begin, count_failure
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.flow.plan import MAX_SLICES
+from fanfold.json_log import message_of
 
 _PAGE, _LARGEST_PAGE = 20, 100
 _LOOKS_AT_ONCE = 16
@@ -38,8 +40,9 @@ _STARTED = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 _log = logging.getLogger("fanfold")
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """What API Gateway calls."""
+    begin("status", context)
     return gateway.answer(event, Status(deployment()).answer)
 
 
@@ -149,7 +152,8 @@ class Status:
             raise ApiError(
                 409, "has-ended", "It has ended", f"{entry.job} has ended already: it is {state}"
             )
-        entry.fail(problem("cancelled", "Cancelled", "it was cancelled by a request"), "CANCELLED")
+        cancelled = problem("cancelled", "Cancelled", "it was cancelled by a request")
+        entry.fail(cancelled, "CANCELLED")
         entry = entry.again()
         for phase in PHASES:
             recorded = entry.batch_job(phase)
@@ -157,6 +161,8 @@ class Status:
             if batch_id is not None:
                 self._batch.stop(batch_id, "cancelled")
         self._ledger.close(entry.job)
+        if state != "CANCELLED":
+            count_failure(cancelled)
         return self.job(entry)
 
     def _logs(self, entry: Entry, event: dict[str, Any]) -> Logs:
@@ -201,12 +207,17 @@ class Status:
         except logs.exceptions.ResourceNotFoundException:
             return ()  # its container has said nothing yet
         return tuple(
-            LogLine(datetime.fromtimestamp(each["timestamp"] / 1000, UTC), each["message"])
+            LogLine(
+                datetime.fromtimestamp(each["timestamp"] / 1000, UTC), message_of(each["message"])
+            )
             for each in events
         )
 
     def _entry(self, job: str) -> Entry:
-        entry = self._known(job) if is_job(job) else None
+        entry = None
+        if is_job(job):
+            about(job)
+            entry = self._known(job)
         if entry is None:
             raise ApiError(
                 404, "no-such-job", "No such job", f"{job[:80]}: no such job; GET /jobs lists them"

@@ -13,6 +13,7 @@ from fanfold.api import PHASES, Phase, problem
 from fanfold.aws.batch import Batch, has_ended
 from fanfold.aws.deployment import Deployment, deployment, wake
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, now
+from fanfold.aws.log import about, begin
 from fanfold.aws.phases import fail, listener
 from fanfold.errors import PlanError
 
@@ -22,9 +23,9 @@ _GRACE_SECONDS = 1200
 _log = logging.getLogger("fanfold")
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: dict[str, Any], context: object) -> None:
     """What the schedule invokes; its input may have another `grace_seconds`."""
-    _log.setLevel(logging.INFO)
+    begin("sweep", context)
     seconds = event.get("grace_seconds", _GRACE_SECONDS)
     Sweep(deployment(), timedelta(seconds=seconds)).all()
 
@@ -46,6 +47,7 @@ class Sweep:
     def all(self) -> None:
         """Look at every open job; one that can't be looked at doesn't keep from the others."""
         for job in self._ledger.open_jobs():
+            about(job)
             try:
                 self._look(job)
             except PlanError as error:  # its request is damaged: the next POST mends that

@@ -11,7 +11,7 @@ from itertools import islice
 import click
 
 from fanfold._kernel import VERSION
-from fanfold.api import PHASES, ChunkAnswer, ChunkRequest, Chunks, Job, Phase
+from fanfold.api import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimate, Job, Phase
 from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
 from fanfold.cli.fetching import check_folder, fetch_report
@@ -246,9 +246,16 @@ def _estimate(answer: ChunkAnswer) -> list[str]:
             ("job", answer.job),
             ("state", answer.state),
             ("slices", f"about {estimate.slices:,}"),
-            ("estimate", f"{estimate.vcpu_seconds:,} vCPU seconds, {_dollars(estimate.usd)}"),
+            ("estimate", f"{estimate.vcpu_seconds:,} vCPU seconds, {_price(estimate)}"),
         ]
     )
+
+
+def _price(estimate: Estimate) -> str:
+    expected = _dollars(estimate.usd)
+    if estimate.usd_most is None or _dollars(estimate.usd_most) == expected:
+        return expected
+    return f"{expected}, at most {estimate.usd_most:.2f}"
 
 
 def _dollars(usd: float) -> str:

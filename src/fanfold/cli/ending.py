@@ -117,13 +117,13 @@ def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
     except ReaderLeft:
         return 128 + signal.SIGPIPE
     except click.ClickException as error:
-        say(*_usage(error))
+        say(*_usage(error), level="ERROR")
         return error.exit_code
     except BaseException as error:  # a panic in Rust is no Exception
         status, *lines = _in_words(error)
         if debug:
             lines = _traced(error)
-        say(*lines)
+        say(*lines, level="ERROR")
         return status
 
 
@@ -164,7 +164,7 @@ def _usage(error: click.ClickException) -> list[str]:
 
 def _stopped_by(came: signal.Signals) -> int:
     """Say that a signal stopped the command; the exit code for it."""
-    say(f"fanfold: {_STOPPED[came]}; run again to take it up where it is")
+    say(f"fanfold: {_STOPPED[came]}; run again to take it up where it is", level="ERROR")
     return 128 + came
 
 

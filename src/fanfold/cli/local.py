@@ -188,9 +188,15 @@ def task(*, plan_json: str, index: int, quiet: bool) -> None:
 
 @click.command()
 @click.argument("plan_json", metavar="PLAN")
+@click.option(
+    "--max-text-bytes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Refuse an input whose text is larger.",
+)
 @STORAGE
 @QUIET
-def inflate(*, plan_json: str, quiet: bool) -> None:
+def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
     """Write out the text of PLAN's input, in slices for the tasks.
 
     For an array whose input can't be cut (gzip, zstd, bzip2, xz) and whose plan was made without
@@ -199,7 +205,7 @@ def inflate(*, plan_json: str, quiet: bool) -> None:
     """
     folder = tasks.open_plan(plan_json)
     if folder.plan.cut == "text":
-        tasks.inflate(plan_json)
+        tasks.inflate(plan_json, max_text_bytes=max_text_bytes)
         folder = tasks.open_plan(plan_json)
     if not quiet:
         _tell_tasks(plan_json, folder)

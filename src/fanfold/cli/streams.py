@@ -4,7 +4,8 @@
     stderr   what is said about it: where that can't be written, the command goes on
 
 Lines are without secrets, and escaped, so that no name and no text of a server steers a terminal or
-forges a line.
+forges a line. FANFOLD_LOG=json makes each a JSON document with its time and level, and with what
+AWS Batch calls the process.
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import select
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fanfold.errors import OutputError
+from fanfold.json_log import log_line
 from fanfold.shown import escaped, escaped_json, without_secrets
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _STDIN, _STDOUT, _STDERR = range(3)
+
+_LOG = "FANFOLD_LOG"
+_OF_BATCH = {"attempt": "AWS_BATCH_JOB_ATTEMPT", "index": "AWS_BATCH_JOB_ARRAY_INDEX"}
+_PLAN = re.compile(r"([^/]+)/plan\.json\Z")
+
+Level = Literal["INFO", "WARNING", "ERROR"]
 
 
 class ReaderLeft(Exception):  # noqa: N818 - no fault: whoever reads stdout has enough
@@ -43,9 +52,13 @@ def open_streams() -> None:
     logging.getLogger().addHandler(_Warnings())
 
 
-def say(*lines: str) -> None:
-    """Write lines to stderr."""
-    sys.stderr.write(_in_words(lines))
+def say(*lines: str, level: Level = "INFO") -> None:
+    """Write lines to stderr; each as a JSON document where the environment asks for that."""
+    if os.environ.get(_LOG) == "json":
+        facts = _facts()
+        sys.stderr.write("".join(f"{log_line(level, line, facts)}\n" for line in lines))
+    else:
+        sys.stderr.write(_in_words(lines))
 
 
 def show(*lines: str) -> None:
@@ -104,7 +117,22 @@ class _Stderr(_Stream):
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        say(record.getMessage(), level="WARNING")
+
+
+def _facts() -> dict[str, str | int]:
+    """What this process works on, as a task of AWS Batch (user guide, "Job environment variables").
+
+    The job is the folder of the plan that it is given.
+    """
+    facts: dict[str, str | int] = {}
+    for argument in sys.argv:
+        if match := _PLAN.search(argument):
+            facts["job"] = escaped(match[1])
+    for fact, variable in _OF_BATCH.items():
+        if (value := os.environ.get(variable, "")).isdecimal():
+            facts[fact] = int(value)
+    return facts
 
 
 def _text(stream: _Stream) -> io.TextIOWrapper:

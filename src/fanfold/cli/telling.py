@@ -33,7 +33,7 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
     if not quiet:
         say(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done")
     for each in failed:
-        say(f"fanfold: {describe(each.error)}")
+        say(f"fanfold: {describe(each.error)}", level="ERROR")
     show_path(open_place(out).where(SUMMARY))
     if failed:
         raise click.exceptions.Exit(SOME_FAILED)

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from fanfold.archives.bgzf import BgzfSlice
+from fanfold.engine.progress import Watch
 from fanfold.errors import PlanError
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.run_folder import RunFolder
 from fanfold.objects import BLOCK_BYTES, Place, copy_range, read_blocks, shown, stat_source
 
 _COPIES_AT_ONCE = 32
-_LOOKS_AT_ONCE = 16
+_LOOKS_AT_ONCE = 32
 
 
 class Copies:
@@ -49,17 +50,24 @@ class Copies:
             yield from read_blocks(copy, start - offset_byte, end - offset_byte, block_bytes)
 
 
-def copy_slices(folder: RunFolder) -> Plan:
+def copy_slices(folder: RunFolder, watch: Watch | None = None) -> Plan:
     """Copy every slice of a plan's input into an object of its own; the plan with them.
 
     The store copies, and demands the pinned ETag. Slices of BGZF are moved to where blocks start,
-    so that each copy is a row of whole blocks.
+    so that each copy is a row of whole blocks. A copy of the right size is not made again: its
+    place is this job's alone, and the job pins the input.
+
+    Args:
+        folder: the plan, and where its results go.
+        watch: is told of bytes that are copied.
 
     Raises:
+        Cancelled: the watch stopped it; the copies that were made stay for the next call.
         SourceChangedError: the input changed.
         SourceError: it can't be read or copied.
     """
     plan, objects = folder.plan, folder.objects
+    watch = watch or Watch(plan.size_bytes, None)
     if plan.cut == "blocks":
         plan = msgspec.structs.replace(plan, slices=_at_blocks(plan))
     plan = msgspec.structs.replace(
@@ -70,10 +78,14 @@ def copy_slices(folder: RunFolder) -> Plan:
         ),
     )
 
+    copied = objects.sizes()
+
     def copy(each: Slice) -> None:
-        copy_range(
-            plan.source, each.start_byte, each.end_byte, objects, plan.object_name(each.index)
-        )
+        watch.check()
+        name = plan.object_name(each.index)
+        if copied.get(name) != each.size_bytes:
+            copy_range(plan.source, each.start_byte, each.end_byte, objects, name)
+        watch.pass_over(each.size_bytes)
 
     with ThreadPoolExecutor(_COPIES_AT_ONCE, "fanfold-copy") as pool:
         for _ in pool.map(copy, plan.known_slices()):

@@ -106,21 +106,29 @@ def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounde
 
 
 @exhaustion_in_words()
-def inflate(plan_location: str | os.PathLike[str], *, plan_id: str | None = None) -> int:
+def inflate(
+    plan_location: str | os.PathLike[str],
+    *,
+    plan_id: str | None = None,
+    max_text_bytes: int | None = None,
+) -> int:
     """Write out the text of a plan's input, which can't be cut; bytes of input that were read.
 
     Args:
         plan_location: see `task`.
         plan_id: see `task`.
+        max_text_bytes: the most text that is written; any amount when None.
 
     Raises:
+        InputError: there is more text.
         FanfoldError: see `fanfold.errors`.
     """
     folder = open_plan(plan_location, plan_id)
     source = folder.plan.source
     watch = Watch(source.size_bytes, None)
     blocks = read_blocks(source, 0, source.size_bytes)
-    publisher_of(folder.place).update(plan_text(folder, blocks, watch.advance))
+    text = plan_text(folder, blocks, watch.advance, max_text_bytes=max_text_bytes)
+    publisher_of(folder.place).update(text)
     return watch.read_bytes
 
 

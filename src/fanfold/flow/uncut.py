@@ -14,7 +14,7 @@ import msgspec
 from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
-from fanfold.errors import ArchiveError, ParameterError
+from fanfold.errors import ArchiveError, InputError, ParameterError
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.run_folder import RunFolder
@@ -86,16 +86,18 @@ def plan_text(
     blocks: Iterable[memoryview],
     watch: Watch,
     memory: TextMemory = _ANY_MEMORY,
+    max_text_bytes: int | None = None,
 ) -> Plan:
     """Inflate a plan's input, and write its text out in slices for tasks; the plan that results.
 
-    Args and errors are those of `scan_text`, and
+    Args and errors are those of `scan_text`; no more than ``max_text_bytes`` are written.
 
     Raises:
+        InputError: there is more text than ``max_text_bytes``.
         OutputError: a file can't be written.
     """
     plan, slices = folder.plan, list[Slice]()
-    with _Inflating(plan, blocks, watch, memory) as inflating:
+    with _Inflating(plan, blocks, watch, memory, max_text_bytes) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
@@ -185,7 +187,12 @@ class _Inflating:
     """
 
     def __init__(
-        self, plan: Plan, blocks: Iterable[memoryview], watch: Watch, memory: TextMemory
+        self,
+        plan: Plan,
+        blocks: Iterable[memoryview],
+        watch: Watch,
+        memory: TextMemory,
+        max_text_bytes: int | None = None,
     ) -> None:
         self.crc64nvme = 0
         self.object_bytes = 0
@@ -194,6 +201,7 @@ class _Inflating:
         self._blocks = blocks
         self._watch = watch
         self._memory = memory
+        self._max_text_bytes = max_text_bytes
         self._queue: queue.Queue[bytes | BaseException] = queue.Queue(_BLOCKS_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._inflate, name="fanfold-inflate", daemon=True)
@@ -216,13 +224,26 @@ class _Inflating:
 
     def _inflate(self) -> None:
         try:
+            text_bytes = 0
             for text in self._text():
                 if self._stopped.is_set():
                     return
+                text_bytes += len(text)
+                self._check_size(text_bytes)
                 self._queue.put(text)
             self._queue.put(b"")
         except BaseException as error:
             self._queue.put(self._told(error))
+
+    def _check_size(self, text_bytes: int) -> None:
+        most_bytes = self._max_text_bytes
+        if most_bytes is not None and text_bytes > most_bytes:
+            raise InputError(
+                self._plan.source.name,
+                most_bytes,
+                f"its text is more than {most_bytes} bytes, the most that is inflated here; raise"
+                " max_text_bytes",
+            )
 
     def _told(self, error: BaseException) -> BaseException:
         """The error, or that the input changed: a mixture of two objects is no damage.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
 
 import obstore.exceptions
 from obstore.store import HTTPStore, from_url
@@ -33,12 +34,21 @@ from fanfold.errors import (
 )
 from fanfold.objects import s3
 from fanfold.objects.place import DOCUMENT_BYTES, Kind
-from fanfold.objects.settings import Settings, check_endpoints, current, read_timeout, retry_timeout
+from fanfold.objects.settings import (
+    CERTIFICATES,
+    CERTIFICATES_OF_S3,
+    Settings,
+    check_endpoints,
+    current,
+    read_timeout,
+    retry_timeout,
+)
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
 from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
@@ -62,6 +72,10 @@ _BROKE_OFF = re.compile("(?<!Generic )HTTP error: |NoSuchUpload")
 """What obstore says of a connection that failed, and of no answer that came; and of an upload that
 is complete, though the answer to that was lost."""
 
+_CONFLICT = "<Code>ConditionalRequestConflict</Code>"
+"""What S3 answers to a conditional write amid another operation. The object may be there or not,
+and the write is to be tried again (S3 API reference, PutObject); to obstore it is there."""
+
 _REFUSED = "status code: 4"
 """What obstore says of an answer that no retry would change."""
 
@@ -75,6 +89,11 @@ _PLAIN_HTTP = re.compile(
     r"\w*(?:ENDPOINT|BASE_URL)\w*=http://.*|\w+_ALLOW_HTTP=(?:true|1|yes|on)", re.IGNORECASE
 )
 """Settings by which a store may be reached without TLS."""
+
+_REFUSED_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
+"""What obstore says of a server whose certificate isn't trusted, deep in what it adds."""
+
+_FIRST_REQUEST = timedelta(seconds=10)
 
 _Answer = TypeVar("_Answer")
 
@@ -204,9 +223,9 @@ class RemotePlace:
         key = self._url.below(name)
         try:
             _until_whole(lambda: _store(self._url).put(key, data, mode="create"))
-        except obstore.exceptions.AlreadyExistsError:
-            return False
         except _Errors as error:
+            if isinstance(error, obstore.exceptions.AlreadyExistsError) and not _conflicts(error):
+                return False
             if not _lacks_conditions(error):
                 raise OutputError(self._unwritable(name, error)) from error
             if self.kinds([name]):
@@ -238,7 +257,7 @@ class RemotePlace:
         durable: bool = False,  # noqa: ARG002 - stores are
     ) -> Iterator[BinaryIO]:
         """An object to write to, which appears at the end of the block, or not at all."""
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+        with _Spool(_SPOOL_BYTES) as file:
             try:
                 yield cast("BinaryIO", file)
                 self._put(name, cast("BinaryIO", file))
@@ -302,6 +321,19 @@ class RemotePlace:
         return f"{self.where(name)}: can't be written: {_reason(error)}"
 
 
+class _Spool(tempfile.SpooledTemporaryFile[bytes]):
+    """What an object will be: in memory while it is small, then in the temporary folder."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OutputError(
+                f"the temporary folder can't be written: {error.strerror}; a table waits there to"
+                " be sent to the store: set TMPDIR to a folder with room for it"
+            ) from error
+
+
 def _stat_web(url: Url) -> ObjectMeta:
     """What a web server tells of an object: by a GET, since a signed URL is for that alone."""
     return _store(url).get("", options={"range": (0, 1)}).meta
@@ -342,15 +374,21 @@ def _fetch(url: Url, source: Source, span: tuple[int, int]) -> memoryview:
 def _until_whole(ask: Callable[[], _Answer]) -> _Answer:
     """What a store answers to a request that may be made twice.
 
-    It is made again when its answer broke off, which obstore does by itself only for some.
+    It is made again when its answer broke off, or told of a conflict, which obstore does by itself
+    only for some.
     """
     end = time.monotonic() + retry_timeout().total_seconds()
     pause = _FIRST_PAUSE.total_seconds()
     while True:
         try:
             return ask()
-        except (obstore.exceptions.GenericError, FileNotFoundError) as error:
-            if not _BROKE_OFF.search(str(error)) or time.monotonic() + pause > end:
+        except (
+            obstore.exceptions.GenericError,
+            obstore.exceptions.AlreadyExistsError,
+            FileNotFoundError,
+        ) as error:
+            is_over = time.monotonic() + pause > end
+            if is_over or not (_BROKE_OFF.search(str(error)) or _conflicts(error)):
                 raise
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE.total_seconds())
@@ -374,7 +412,9 @@ def _store(url: Url) -> ObjectStore:
         )
     check_endpoints()
     try:
-        return _make_store(url.scheme, url.root, current())
+        settings = current()
+        _check_certificate(url.scheme, _server(url), settings)
+        return _make_store(url.scheme, url.root, settings)
     except FanfoldError:
         raise
     except _Errors as error:
@@ -390,19 +430,50 @@ def _first_process() -> int:
     return os.getpid()
 
 
+def _server(url: Url) -> str:
+    """What stands for the server of an object: one for all objects of a host, or of a bucket."""
+    return f"{url.scheme}://{urlsplit(url.root).netloc}" if url.is_web else url.root
+
+
 @lru_cache(maxsize=64)
-def _make_store(scheme: str, root: str, settings: Settings) -> ObjectStore:
-    by_http = root.startswith("http://") or any(
+def _check_certificate(scheme: str, root: str, settings: Settings) -> None:
+    """Ask a server once, for obstore would try again for long if its certificate isn't trusted.
+
+    Raises:
+        ParameterError: it isn't.
+    """
+    if _is_plain(root, settings):
+        return
+    store = _make_store(scheme, root, settings, patient=False)
+    try:
+        store.head("fanfold")
+    except _Errors as error:
+        if (found := _REFUSED_CERTIFICATE.search(str(error))) is not None:
+            names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if scheme == "s3" else CERTIFICATES
+            raise ParameterError(
+                f"{shown(root)}: TLS: the server's certificate is not trusted ({found[1]});"
+                f" give the file of its CA's certificate in {names}"
+            ) from as_cause(error)
+
+
+def _is_plain(root: str, settings: Settings) -> bool:
+    """Whether a store may be reached without TLS."""
+    return root.startswith("http://") or any(
         _PLAIN_HTTP.fullmatch(f"{name}={value}") for name, value in settings
     )
+
+
+@lru_cache(maxsize=64)
+def _make_store(scheme: str, root: str, settings: Settings, *, patient: bool = True) -> ObjectStore:
+    """A store; one that is not patient is asked a single time, and not for long."""
     client_options: ClientConfig = {
-        "allow_http": by_http,
+        "allow_http": _is_plain(root, settings),
         "read_timeout": read_timeout(),
-        "timeout": _LONGEST_REQUEST,
+        "timeout": _LONGEST_REQUEST if patient else _FIRST_REQUEST,
         "user_agent": f"fanfold/{VERSION}",
     }
     retry_config: RetryConfig = {
-        "max_retries": _MANY_RETRIES,
+        "max_retries": _MANY_RETRIES if patient else 0,
         "retry_timeout": retry_timeout(),
         "backoff": {
             "init_backoff": _FIRST_PAUSE,
@@ -426,6 +497,11 @@ def _changed(source: Source) -> str:
 
 def _unreadable(location: str, error: Exception) -> str:
     return f"{shown(location)}: can't be read: {_reason(error)}"
+
+
+def _conflicts(error: Exception) -> bool:
+    """Whether S3 says that another operation came between."""
+    return _CONFLICT in str(error)
 
 
 def _lacks_conditions(error: Exception) -> bool:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from obstore.store import S3Store
 
 from fanfold.errors import ParameterError, SourceChangedError, SourceError
-from fanfold.objects.settings import Settings, current, read_timeout
+from fanfold.objects.settings import (
+    CERTIFICATES,
+    CERTIFICATES_OF_S3,
+    Settings,
+    certificates_of_s3,
+    current,
+    read_timeout,
+)
 from fanfold.objects.source import Source, StoredChecksum
 from fanfold.shown import without_secrets
 
@@ -43,8 +50,11 @@ def make_store(bucket: str, client_options: ClientConfig, retry_config: RetryCon
     """The store of a bucket, with the credentials, region and endpoint that boto3 would take.
 
     Raises:
-        ParameterError: there are no credentials, or no such profile.
+        ParameterError: there are no credentials, no such profile, or a setting can't be.
     """
+    certificates = certificates_of_s3()
+    if certificates is not None:
+        client_options = {**client_options, "root_certificate": certificates}
     config: S3Config = {}
     provider = None
     if _asks_profile():
@@ -247,6 +257,7 @@ def _client(_settings: Settings) -> Any:
         "s3",
         region_name=session.region_name or "us-east-1",
         endpoint_url=endpoint,
+        verify=_setting((CERTIFICATES_OF_S3, CERTIFICATES)),
         config=Config(
             signature_version=UNSIGNED if _is_anonymous() else None,
             s3={"addressing_style": "path"} if endpoint else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from fanfold.errors import ParameterError
 from fanfold.objects.urls import has_host
@@ -11,6 +12,9 @@ from fanfold.shown import shown
 
 READ_TIMEOUT = "FANFOLD_READ_TIMEOUT"
 RETRY_TIMEOUT = "FANFOLD_RETRY_TIMEOUT"
+
+CERTIFICATES, CERTIFICATES_OF_S3 = "SSL_CERT_FILE", "AWS_CA_BUNDLE"
+"""Files of certificates of authorities: of all TLS in place of the system's, and of S3 besides."""
 
 _ENDPOINTS = (
     "AWS_ENDPOINT",
@@ -22,7 +26,7 @@ _ENDPOINTS = (
 
 _LONGEST = timedelta(days=1)
 
-_NAMES = ("AWS_", "AZURE_", "GOOGLE_", READ_TIMEOUT, RETRY_TIMEOUT)
+_NAMES = ("AWS_", "AZURE_", "GOOGLE_", CERTIFICATES, READ_TIMEOUT, RETRY_TIMEOUT)
 
 Settings = tuple[tuple[str, str], ...]
 """Names and values, sorted: what a store or client is made for, and remembered by."""
@@ -45,6 +49,24 @@ def check_endpoints() -> None:
             raise ParameterError(
                 f"{name}={shown(endpoint)}: not where a store is; write https://host"
             )
+
+
+def certificates_of_s3() -> bytes | None:
+    """The certificates of authorities that S3's may be signed by, besides those that are known.
+
+    Raises:
+        ParameterError: their file can't be read.
+    """
+    path = os.environ.get(CERTIFICATES_OF_S3)
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ParameterError(
+            f"{CERTIFICATES_OF_S3}={path}: can't be read ({error.strerror}); name a file of"
+            " certificates"
+        ) from error
 
 
 def read_timeout() -> timedelta:

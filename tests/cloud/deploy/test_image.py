@@ -170,7 +170,25 @@ def test_the_entry_point_runs_with_the_packages_of_the_image(
         text=True,
     ).stdout
     assert told.startswith(str(installed))
-    assert list(installed.glob("fanfold/flow/__pycache__/run.cpython-313.pyc"))
+    program = """
+import os, sys
+import fanfold.cli.local, fanfold.objects.remote, fanfold.objects.s3, boto3
+boto3.client("s3")
+specs = [module.__spec__ for module in sys.modules.values() if getattr(module, "__spec__", None)]
+sources = [spec for spec in specs if str(spec.origin).endswith(".py") and spec.cached]
+kept = [spec for spec in sources if spec.cached.startswith(sys.argv[1] + "/")]
+lacking = [spec.origin for spec in sources if spec not in kept or not os.path.exists(spec.cached)]
+print(len(sources), *lacking)
+"""
+    number, *compiled_at_each_start = subprocess.run(
+        [image_python, "-c", program, installed],
+        env={**environment, "AWS_DEFAULT_REGION": "eu-west-1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert int(number) > 200
+    assert compiled_at_each_start == []
 
 
 def test_the_packages_of_both_platforms_can_be_put_together_on_this_one(

@@ -28,7 +28,7 @@ UPLOADS = CHANGES | WATCHES | {"s3:AbortMultipartUpload", "batch:SubmitJob", "ba
 ACTIONS = {
     "starter": EVERY_FUNCTION | {"lambda:InvokeFunction"},
     "status": CHANGES | WATCHES | {"batch:TerminateJob", "logs:GetLogEvents"},
-    "chunker": UPLOADS | {"sqs:SendMessage"},
+    "chunker": UPLOADS | {"sqs:SendMessage", "lambda:InvokeFunction"},
     "aggregator": UPLOADS | {"sqs:SendMessage", "logs:GetLogEvents"},
     "failures": CHANGES
     | WATCHES
@@ -146,7 +146,8 @@ def test_functions_invoke_those_they_wake(
 ) -> None:
     here = f"arn:aws:lambda:{applied.cloud.region}:{applied.cloud.account}:function:fanfold"
 
-    assert allowed["starter"]["lambda:InvokeFunction"] == {f"{here}-chunker"}
+    for role in ("starter", "chunker"):
+        assert allowed[role]["lambda:InvokeFunction"] == {f"{here}-chunker"}
     woken = {f"{here}-chunker", f"{here}-aggregator"}
     assert allowed["failures"]["lambda:InvokeFunction"] == woken
     assert allowed["sweep"]["lambda:InvokeFunction"] == woken
@@ -241,6 +242,7 @@ def test_functions_are_told_all_they_need(applied: Applied, state: dict[str, Any
         "FANFOLD_AGGREGATOR",
         "FANFOLD_LOG_GROUP",
         "FANFOLD_MAX_OBJECT_BYTES",
+        "FANFOLD_LEAST_SLICE_BYTES",
         "FANFOLD_PRICES",
     }
     own = f"{applied.outputs['bucket']}/input/"

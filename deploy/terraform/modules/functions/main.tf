@@ -15,15 +15,16 @@ locals {
 
   environment = merge(
     {
-      FANFOLD_BUCKET           = var.bucket
-      FANFOLD_SOURCES          = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
-      FANFOLD_IMAGE            = var.image
-      FANFOLD_QUEUE            = var.queue_arn
-      FANFOLD_CHUNKER          = local.names["chunker"]
-      FANFOLD_AGGREGATOR       = local.names["aggregator"]
-      FANFOLD_LOG_GROUP        = var.batch_log_group.name
-      FANFOLD_MAX_OBJECT_BYTES = tostring(var.max_object_bytes)
-      FANFOLD_PRICES           = jsonencode(var.prices)
+      FANFOLD_BUCKET            = var.bucket
+      FANFOLD_SOURCES           = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
+      FANFOLD_IMAGE             = var.image
+      FANFOLD_QUEUE             = var.queue_arn
+      FANFOLD_CHUNKER           = local.names["chunker"]
+      FANFOLD_AGGREGATOR        = local.names["aggregator"]
+      FANFOLD_LOG_GROUP         = var.batch_log_group.name
+      FANFOLD_MAX_OBJECT_BYTES  = tostring(var.max_object_bytes)
+      FANFOLD_LEAST_SLICE_BYTES = tostring(var.least_slice_bytes)
+      FANFOLD_PRICES            = jsonencode(var.prices)
     },
     { for phase in keys(var.phases) : "FANFOLD_${upper(phase)}_DEFINITION" => var.definitions[phase].arn },
   )

@@ -23,6 +23,7 @@ locals {
   reads_genomes = ["starter", "chunker", "aggregator"]
   invokes = {
     starter  = ["chunker"]
+    chunker  = ["chunker"] # copying goes on in another run
     failures = ["chunker", "aggregator"]
     sweep    = ["chunker", "aggregator"]
   }

@@ -78,6 +78,11 @@ variable "max_object_bytes" {
   type        = number
 }
 
+variable "least_slice_bytes" {
+  description = "The smallest slice."
+  type        = number
+}
+
 variable "prices" {
   description = "USD for an hour of a vCPU and of a GB."
   type        = object({ vcpu_hour = number, gb_hour = number })

@@ -1,0 +1,115 @@
+"""What the functions log: JSON lines that name function, request, job and attempt; and metrics."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+from contextvars import ContextVar
+from pathlib import PurePath
+
+import msgspec
+
+from fanfold.api import Problem
+from fanfold.json_log import Facts, log_line
+
+_NAMESPACE, _DIMENSION = "fanfold", "deployment"
+
+_REFUSED = {"input", "source", "parameter", "too-expensive"}
+"""Kinds of problems that the input or the request has: nothing for operators to do."""
+
+_SAID_AT_MOST = 500
+
+_UNITS = {"OldestOpenJobSeconds": "Seconds", "Usd": "None"}
+
+_ABOUT = ContextVar[Facts | None]("_ABOUT", default=None)
+"""What the invocation is about."""
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        facts = dict(_ABOUT.get() or {})
+        message = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            message = f"{message}: {type(error).__name__}: {str(error)[:_SAID_AT_MOST]}"
+            frames = traceback.extract_tb(error.__traceback__)
+            places = (f"{PurePath(each.filename).name}:{each.lineno}" for each in frames)
+            facts["at"] = ", ".join(places)
+        _write(log_line(record.levelname, message, facts))
+
+
+def begin(function: str, context: object) -> None:
+    """Have this invocation of a function log JSON lines.
+
+    Args:
+        function: its role, such as ``chunker``.
+        context: what Lambda tells of the invocation.
+    """
+    log = logging.getLogger("fanfold")
+    log.handlers = [_Lines()]
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    request = str(getattr(context, "aws_request_id", ""))
+    _ABOUT.set({"function": function, "request": request})
+
+
+def about(job: str, attempt: int | None = None) -> None:
+    """Have the lines that follow name a job, until the next is named."""
+    facts = dict(_ABOUT.get() or {})
+    facts.pop("attempt", None)
+    facts["job"] = job
+    if attempt is not None:
+        facts["attempt"] = attempt
+    _ABOUT.set(facts)
+
+
+def count_success(slices: int, usd: float) -> None:
+    """Count a job that has its report.
+
+    Args:
+        slices: how many were scanned.
+        usd: what its containers took, estimated.
+    """
+    _measure(JobsSucceeded=1, Slices=slices, Usd=usd)
+
+
+def count_failure(error: Problem) -> None:
+    """Count a job that ended without a report: as refused if the user's input is why."""
+    kind = error.type.rpartition(":")[2]
+    if kind == "cancelled":
+        _measure(JobsCancelled=1)
+    elif kind in _REFUSED:
+        _measure(JobsRefused=1)
+    else:
+        _measure(JobsFailed=1)
+
+
+def measure_open_jobs(count: int, oldest_seconds: float) -> None:
+    """Tell how many jobs are open, and for how long the oldest has been; 0 if there is none."""
+    _measure(OpenJobs=count, OldestOpenJobSeconds=round(oldest_seconds, 1))
+
+
+def _measure(**values: float) -> None:
+    """Write metrics into the log, from where CloudWatch takes them.
+
+    The form is that of "Specification: Embedded metric format" (Amazon CloudWatch user guide).
+    """
+    metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in values]
+    directive = {"Namespace": _NAMESPACE, "Dimensions": [[_DIMENSION]], "Metrics": metrics}
+    document = {
+        "_aws": {"Timestamp": round(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        _DIMENSION: os.environ.get("FANFOLD_NAME", "fanfold"),
+        **(_ABOUT.get() or {}),
+        **values,
+    }
+    _write(_ENCODER.encode(document).decode())
+
+
+def _write(line: str) -> None:
+    """Write a line to stderr, from where Lambda takes it to CloudWatch."""
+    sys.stderr.write(f"{line}\n")

@@ -1,0 +1,96 @@
+"""Stores behind TLS: an authority that isn't known is told at once, and can be made known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.s3 import S3Server
+from servers.tls import Certificates, TlsProxy, make_certificates
+
+from fanfold.errors import ParameterError
+from fanfold.objects import open_place, read_head, stat_source, stored_checksum
+from stores.driving import BUCKET, GENOME, Bucket
+
+INPUT = f"s3://{BUCKET}/genome.fa"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return make_certificates(tmp_path)
+
+
+@pytest.fixture
+def behind_tls(
+    s3: S3Server,
+    store: Bucket,  # noqa: ARG001 - its variables come first
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[TlsProxy]:
+    """This process sees S3 behind TLS."""
+    with TlsProxy(s3.endpoint_url, certificates) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
+        yield started
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_an_unknown_authority_is_told_at_once_as_such(prefix: str) -> None:
+    for ask in (
+        lambda: stat_source(INPUT),
+        lambda: open_place(f"s3://{BUCKET}/{prefix}").sizes(),
+    ):
+        with pytest.raises(ParameterError, match=r"TLS: .*UnknownIssuer.*AWS_CA_BUNDLE"):
+            ask()
+
+
+def test_an_unknown_authority_of_the_web_is_told_at_once(behind_tls: TlsProxy) -> None:
+    with pytest.raises(ParameterError, match=r"TLS: .*UnknownIssuer.*SSL_CERT_FILE"):
+        stat_source(f"{behind_tls.url}/{BUCKET}/genome.fa")
+
+
+@pytest.mark.parametrize("setting", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.usefixtures("behind_tls")
+def test_an_authority_can_be_made_known(
+    setting: str, certificates: Certificates, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ParameterError, match="TLS"):
+        stat_source(INPUT)
+    monkeypatch.setenv(setting, str(certificates.authority))
+
+    source = stat_source(INPUT)
+    place = open_place(f"s3://{BUCKET}/{prefix}")
+    place.write("written", b"behind TLS")
+
+    assert read_head(source, 100) == GENOME[:100]
+    assert place.read("written") == b"behind TLS"
+    stored_checksum(source)  # asked for by another library
+
+
+def test_an_authority_of_the_web_can_be_made_known(
+    behind_tls: TlsProxy, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+
+    assert read_head(stat_source(f"{behind_tls.url}/{BUCKET}/genome.fa"), 100) == GENOME[:100]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_certificate_that_has_ended_is_told(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = make_certificates(tmp_path, ended=True)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(ended.authority))
+    with TlsProxy(s3.endpoint_url, ended) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
+        with pytest.raises(ParameterError, match=r"TLS: .*Expired"):
+            stat_source(INPUT)
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_a_file_of_authorities_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    with pytest.raises(ParameterError, match=r"AWS_CA_BUNDLE=.*gone\.pem: can't be read"):
+        stat_source(INPUT)
