@@ -177,14 +177,14 @@ variable "security_group_ids" {
 # --- Capacity and cost -------------------------------------------------------------------------
 
 variable "spot" {
-  description = "Whether containers run on spare capacity: about 70 % cheaper, interrupted now and then, and started again."
+  description = "Whether containers run on spare capacity while there is some: about 70 % cheaper, interrupted now and then, and started again. What it has no room for runs on demand."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "max_vcpus" {
-  description = "How many vCPUs may run at once; slices beyond wait. The account's Fargate quota bounds it too."
+  description = "How many vCPUs may run at once, with spot on spare capacity and on demand each; slices beyond wait. The account's Fargate quotas bound it too."
   type        = number
   default     = 64
   nullable    = false

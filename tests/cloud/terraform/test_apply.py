@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
+from cloud.emulator.waiting import wait_until
 from cloud.terraform.conftest import FUNCTIONS, Applied, make_stand_in
 from cloud.terraform.documents import changes, only
 from cloud.terraform.provider import ProviderDouble
@@ -158,7 +161,7 @@ def test_settings_are_changed_in_place(applied: Applied) -> None:
         assert changes(applied.workspace.plan(changed)) == {}
         cloud = applied.cloud
         capacity = cloud.client("batch").describe_compute_environments()["computeEnvironments"]
-        assert capacity[0]["computeResources"]["maxvCpus"] == 8
+        assert {one["computeResources"]["maxvCpus"] for one in capacity} == {8}
         rules = cloud.client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["bucket"])
         assert rules["Rules"][0]["Expiration"]["Days"] == 3
         kept = {group["logGroupName"]: group.get("retentionInDays") for group in log_groups(cloud)}
@@ -179,25 +182,35 @@ def test_settings_are_changed_in_place(applied: Applied) -> None:
         applied.workspace.apply(applied.variables)
 
 
-def test_spare_capacity_comes_before_the_old_goes(applied: Applied) -> None:
-    changed = applied.variables | {"spot": True}
-    environment_address = "module.batch.aws_batch_compute_environment.this"
-    try:
-        planned = changes(applied.workspace.plan(changed))
-        assert planned[environment_address] == ("create", "delete")
-        assert planned["module.batch.aws_batch_job_queue.this"] == ("update",)
-        applied.workspace.apply(changed)
+def test_spare_capacity_is_switched_on_and_off_while_a_job_runs(applied: Applied) -> None:
+    batch = applied.cloud.client("batch")
+    queue = applied.outputs["queue_arn"]
 
-        batch = applied.cloud.client("batch")
-        queue = batch.describe_job_queues(jobQueues=[applied.outputs["queue_arn"]])
-        order = queue["jobQueues"][0]["computeEnvironmentOrder"]
-        left = batch.describe_compute_environments()["computeEnvironments"]
-        assert [one["computeEnvironment"] for one in order] == [
-            one["computeEnvironmentArn"] for one in left
-        ]
-        assert left[0]["computeResources"]["type"] == "FARGATE_SPOT"
+    def order() -> list[str]:
+        found = batch.describe_job_queues(jobQueues=[queue])["jobQueues"][0]
+        return [one["computeEnvironment"] for one in found["computeEnvironmentOrder"]]
+
+    applied.cloud.batch.images["*"] = Image([sys.executable, "-c", "import time; time.sleep(600)"])
+    on_demand = order()
+    job = batch.submit_job(jobName="j", jobQueue=queue, jobDefinition="fanfold-task")["jobId"]
+    wait_until(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING")
+    changed = applied.variables | {"spot": True}
+    try:
+        assert changes(applied.workspace.plan(changed)) == {
+            "module.batch.aws_batch_job_queue.this": ("update",)
+        }
+        applied.workspace.apply(changed)
+        spot, *rest = order()
+        assert rest == on_demand
+        found = batch.describe_compute_environments(computeEnvironments=[spot])
+        assert found["computeEnvironments"][0]["computeResources"]["type"] == "FARGATE_SPOT"
     finally:
         applied.workspace.apply(applied.variables)
+    assert order() == on_demand
+    assert batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING"
+    left = batch.describe_compute_environments()["computeEnvironments"]
+    assert {one["status"] for one in left} == {"VALID"}
+    batch.terminate_job(jobId=job, reason="enough")
 
 
 def test_a_zip_that_changed_is_sent_again(applied: Applied, tmp_path: Path) -> None:
