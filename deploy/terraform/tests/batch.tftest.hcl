@@ -2,6 +2,17 @@
 
 mock_provider "aws" {}
 
+# The provider checks ARNs, of mocked resources too.
+override_resource {
+  target = aws_batch_compute_environment.this["on-demand"]
+  values = { arn = "arn:aws-xx:batch:xx-one-1:111122223333:compute-environment/on-demand" }
+}
+
+override_resource {
+  target = aws_batch_compute_environment.this["spot"]
+  values = { arn = "arn:aws-xx:batch:xx-one-1:111122223333:compute-environment/spot" }
+}
+
 variables {
   name = "fanfold"
   phases = {

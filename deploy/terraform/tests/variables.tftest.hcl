@@ -44,7 +44,6 @@ run "every_option" {
 
   variables {
     name              = "genomes-2"
-    region            = "xx-one-1"
     architecture      = "arm64"
     bucket_name       = "a-bucket-of-my-own"
     source_buckets    = [{ bucket = "public.genomes", prefix = "refseq/2025/" }, { bucket = "lab", kms_key_arn = "arn:aws:kms:xx-one-1:111122223333:key/1" }]
@@ -59,7 +58,6 @@ run "every_option" {
     api_log_role      = false
     alarm_topic_arn   = "arn:aws:sns:xx-one-1:111122223333:alarms"
     delete_data       = true
-    tags              = { lab = "ours" }
   }
 
   assert {

@@ -7,7 +7,8 @@ Terraform checks the configuration against the real provider's schema, of the ty
 an endpoint it can plan; with one, resources are made, changed and removed through boto3.
 
 Otherwise than the real provider:
-- Values aren't checked beyond their types: no enumerations, no arguments that exclude each other.
+- Of values, ARNs are checked beyond their types: no enumerations, no arguments that exclude each
+  other.
 - Optional attributes that aren't given stay null; the real one fills in what AWS chose.
 - Of what is changed behind its back, it sees that buckets, roles and functions are gone, no more.
 - Tags stay in Terraform's state. default_tags are merged into tags_all.
@@ -33,6 +34,7 @@ from tf.gen import tfplugin_pb2_grpc as pb_grpc
 from cloud.terraform.account import PARTITION, Account
 from cloud.terraform.kinds import api, batch, events, functions, network, storage
 from cloud.terraform.schema import Block, Schema
+from cloud.terraform.validation import invalid_arns
 
 ADDRESS = "registry.terraform.io/hashicorp/aws"
 KINDS = api.KINDS | batch.KINDS | events.KINDS | functions.KINDS | network.KINDS | storage.KINDS
@@ -99,7 +101,10 @@ class ProviderDouble(pb_grpc.ProviderServicer):  # type: ignore[misc]
         return pb.ValidateProviderConfig.Response()
 
     def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        return pb.ValidateResourceConfig.Response()
+        response = pb.ValidateResourceConfig.Response()
+        for wrong in invalid_arns(request.type_name, decoded(request.config)):
+            response.diagnostics.add(severity=pb.Diagnostic.ERROR, summary=wrong)
+        return response
 
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         return pb.ValidateDataResourceConfig.Response()
