@@ -22,6 +22,7 @@ from cloud.terraform.conftest import FUNCTIONS, Applied, make_stand_in
 from cloud.terraform.documents import changes, only
 from cloud.terraform.provider import ProviderDouble
 from cloud.terraform.workspace import TerraformError, TerraformWorkspace
+from fanfold.api import PHASES
 
 JSON = {"Content-Type": "application/json"}
 REQUEST = {"bucket": "genomes", "key": "refseq/chr1.fa"}
@@ -118,9 +119,10 @@ def test_a_missing_zip_is_told_before_anything_is_made(
 # --- Changed -----------------------------------------------------------------------------------
 
 
-def test_another_image_is_a_new_revision_of_each_definition(applied: Applied) -> None:
+def test_another_image_is_a_new_revision_beside_those_that_open_jobs_use(applied: Applied) -> None:
     image = f"registry.example/fanfold@sha256:{'1' * 64}"
     changed = applied.variables | {"image": image}
+    before = environment(applied, "chunker")
     try:
         assert set(changes(applied.workspace.plan(changed)).values()) == {("update",)}
         applied.workspace.apply(changed)
@@ -128,15 +130,15 @@ def test_another_image_is_a_new_revision_of_each_definition(applied: Applied) ->
         assert changes(applied.workspace.plan(changed)) == {}
         active = applied.cloud.client("batch").describe_job_definitions(status="ACTIVE")
         images = {
-            one["jobDefinitionName"]: one["containerProperties"]["image"]
+            one["jobDefinitionArn"]: one["containerProperties"]["image"]
             for one in active["jobDefinitions"]
         }
-        assert len(active["jobDefinitions"]) == 3
-        assert set(images.values()) == {image}
-        told = environment(applied, "chunker")
-        assert told["FANFOLD_IMAGE"] == image
-        definitions = {one["jobDefinitionArn"] for one in active["jobDefinitions"]}
-        assert told["FANFOLD_TASK_DEFINITION"] in definitions
+        after = environment(applied, "chunker")
+        assert after["FANFOLD_IMAGE"] == image
+        for phase in PHASES:
+            setting = f"FANFOLD_{phase.upper()}_DEFINITION"
+            assert images[after[setting]] == image
+            assert images[before[setting]] == applied.variables["image"]
     finally:
         applied.workspace.apply(applied.variables)
 
@@ -257,6 +259,7 @@ def test_destroy_leaves_nothing_behind(
         there = inventory(account)
         assert all(len(there[kind]) > len(before[kind]) for kind in before)
         assert account.client("s3").get_bucket_versioning(Bucket=outputs["bucket"])["Status"]
+        workspace.apply(chosen | {"image": f"registry.example/fanfold@sha256:{'1' * 64}"})
         # Whoever destroys may have no zips any more.
         workspace.destroy(chosen | {"functions_dir": "gone"})
 

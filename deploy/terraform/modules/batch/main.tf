@@ -71,6 +71,10 @@ resource "aws_batch_job_definition" "phase" {
   type                  = "container"
   platform_capabilities = ["FARGATE"]
   parameters            = { plan = "none" }
+  propagate_tags        = true
+
+  # Jobs that are open when a new image comes end with the revision that they began with.
+  deregister_on_new_revision = false
 
   container_properties = jsonencode({
     image            = var.image

@@ -100,7 +100,10 @@ class JobQueue(Kind):
 
 
 class JobDefinition(Kind):
-    """A change registers a new revision and deregisters the one before, as the provider does."""
+    """A change is a new revision; the one before is deregistered unless the argument says no.
+
+    A removal deregisters every active revision (resourceJobDefinitionDelete of the provider).
+    """
 
     replaced_by = frozenset({"name"})
     renewed = frozenset({"arn", "id", "revision"})
@@ -116,6 +119,7 @@ class JobDefinition(Kind):
             type=state["type"],
             platformCapabilities=state["platform_capabilities"],
             parameters=state["parameters"],
+            propagateTags=bool(state["propagate_tags"]),
             containerProperties=json.loads(state["container_properties"]),
             retryStrategy={"attempts": int(retry["attempts"]), "evaluateOnExit": conditions},
             timeout={"attemptDurationSeconds": int(timeout["attempt_duration_seconds"])},
@@ -130,11 +134,17 @@ class JobDefinition(Kind):
 
     def update(self, account: Account, before: State, state: State) -> Computed:
         made = self.create(account, state)
-        self.delete(account, before)
+        if state["deregister_on_new_revision"] is not False:
+            account.client("batch").deregister_job_definition(jobDefinition=before["arn"])
         return made
 
     def delete(self, account: Account, state: State) -> None:
-        account.client("batch").deregister_job_definition(jobDefinition=state["arn"])
+        batch = account.client("batch")
+        pages = batch.get_paginator("describe_job_definitions").paginate(
+            jobDefinitionName=state["name"], status="ACTIVE"
+        )
+        for revision in [one for page in pages for one in page["jobDefinitions"]]:
+            batch.deregister_job_definition(jobDefinition=revision["jobDefinitionArn"])
 
 
 def _wait_until_gone(found: Callable[[], Iterable[State]]) -> None:
