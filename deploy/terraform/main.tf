@@ -16,7 +16,7 @@ locals {
   # that asks for none: the functions choose by the slice.
   phases = {
     inflate = {
-      options   = []
+      options   = ["--max-text-bytes", tostring(var.max_text_bytes)]
       vcpu      = "2"
       memory_mb = "4096"
       timeout_s = 43200

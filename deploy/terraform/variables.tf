@@ -117,6 +117,18 @@ variable "max_object_bytes" {
   }
 }
 
+variable "max_text_bytes" {
+  description = "Archives that inflate to more are refused."
+  type        = number
+  default     = 4398046511104
+  nullable    = false
+
+  validation {
+    condition     = var.max_text_bytes > 0 && floor(var.max_text_bytes) == var.max_text_bytes
+    error_message = "The max_text_bytes must be a whole number of bytes, above 0."
+  }
+}
+
 variable "delete_data" {
   description = "Whether destroy may delete a bucket that holds objects."
   type        = bool

@@ -376,7 +376,13 @@ def test_definitions_run_what_the_phases_are(applied: Applied, state: dict[str, 
         assert container["command"][:2] == [phase, "Ref::plan"]
         assert definition["parameters"] == {"plan": "none"}
         assert container["image"] == applied.variables["image"]
-        assert container["environment"] == [{"name": "AWS_REGION", "value": applied.cloud.region}]
+        assert container["environment"] == [
+            {"name": "AWS_REGION", "value": applied.cloud.region},
+            {"name": "FANFOLD_LOG", "value": "json"},
+        ]
+        # Without an init process, PID 1 ignores SIGTERM until it has a handler for it.
+        assert container["linuxParameters"] == {"initProcessEnabled": True}
+        assert definition["propagate_tags"]
         assert options["awslogs-group"] == applied.outputs["log_groups"]["containers"]
         assert options["awslogs-stream-prefix"] == phase
         assert definition["retry_strategy"][0]["attempts"] == 3
@@ -387,6 +393,16 @@ def test_definitions_run_what_the_phases_are(applied: Applied, state: dict[str, 
             ("7", "EXIT"),
             (None, "RETRY"),
         ]
+
+
+def test_an_archive_is_inflated_up_to_a_limit(state: dict[str, Any]) -> None:
+    commands = {
+        definition["name"]: json.loads(definition["container_properties"])["command"]
+        for definition in resources(state, "aws_batch_job_definition").values()
+    }
+
+    limit = ["--max-text-bytes", "4398046511104"]
+    assert commands["fanfold-inflate"] == ["inflate", "Ref::plan", *limit]
 
 
 def test_the_phases_are_those_of_the_library(state: dict[str, Any]) -> None:
@@ -424,6 +440,33 @@ def test_the_bucket_is_closed(state: dict[str, Any]) -> None:
         ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     ]
     assert ownership == [{"object_ownership": "BucketOwnerEnforced"}]
+
+
+def test_the_registry_keeps_the_newest_images_and_no_layers_without_a_tag(
+    state: dict[str, Any],
+) -> None:
+    rules = json.loads(only(state, "aws_ecr_lifecycle_policy")["policy"])["rules"]
+
+    assert [(rule["rulePriority"], rule["selection"]) for rule in rules] == [
+        (
+            1,
+            {
+                "tagStatus": "tagged",
+                "tagPatternList": ["*"],
+                "countType": "imageCountMoreThan",
+                "countNumber": 20,
+            },
+        ),
+        (
+            2,
+            {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 1,
+            },
+        ),
+    ]
 
 
 def test_the_private_network_has_its_endpoints(applied: Applied, state: dict[str, Any]) -> None:

@@ -266,6 +266,22 @@ def test_destroy_leaves_nothing_behind(
     assert inventory(account) == before
 
 
+def test_old_versions_expire_also_when_no_more_are_kept(
+    account: Cloud, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    s3, target = account.client("s3"), "-target=module.storage"
+    chosen = variables | {"name": "versions"}
+    with TerraformWorkspace(tmp_path / "copy", account.endpoint_url, account.region) as workspace:
+        workspace.init()
+        workspace.apply(chosen | {"versioning": True}, target)
+        bucket = workspace.apply(chosen, target)["bucket"]
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        workspace.destroy(chosen)
+
+    (old,) = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert (old["Status"], old["NoncurrentVersionExpiration"]) == ("Enabled", {"NoncurrentDays": 30})
+
+
 def test_data_is_deleted_by_those_who_say_so(
     account: Cloud, variables: dict[str, Any], tmp_path: Path
 ) -> None:

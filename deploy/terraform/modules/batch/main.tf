@@ -77,9 +77,14 @@ resource "aws_batch_job_definition" "phase" {
   deregister_on_new_revision = false
 
   container_properties = jsonencode({
-    image            = var.image
-    command          = concat([each.key, "Ref::plan"], each.value.options)
-    environment      = [{ name = "AWS_REGION", value = var.region }]
+    image   = var.image
+    command = concat([each.key, "Ref::plan"], each.value.options)
+    environment = [
+      { name = "AWS_REGION", value = var.region },
+      { name = "FANFOLD_LOG", value = "json" },
+    ]
+    # As PID 1 the program would ignore SIGTERM until it handles it.
+    linuxParameters  = { initProcessEnabled = true }
     jobRoleArn       = aws_iam_role.containers.arn
     executionRoleArn = aws_iam_role.execution.arn
     resourceRequirements = [
