@@ -125,13 +125,11 @@ module "api" {
   source = "./modules/api"
 
   name               = var.name
-  partition          = local.partition
-  region             = local.region
   starter            = module.functions.functions["starter"]
   status             = module.functions.functions["status"]
   rate               = var.api_rate
   burst              = var.api_burst
-  log_role           = var.api_log_role
+  logs               = var.api_logs
   log_retention_days = var.log_retention_days
 }
 

@@ -247,10 +247,10 @@ variable "api_burst" {
   }
 }
 
-variable "api_log_role" {
-  description = "Whether to create the role by which API Gateway writes logs. It is one setting for the whole account and region: false where there is one."
+variable "api_logs" {
+  description = "Whether the account's API Gateway has a role to write logs by, so that calls and errors of the API are logged. It is one setting for the whole account and region."
   type        = bool
-  default     = true
+  default     = false
   nullable    = false
 }
 

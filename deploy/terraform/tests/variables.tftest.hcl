@@ -55,7 +55,7 @@ run "every_option" {
     spot              = true
     max_vcpus         = 4
     prices            = { vcpu_hour = 0.03, gb_hour = 0.003 }
-    api_log_role      = false
+    api_logs          = true
     alarm_topic_arn   = "arn:aws:sns:xx-one-1:111122223333:alarms"
     delete_data       = true
   }

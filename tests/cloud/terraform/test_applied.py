@@ -189,9 +189,7 @@ def test_roles_are_assumed_by_the_service_that_runs_them(state: dict[str, Any]) 
 
     for name, service in services.items():
         tasks = "containers" in name or "execution" in name
-        gateway = "api-logs" in name
-        expected = "ecs-tasks" if tasks else "apigateway" if gateway else "lambda"
-        assert service == f"{expected}.amazonaws.com"
+        assert service == f"{'ecs-tasks' if tasks else 'lambda'}.amazonaws.com"
 
 
 # --- Functions ---------------------------------------------------------------------------------
@@ -479,7 +477,7 @@ def test_the_private_network_has_its_endpoints(applied: Applied, state: dict[str
     assert services == {"ecr.api", "ecr.dkr", "logs", "s3"}
     for rule in resources(state, "aws_vpc_security_group_egress_rule").values():
         assert rule["cidr_ipv4"] is None
-    assert only(state, "aws_default_security_group")["ingress"] is None
+    assert not only(state, "aws_default_security_group")["ingress"]
 
 
 def test_log_groups_forget(state: dict[str, Any]) -> None:
@@ -487,10 +485,19 @@ def test_log_groups_forget(state: dict[str, Any]) -> None:
 
     assert {group["name"] for group in groups} == {
         "/aws/apigateway/fanfold",
+        f"API-Gateway-Execution-Logs_{only(state, 'aws_api_gateway_rest_api')['id']}/prod",
         "/aws/batch/fanfold",
         *(f"/aws/lambda/fanfold-{name}" for name in FUNCTIONS),
     }
     assert {group["retention_in_days"] for group in groups} == {30}
+
+
+def test_what_is_the_accounts_alone_has_the_region_in_its_name(
+    applied: Applied, state: dict[str, Any]
+) -> None:
+    assert only(state, "aws_cloudwatch_dashboard")["dashboard_name"] == (
+        f"fanfold-{applied.cloud.region}"
+    )
 
 
 def test_what_goes_wrong_is_told(applied: Applied, state: dict[str, Any]) -> None:

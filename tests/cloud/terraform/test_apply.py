@@ -18,8 +18,8 @@ from botocore.credentials import Credentials
 from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
 from cloud.emulator.waiting import wait_until
-from cloud.terraform.conftest import FUNCTIONS, Applied, make_stand_in
-from cloud.terraform.documents import changes, only
+from cloud.terraform.conftest import FUNCTIONS, LOG_ROLE, Applied, make_stand_in
+from cloud.terraform.documents import changes, only, resources
 from cloud.terraform.provider import ProviderDouble
 from cloud.terraform.workspace import TerraformError, TerraformWorkspace
 from fanfold.api import PHASES
@@ -244,6 +244,18 @@ def test_what_was_removed_behind_its_back_is_made_again(applied: Applied) -> Non
     assert changes(applied.workspace.plan(applied.variables)) == {}
 
 
+def test_an_account_without_a_log_role_has_no_logs_of_the_api(
+    planner: TerraformWorkspace, variables: dict[str, Any]
+) -> None:
+    plan = planner.plan(variables)
+
+    assert not only(plan, "aws_api_gateway_stage")["access_log_settings"]
+    settings = only(plan, "aws_api_gateway_method_settings")["settings"]
+    assert settings[0]["logging_level"] == "OFF"
+    groups = resources(plan, "aws_cloudwatch_log_group")
+    assert not [address for address in groups if "module.api" in address]
+
+
 # --- Removed -----------------------------------------------------------------------------------
 
 
@@ -252,7 +264,12 @@ def test_destroy_leaves_nothing_behind(
     account: Cloud, variables: dict[str, Any], tmp_path: Path, network: str
 ) -> None:
     before = inventory(account)
-    chosen = variables | {"name": f"gone-{network}", "network": network, "versioning": True}
+    chosen = variables | {
+        "name": f"gone-{network}",
+        "network": network,
+        "versioning": True,
+        "api_logs": network == "private",
+    }
     with TerraformWorkspace(tmp_path / "copy", account.endpoint_url, account.region) as workspace:
         workspace.init()
         outputs = workspace.apply(chosen)
@@ -264,6 +281,7 @@ def test_destroy_leaves_nothing_behind(
         workspace.destroy(chosen | {"functions_dir": "gone"})
 
     assert inventory(account) == before
+    assert account.client("apigateway").get_account()["cloudwatchRoleArn"] == LOG_ROLE
 
 
 def test_old_versions_expire_also_when_no_more_are_kept(

@@ -59,8 +59,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = compact([var.alarm_topic_arn])
 }
 
+# Dashboards are the account's, not the region's: the region is in their names.
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  dashboard_name = "${var.name}-${var.region}"
 
   dashboard_body = jsonencode({
     widgets = [

@@ -50,21 +50,6 @@ class RolePolicy(Kind):
         account.client("iam").delete_role_policy(RoleName=state["role"], PolicyName=state["name"])
 
 
-class RolePolicyAttachment(Kind):
-    replaced_by = frozenset({"policy_arn", "role"})
-
-    def create(self, account: Account, state: State) -> Computed:
-        account.client("iam").attach_role_policy(
-            RoleName=state["role"], PolicyArn=state["policy_arn"]
-        )
-        return {"id": f"{state['role']}/{state['policy_arn']}"}
-
-    def delete(self, account: Account, state: State) -> None:
-        account.client("iam").detach_role_policy(
-            RoleName=state["role"], PolicyArn=state["policy_arn"]
-        )
-
-
 class Function(Kind):
     """The zip is sent as it is on the disk; source_code_hash says when it has changed."""
 
@@ -222,7 +207,6 @@ KINDS: dict[str, Kind] = {
     "aws_cloudwatch_log_group": LogGroup(),
     "aws_iam_role": Role(),
     "aws_iam_role_policy": RolePolicy(),
-    "aws_iam_role_policy_attachment": RolePolicyAttachment(),
     "aws_lambda_event_source_mapping": EventSourceMapping(),
     "aws_lambda_function": Function(),
     "aws_lambda_function_event_invoke_config": EventInvokeConfig(),
