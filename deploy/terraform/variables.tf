@@ -208,7 +208,7 @@ variable "max_vcpus" {
 }
 
 variable "prices" {
-  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; null: those of us-east-1 for the architecture, on demand, which Spot stays below."
+  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; null: those of us-east-1 for the architecture, on demand."
   type = object({
     vcpu_hour = number
     gb_hour   = number
@@ -221,28 +221,86 @@ variable "prices" {
   }
 }
 
+variable "max_usd_per_job" {
+  description = "Jobs whose estimate is higher are refused, in USD."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = var.max_usd_per_job > 0
+    error_message = "The max_usd_per_job must be above 0."
+  }
+}
+
+variable "max_open_jobs" {
+  description = "While so many jobs are open, further ones are refused."
+  type        = number
+  default     = 10000
+  nullable    = false
+
+  validation {
+    condition     = var.max_open_jobs >= 1 && floor(var.max_open_jobs) == var.max_open_jobs
+    error_message = "The max_open_jobs must be a whole number from 1."
+  }
+}
+
+variable "inflated_here_bytes" {
+  description = "The largest archive that the chunker inflates itself; larger ones are a Batch job."
+  type        = number
+  default     = 268435456
+  nullable    = false
+
+  validation {
+    condition     = var.inflated_here_bytes >= 0 && floor(var.inflated_here_bytes) == var.inflated_here_bytes
+    error_message = "The inflated_here_bytes must be a whole number of bytes."
+  }
+}
+
+variable "folded_here_bytes" {
+  description = "The largest results that the aggregator folds itself; larger ones are a Batch job."
+  type        = number
+  default     = 536870912
+  nullable    = false
+
+  validation {
+    condition     = var.folded_here_bytes >= 0 && floor(var.folded_here_bytes) == var.folded_here_bytes
+    error_message = "The folded_here_bytes must be a whole number of bytes."
+  }
+}
+
 # --- API ---------------------------------------------------------------------------------------
 
-variable "api_rate" {
-  description = "How many requests a second the API takes."
+variable "account_concurrency" {
+  description = "The account's Lambda concurrency: how many requests and chunkers at once it bears."
   type        = number
   default     = 10
   nullable    = false
 
   validation {
-    condition     = var.api_rate >= 1
+    condition     = var.account_concurrency >= 1 && floor(var.account_concurrency) == var.account_concurrency
+    error_message = "The account_concurrency must be a whole number from 1."
+  }
+}
+
+variable "api_rate" {
+  description = "How many requests a second the API takes; null: three times the account_concurrency, at most 100."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = coalesce(var.api_rate, 1) >= 1
     error_message = "The api_rate must be 1 or more."
   }
 }
 
 variable "api_burst" {
-  description = "How many requests at once the API takes."
+  description = "How many requests at once the API takes; null: twice the api_rate."
   type        = number
-  default     = 20
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.api_burst >= 1 && floor(var.api_burst) == var.api_burst
+    condition     = coalesce(var.api_burst, 1) >= 1 && floor(coalesce(var.api_burst, 1)) == coalesce(var.api_burst, 1)
     error_message = "The api_burst must be a whole number from 1."
   }
 }

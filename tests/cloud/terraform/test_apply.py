@@ -198,9 +198,11 @@ def test_spare_capacity_is_switched_on_and_off_while_a_job_runs(applied: Applied
     wait_until(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING")
     changed = applied.variables | {"spot": True}
     try:
-        assert changes(applied.workspace.plan(changed)) == {
-            "module.batch.aws_batch_job_queue.this": ("update",)
-        }
+        planned = changes(applied.workspace.plan(changed))
+        in_batch = {address for address in planned if address.startswith("module.batch.")}
+        assert in_batch == {"module.batch.aws_batch_job_queue.this"}
+        # The functions are told the price.
+        assert set(planned.values()) == {("update",)}
         applied.workspace.apply(changed)
         spot, *rest = order()
         assert rest == on_demand
@@ -254,6 +256,26 @@ def test_an_account_without_a_log_role_has_no_logs_of_the_api(
     assert settings[0]["logging_level"] == "OFF"
     groups = resources(plan, "aws_cloudwatch_log_group")
     assert not [address for address in groups if "module.api" in address]
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "rate", "burst", "chunkers"),
+    [(10, 30, 60, 2), (100, 100, 200, 25), (1000, 100, 200, 50)],
+)
+def test_the_api_and_the_chunkers_take_what_the_account_bears(
+    planner: TerraformWorkspace,
+    variables: dict[str, Any],
+    concurrency: int,
+    rate: int,
+    burst: int,
+    chunkers: int,
+) -> None:
+    plan = planner.plan(variables | {"account_concurrency": concurrency})
+
+    settings = only(plan, "aws_api_gateway_method_settings")["settings"][0]
+    mapping = only(plan, "aws_lambda_event_source_mapping", ".chunks")
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (rate, burst)
+    assert mapping["scaling_config"] == [{"maximum_concurrency": chunkers}]
 
 
 # --- Removed -----------------------------------------------------------------------------------

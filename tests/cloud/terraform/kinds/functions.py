@@ -111,6 +111,7 @@ class Function(Kind):
             "EphemeralStorage": {"Size": int(block(state["ephemeral_storage"])["size"])},
             "Environment": {"Variables": block(state["environment"])["variables"]},
             "TracingConfig": {"Mode": block(state["tracing_config"])["mode"]},
+            "LoggingConfig": {"LogFormat": block(state["logging_config"])["log_format"]},
         }
 
 
@@ -159,22 +160,27 @@ class EventSourceMapping(Kind):
 
     def create(self, account: Account, state: State) -> Computed:
         made = account.client("lambda").create_event_source_mapping(
-            EventSourceArn=state["event_source_arn"],
-            FunctionName=state["function_name"],
-            BatchSize=int(state["batch_size"]),
+            EventSourceArn=state["event_source_arn"], **self._settings(state)
         )
         return {"id": made["UUID"], "uuid": made["UUID"], "function_arn": made["FunctionArn"]}
 
     def update(self, account: Account, before: State, state: State) -> Computed:
         account.client("lambda").update_event_source_mapping(
-            UUID=state["uuid"],
-            FunctionName=state["function_name"],
-            BatchSize=int(state["batch_size"]),
+            UUID=state["uuid"], **self._settings(state)
         )
         return {}
 
     def delete(self, account: Account, state: State) -> None:
         account.client("lambda").delete_event_source_mapping(UUID=state["uuid"])
+
+    @staticmethod
+    def _settings(state: State) -> dict[str, Any]:
+        most = block(state["scaling_config"]).get("maximum_concurrency")
+        return {
+            "FunctionName": state["function_name"],
+            "BatchSize": int(state["batch_size"]),
+            "ScalingConfig": {} if most is None else {"MaximumConcurrency": int(most)},
+        }
 
 
 class LogGroup(Kind):
