@@ -16,7 +16,7 @@ locals {
   # that asks for none: the functions choose by the slice.
   phases = {
     inflate = {
-      options   = []
+      options   = ["--max-text-bytes", tostring(var.max_text_bytes)]
       vcpu      = "2"
       memory_mb = "4096"
       timeout_s = 43200
@@ -41,11 +41,29 @@ locals {
     }
   }
 
-  # Of us-east-1, on demand, in USD (AWS Fargate pricing, 2026).
+  # Of us-east-1, on demand, in USD (AWS Fargate and Amazon VPC pricing, 2026).
   on_demand = {
     x86_64 = { vcpu_hour = 0.04048, gb_hour = 0.004445 }
     arm64  = { vcpu_hour = 0.03238, gb_hour = 0.00356 }
   }
+  prices = merge(var.prices != null ? var.prices : local.on_demand[var.architecture], {
+    address_hour = module.network.assign_public_ip ? 0.005 : 0
+    spot_share   = var.spot ? 0.3 : 1
+  })
+
+  # By the names of the functions' settings.
+  limits = {
+    max_object_bytes    = var.max_object_bytes
+    least_slice_bytes   = var.least_slice_bytes
+    max_text_bytes      = var.max_text_bytes
+    max_usd_per_job     = var.max_usd_per_job
+    max_open_jobs       = var.max_open_jobs
+    inflated_here_bytes = var.inflated_here_bytes
+    folded_here_bytes   = var.folded_here_bytes
+  }
+
+  # Each request takes a function for about a third of a second.
+  api_rate = coalesce(var.api_rate, min(100, 3 * var.account_concurrency))
 }
 
 module "storage" {
@@ -98,6 +116,12 @@ module "batch" {
   log_retention_days = var.log_retention_days
 }
 
+module "queues" {
+  source = "./modules/queues"
+
+  name = var.name
+}
+
 module "functions" {
   source = "./modules/functions"
 
@@ -116,9 +140,9 @@ module "functions" {
   phases             = local.phases
   definitions        = module.batch.definitions
   batch_log_group    = module.batch.log_group
-  max_object_bytes   = var.max_object_bytes
-  least_slice_bytes  = var.least_slice_bytes
-  prices             = var.prices != null ? var.prices : local.on_demand[var.architecture]
+  limits             = local.limits
+  chunks             = module.queues.chunks
+  prices             = local.prices
   log_retention_days = var.log_retention_days
 }
 
@@ -126,24 +150,26 @@ module "api" {
   source = "./modules/api"
 
   name               = var.name
-  partition          = local.partition
-  region             = local.region
   starter            = module.functions.functions["starter"]
   status             = module.functions.functions["status"]
-  rate               = var.api_rate
-  burst              = var.api_burst
-  log_role           = var.api_log_role
+  rate               = local.api_rate
+  burst              = coalesce(var.api_burst, floor(2 * local.api_rate))
+  logs               = var.api_logs
   log_retention_days = var.log_retention_days
 }
 
 module "events" {
   source = "./modules/events"
 
-  name        = var.name
-  queue_arn   = module.batch.queue_arn
-  phases      = local.phases
-  definitions = module.batch.definitions
-  functions   = module.functions.functions
+  name         = var.name
+  queue_arn    = module.batch.queue_arn
+  phases       = local.phases
+  definitions  = module.batch.definitions
+  functions    = module.functions.functions
+  chunks       = module.queues.chunks
+  chunkers     = max(2, min(50, floor(var.account_concurrency / 4)))
+  failures     = module.queues.failures
+  dead_letters = module.queues.dead_letters
 }
 
 module "observability" {
@@ -154,7 +180,7 @@ module "observability" {
   functions          = { for name, function in module.functions.functions : name => function.name }
   api                = module.api.name
   stage              = module.api.stage
-  dead_letters_queue = module.events.dead_letters_queue
-  failed_rule        = module.events.failed_rule
+  dead_letters_queue = module.queues.dead_letters.name
+  blocked_rule       = module.events.blocked_rule
   alarm_topic_arn    = var.alarm_topic_arn
 }

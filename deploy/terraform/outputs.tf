@@ -19,9 +19,10 @@ output "queue_arn" {
 }
 
 output "log_groups" {
-  description = "The log groups by what writes them: containers, api, and each function."
+  description = "The log groups by what writes them: containers, each function, and api with api_logs."
   value = merge(
-    { containers = module.batch.log_group.name, api = module.api.log_group },
+    { containers = module.batch.log_group.name },
+    { for log_group in compact([module.api.log_group]) : "api" => log_group },
     { for name, function in module.functions.functions : name => function.log_group },
   )
 }

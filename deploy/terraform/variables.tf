@@ -129,6 +129,18 @@ variable "least_slice_bytes" {
   }
 }
 
+variable "max_text_bytes" {
+  description = "Archives that inflate to more are refused."
+  type        = number
+  default     = 4398046511104
+  nullable    = false
+
+  validation {
+    condition     = var.max_text_bytes > 0 && floor(var.max_text_bytes) == var.max_text_bytes
+    error_message = "The max_text_bytes must be a whole number of bytes, above 0."
+  }
+}
+
 variable "delete_data" {
   description = "Whether destroy may delete a bucket that holds objects."
   type        = bool
@@ -189,14 +201,14 @@ variable "security_group_ids" {
 # --- Capacity and cost -------------------------------------------------------------------------
 
 variable "spot" {
-  description = "Whether containers run on spare capacity: about 70 % cheaper, interrupted now and then, and started again."
+  description = "Whether containers run on spare capacity while there is some: about 70 % cheaper, interrupted now and then, and started again. What it has no room for runs on demand."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "max_vcpus" {
-  description = "How many vCPUs may run at once; slices beyond wait. The account's Fargate quota bounds it too."
+  description = "How many vCPUs may run at once, with spot on spare capacity and on demand each; slices beyond wait. The account's Fargate quotas bound it too."
   type        = number
   default     = 64
   nullable    = false
@@ -208,7 +220,7 @@ variable "max_vcpus" {
 }
 
 variable "prices" {
-  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; null: those of us-east-1 for the architecture, on demand, which Spot stays below."
+  description = "USD for an hour of a Fargate vCPU and of a GB of its memory, for the estimates in answers; null: those of us-east-1 for the architecture, on demand."
   type = object({
     vcpu_hour = number
     gb_hour   = number
@@ -221,36 +233,94 @@ variable "prices" {
   }
 }
 
+variable "max_usd_per_job" {
+  description = "Jobs whose estimate is higher are refused, in USD."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = var.max_usd_per_job > 0
+    error_message = "The max_usd_per_job must be above 0."
+  }
+}
+
+variable "max_open_jobs" {
+  description = "While so many jobs are open, further ones are refused."
+  type        = number
+  default     = 10000
+  nullable    = false
+
+  validation {
+    condition     = var.max_open_jobs >= 1 && floor(var.max_open_jobs) == var.max_open_jobs
+    error_message = "The max_open_jobs must be a whole number from 1."
+  }
+}
+
+variable "inflated_here_bytes" {
+  description = "The largest archive that the chunker inflates itself; larger ones are a Batch job."
+  type        = number
+  default     = 268435456
+  nullable    = false
+
+  validation {
+    condition     = var.inflated_here_bytes >= 0 && floor(var.inflated_here_bytes) == var.inflated_here_bytes
+    error_message = "The inflated_here_bytes must be a whole number of bytes."
+  }
+}
+
+variable "folded_here_bytes" {
+  description = "The largest results that the aggregator folds itself; larger ones are a Batch job."
+  type        = number
+  default     = 536870912
+  nullable    = false
+
+  validation {
+    condition     = var.folded_here_bytes >= 0 && floor(var.folded_here_bytes) == var.folded_here_bytes
+    error_message = "The folded_here_bytes must be a whole number of bytes."
+  }
+}
+
 # --- API ---------------------------------------------------------------------------------------
 
-variable "api_rate" {
-  description = "How many requests a second the API takes."
+variable "account_concurrency" {
+  description = "The account's Lambda concurrency: how many requests and chunkers at once it bears."
   type        = number
   default     = 10
   nullable    = false
 
   validation {
-    condition     = var.api_rate >= 1
+    condition     = var.account_concurrency >= 1 && floor(var.account_concurrency) == var.account_concurrency
+    error_message = "The account_concurrency must be a whole number from 1."
+  }
+}
+
+variable "api_rate" {
+  description = "How many requests a second the API takes; null: three times the account_concurrency, at most 100."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = coalesce(var.api_rate, 1) >= 1
     error_message = "The api_rate must be 1 or more."
   }
 }
 
 variable "api_burst" {
-  description = "How many requests at once the API takes."
+  description = "How many requests at once the API takes; null: twice the api_rate."
   type        = number
-  default     = 20
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.api_burst >= 1 && floor(var.api_burst) == var.api_burst
+    condition     = coalesce(var.api_burst, 1) >= 1 && floor(coalesce(var.api_burst, 1)) == coalesce(var.api_burst, 1)
     error_message = "The api_burst must be a whole number from 1."
   }
 }
 
-variable "api_log_role" {
-  description = "Whether to create the role by which API Gateway writes logs. It is one setting for the whole account and region: false where there is one."
+variable "api_logs" {
+  description = "Whether the account's API Gateway has a role to write logs by, so that calls and errors of the API are logged. It is one setting for the whole account and region."
   type        = bool
-  default     = true
+  default     = false
   nullable    = false
 }
 

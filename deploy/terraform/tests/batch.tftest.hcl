@@ -2,6 +2,17 @@
 
 mock_provider "aws" {}
 
+# The provider checks ARNs, of mocked resources too.
+override_resource {
+  target = aws_batch_compute_environment.this["on-demand"]
+  values = { arn = "arn:aws-xx:batch:xx-one-1:111122223333:compute-environment/on-demand" }
+}
+
+override_resource {
+  target = aws_batch_compute_environment.this["spot"]
+  values = { arn = "arn:aws-xx:batch:xx-one-1:111122223333:compute-environment/spot" }
+}
+
 variables {
   name = "fanfold"
   phases = {
@@ -31,7 +42,7 @@ run "on_demand_x86" {
   }
 
   assert {
-    condition     = aws_batch_compute_environment.this.compute_resources[0].type == "FARGATE"
+    condition     = aws_batch_job_queue.this.compute_environment_order[*].compute_environment == tolist([aws_batch_compute_environment.this["on-demand"].arn])
     error_message = "Containers run on spare capacity, unasked."
   }
 
@@ -64,8 +75,8 @@ run "spot_arm_with_addresses" {
   }
 
   assert {
-    condition     = aws_batch_compute_environment.this.compute_resources[0].type == "FARGATE_SPOT"
-    error_message = "Containers don't run on spare capacity."
+    condition     = aws_batch_job_queue.this.compute_environment_order[*].compute_environment == tolist([for type in ["spot", "on-demand"] : aws_batch_compute_environment.this[type].arn])
+    error_message = "Containers don't run on spare capacity first."
   }
 
   assert {

@@ -32,7 +32,7 @@ run "keys_of_s3" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id if rule.status == "Enabled"] == ["chunks", "unfinished-uploads"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id if rule.status == "Enabled"] == ["chunks", "unfinished-uploads", "old-versions"]
     error_message = "What is left behind doesn't expire."
   }
 

@@ -44,7 +44,6 @@ run "every_option" {
 
   variables {
     name              = "genomes-2"
-    region            = "xx-one-1"
     architecture      = "arm64"
     bucket_name       = "a-bucket-of-my-own"
     source_buckets    = [{ bucket = "public.genomes", prefix = "refseq/2025/" }, { bucket = "lab", kms_key_arn = "arn:aws:kms:xx-one-1:111122223333:key/1" }]
@@ -56,10 +55,9 @@ run "every_option" {
     spot              = true
     max_vcpus         = 4
     prices            = { vcpu_hour = 0.03, gb_hour = 0.003 }
-    api_log_role      = false
+    api_logs          = true
     alarm_topic_arn   = "arn:aws:sns:xx-one-1:111122223333:alarms"
     delete_data       = true
-    tags              = { lab = "ours" }
   }
 
   assert {

@@ -72,7 +72,7 @@ class BatchDouble:
                 run=self.runner.run,
                 announce=self.events.send,
                 # The API is made after the scheduler, which it is given.
-                capacity=lambda queue: self.api.vcpus_of(queue),  # noqa: PLW0108
+                places=lambda queue: self.api.places_of(queue),  # noqa: PLW0108
                 at_once=AT_ONCE,
             )
             self.api = BatchApi(self._account, self._region, self.scheduler)

@@ -1,7 +1,7 @@
 """The operations of AWS Batch's API that the cloud path uses, on resources kept in memory.
 
-Otherwise than AWS: what is created is VALID at once, and what is deleted is gone at once; a list
-shows a job as soon as it is submitted; TerminateJob and CancelJob of an unknown job do nothing;
+Otherwise than AWS: what is created is VALID at once, and a compute environment that is deleted is
+gone at once; a list shows a job as soon as it is submitted; TerminateJob and CancelJob of an unknown job do nothing;
 an unknown field isn't refused (boto3 refuses it); messages are only nearly worded alike.
 """
 
@@ -21,6 +21,7 @@ from cloud.emulator.batch_rules import (
     ClientError,
     check_environment,
     check_fargate_resources,
+    check_fargate_update,
     check_name,
     check_retry,
     check_time_limits,
@@ -28,7 +29,7 @@ from cloud.emulator.batch_rules import (
     overridden,
     substituted,
 )
-from cloud.emulator.batch_scheduler import Scheduler, now_ms
+from cloud.emulator.batch_scheduler import Place, Scheduler, now_ms
 
 _JOBS_A_PAGE = 100
 _TAGS_PATH = "/v1/tags/"
@@ -84,6 +85,7 @@ class BatchApi:
             ClientError: the request is wrong.
         """
         with self.scheduler.changed:
+            self._drop_deleted_queues()
             if path.startswith(_TAGS_PATH):
                 return self._tags(method, unquote(path.removeprefix(_TAGS_PATH)), query, asked)
             operation = self._operations.get(path.rstrip("/").rpartition("/")[2])
@@ -94,20 +96,18 @@ class BatchApi:
             except KeyError as error:
                 raise ClientError(f"{error} is missing") from error
 
-    def vcpus_of(self, queue_arn: str) -> float:
-        """The vCPUs that a queue's jobs may take at once."""
+    def places_of(self, queue_arn: str) -> list[Place]:
+        """Where a queue's jobs may run, in the order in which it is tried."""
         queue = self.queues.get(_name(queue_arn))
         if queue is None:
-            return 0
-        environments = [
-            self.environments[_name(place["computeEnvironment"])]
-            for place in queue["computeEnvironmentOrder"]
+            return []
+        order = sorted(queue["computeEnvironmentOrder"], key=lambda place: int(place["order"]))
+        found = [self.environments[_name(place["computeEnvironment"])] for place in order]
+        return [
+            Place(one["computeEnvironmentArn"], float(one["computeResources"]["maxvCpus"]))
+            for one in found
+            if (one["state"], one["status"]) == ("ENABLED", "VALID")
         ]
-        return sum(
-            float(environment["computeResources"]["maxvCpus"])
-            for environment in environments
-            if environment["state"] == "ENABLED"
-        )
 
     def give_up(self, job: Job) -> None:
         """Do with a job what its queue does with those that stay RUNNABLE for too long."""
@@ -142,6 +142,7 @@ class BatchApi:
 
     def _update_environment(self, asked: Json) -> Json:
         environment = _named(self.environments, asked["computeEnvironment"])
+        check_fargate_update(asked.get("computeResources", {}))
         environment |= {key: asked[key] for key in ("state", "serviceRole") if key in asked}
         environment["computeResources"] |= asked.get("computeResources", {})
         self.scheduler.refresh()
@@ -159,7 +160,13 @@ class BatchApi:
                     "Cannot delete, found existing JobQueue relationship: "
                     f"{name}, {queue['jobQueueName']}"
                 )
-        del self.environments[name]
+        environment = self.environments[name]
+        if self.scheduler.is_used(environment["computeEnvironmentArn"]):
+            # API reference, DeleteComputeEnvironment: one of Fargate whose jobs are active when it
+            # is deleted enters an invalid state.
+            environment |= {"status": "INVALID", "statusReason": "Jobs are active"}
+        else:
+            del self.environments[name]
         return {}
 
     def _describe_environments(self, asked: Json) -> Json:
@@ -203,11 +210,18 @@ class BatchApi:
         name = _name(asked["jobQueue"])
         queue = _named(self.queues, name)
         _check_disabled(queue, name)
-        del self.queues[name]
+        queue["status"] = "DELETING"
         for job in self._parents():
             if job.queue_arn == queue["jobQueueArn"] and not job.has_ended:
                 self.scheduler.terminate(job, "Job queue deleted")
         return {}
+
+    def _drop_deleted_queues(self) -> None:
+        """A queue is gone when the last of its jobs is terminated (API reference, DeleteJobQueue)."""
+        for name, queue in list(self.queues.items()):
+            jobs = (job for job in self._parents() if job.queue_arn == queue["jobQueueArn"])
+            if queue["status"] == "DELETING" and all(job.has_ended for job in jobs):
+                del self.queues[name]
 
     def _describe_queues(self, asked: Json) -> Json:
         return {"jobQueues": _chosen(self.queues, asked, "jobQueues")}

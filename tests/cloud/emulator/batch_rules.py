@@ -36,6 +36,8 @@ _TIME_LIMIT_REASONS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
 )
+FARGATE_UPDATES = {"desiredvCpus", "maxvCpus", "minvCpus", "securityGroupIds", "subnets"}
+"""What can be updated (User guide, "Updating AWS Fargate compute environments")."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
 _ON_EXIT_CODE = re.compile(r"[0-9]{1,511}\*?|\*")
@@ -61,6 +63,12 @@ def check_fargate_resources(needs: Iterable[Mapping[str, Any]]) -> None:
         raise ClientError(f"Fargate needs VCPU and MEMORY, not {values}") from None
     if memory not in FARGATE_MEMORY_MB.get(vcpus, ()):
         raise ClientError(f"Fargate resource requirements ({vcpus} vCPU, {memory}) are not valid")
+
+
+def check_fargate_update(resources: Iterable[str]) -> None:
+    refused = sorted(set(resources) - FARGATE_UPDATES)
+    if refused:
+        raise ClientError(f"Fargate compute environments can't be updated in {refused}")
 
 
 def check_environment(environment: Iterable[Mapping[str, str]]) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from cloud.emulator.batch_model import (
     UNDERWAY,
@@ -28,12 +29,21 @@ _JOIN_SECONDS = 10
 _OF_AN_ATTEMPT = ("exitCode", "reason", "logStreamName")
 
 
+class Place(NamedTuple):
+    """A compute environment by its ARN, and the vCPUs that its jobs may take at once."""
+
+    environment: str
+    vcpus: float
+
+
 @dataclass(eq=False)
 class Attempt:
     """One attempt of a job, from 1, under way."""
 
     job: Job
     number: int
+    environment: str
+    """The ARN of the compute environment that it is in."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """TerminateJob was called: SIGTERM, and SIGKILL in its time."""
     abandoned: threading.Event = field(default_factory=threading.Event)
@@ -52,7 +62,7 @@ class Scheduler:
         self,
         run: Callable[[Attempt, Callable[[], None]], Outcome],
         announce: Callable[[Json], None],
-        capacity: Callable[[str], float],
+        places: Callable[[str], Sequence[Place]],
         at_once: int,
     ) -> None:
         """Run attempts, of which no more than some at once and a queue's vCPUs allow.
@@ -60,7 +70,7 @@ class Scheduler:
         Args:
             run: runs an attempt to its end; calls the function it is given once it runs.
             announce: takes a job's detail whenever its status changed.
-            capacity: the vCPUs of a queue, by its ARN.
+            places: the compute environments of a queue, by its ARN, in their order.
             at_once: the most attempts at once, of all queues.
         """
         self.changed = threading.Condition(threading.RLock())
@@ -68,7 +78,7 @@ class Scheduler:
         self.at_once = at_once
         self._run = run
         self._announce = announce
-        self._capacity = capacity
+        self._places = places
         self._waiting: list[Job] = []
         self._runnable: deque[Job] = deque()
         self._attempts: dict[str, tuple[Attempt, threading.Thread]] = {}
@@ -136,6 +146,11 @@ class Scheduler:
             self.changed.wait_for(lambda: not _open(self.jobs.values()), seconds)
             return _open(self.jobs.values())
 
+    def is_used(self, environment: str) -> bool:
+        """Whether an attempt is under way in a compute environment."""
+        with self.changed:
+            return any(one.environment == environment for one, _ in self._attempts.values())
+
     def close(self) -> None:
         """Start nothing more, kill what runs, and wait for it."""
         with self.changed:
@@ -159,9 +174,10 @@ class Scheduler:
                 break
             if job.queue_arn in full or self._is_held(job):
                 continue
-            if self._fits(job):
+            environment = self._room_for(job)
+            if environment is not None:
                 self._runnable.remove(job)
-                self._start(job)
+                self._start(job, environment)
             else:
                 # First come, first served: no smaller job overtakes it.
                 full.add(job.queue_arn)
@@ -191,16 +207,20 @@ class Scheduler:
     def _is_held(self, job: Job) -> bool:
         return any(fnmatchcase(job.name, name) for name in self._held)
 
-    def _fits(self, job: Job) -> bool:
-        taken = sum(
-            attempt.job.vcpus
-            for attempt, _ in self._attempts.values()
-            if attempt.job.queue_arn == job.queue_arn
-        )
-        return taken + job.vcpus <= self._capacity(job.queue_arn)
+    def _room_for(self, job: Job) -> str | None:
+        """The first compute environment of its queue that has room for a job."""
+        for place in self._places(job.queue_arn):
+            taken = sum(
+                attempt.job.vcpus
+                for attempt, _ in self._attempts.values()
+                if attempt.environment == place.environment
+            )
+            if taken + job.vcpus <= place.vcpus:
+                return place.environment
+        return None
 
-    def _start(self, job: Job) -> None:
-        attempt = Attempt(job, len(job.attempts) + 1)
+    def _start(self, job: Job, environment: str) -> None:
+        attempt = Attempt(job, len(job.attempts) + 1, environment)
         thread = threading.Thread(target=self._carry_out, args=(attempt,), name=job.job_id)
         self._attempts[job.job_id] = attempt, thread
         self._change(job, "STARTING")

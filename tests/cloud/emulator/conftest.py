@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ from servers.process import ServerUnavailableError
 
 from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
+from cloud.emulator.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +41,4 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until something holds; two minutes at most."""
-
-    def wait(holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 120
-        while not holds():
-            assert time.monotonic() < deadline, "it didn't come to pass"
-            time.sleep(0.05)
-
-    return wait
+    return wait_until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,16 @@ from botocore.exceptions import ClientError
 
 from cloud.emulator.cloud import Cloud
 from cloud.emulator.parts import BatchParts, make_batch
+
+SLEEP = "import time; time.sleep(600)"
+ONE_VCPU = {
+    "resourceRequirements": [
+        {"type": "VCPU", "value": "1"},
+        {"type": "MEMORY", "value": "2048"},
+    ]
+}
+
+Eventually = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
@@ -137,6 +148,54 @@ def test_a_queue_and_its_environment_are_disabled_before_they_are_deleted(
     queues = batch.describe_job_queues(jobQueues=[parts.queue])["jobQueues"]
     environments = batch.describe_compute_environments(computeEnvironments=[parts.name])
     assert (queues, environments["computeEnvironments"]) == ([], [])
+
+
+def test_the_type_of_a_fargate_environment_stays(parts: BatchParts, batch: Any) -> None:
+    resources = {"type": "FARGATE_SPOT", "maxvCpus": 16}
+    with pytest.raises(ClientError, match="type"):
+        batch.update_compute_environment(
+            computeEnvironment=parts.name, computeResources=resources
+        )
+
+
+def test_a_full_environment_overflows_to_the_next_of_its_queue(
+    cloud: Cloud, name: str, batch: Any, eventually: Eventually
+) -> None:
+    parts, spare = make_batch(cloud, name, max_vcpus=1), make_batch(cloud, f"{name}-spare")
+    order = [
+        {"order": 2, "computeEnvironment": spare.name},
+        {"order": 1, "computeEnvironment": parts.name},
+    ]
+    batch.update_job_queue(jobQueue=parts.queue, computeEnvironmentOrder=order)
+    array = parts.submit(SLEEP, arrayProperties={"size": 2}, containerOverrides=ONE_VCPU)
+    eventually(lambda: len(listed(batch, arrayJobId=array)) == 2)
+    batch.terminate_job(jobId=array, reason="enough")
+
+
+def test_an_environment_that_is_deleted_with_active_jobs_becomes_invalid(
+    cloud: Cloud, name: str, batch: Any, eventually: Eventually
+) -> None:
+    parts, spare = make_batch(cloud, name), make_batch(cloud, f"{name}-spare")
+    job = parts.submit(SLEEP)
+    eventually(lambda: parts.describe(job)["status"] == "RUNNING")
+    order = [{"order": 1, "computeEnvironment": spare.name}]
+    batch.update_job_queue(jobQueue=parts.queue, computeEnvironmentOrder=order)
+    batch.update_compute_environment(computeEnvironment=parts.name, state="DISABLED")
+    batch.delete_compute_environment(computeEnvironment=parts.name)
+    found = batch.describe_compute_environments(computeEnvironments=[parts.name])
+    assert found["computeEnvironments"][0]["status"] == "INVALID"
+    batch.terminate_job(jobId=job, reason="enough")
+
+
+def test_a_queue_is_gone_once_its_jobs_are(
+    parts: BatchParts, batch: Any, eventually: Eventually
+) -> None:
+    job = parts.submit(SLEEP)
+    eventually(lambda: parts.describe(job)["status"] == "RUNNING")
+    batch.update_job_queue(jobQueue=parts.queue, state="DISABLED")
+    batch.delete_job_queue(jobQueue=parts.queue)
+    eventually(lambda: not batch.describe_job_queues(jobQueues=[parts.queue])["jobQueues"])
+    assert parts.describe(job)["status"] == "FAILED"
 
 
 def test_jobs_wait_for_an_environment_that_is_enabled_and_large_enough(

@@ -56,6 +56,31 @@ def handler(event, context):
     key = "notes/" + context.aws_request_id
     boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=key, Body=json.dumps(event))
 """
+COUNTS = """
+import json, os, time
+import boto3
+
+def handler(event, context):
+    s3, bucket = boto3.client("s3"), os.environ["BUCKET"]
+    mine = context.aws_request_id
+    s3.put_object(Bucket=bucket, Key="at-work/" + mine, Body=b"")
+    time.sleep(0.5)
+    at_work = s3.list_objects_v2(Bucket=bucket, Prefix="at-work/")["KeyCount"]
+    ended = s3.list_objects_v2(Bucket=bucket, Prefix="notes/")["KeyCount"]
+    s3.put_object(Bucket=bucket, Key="notes/" + mine, Body=json.dumps(at_work - ended))
+"""
+HURRIES_AND_FAILS = """
+import os
+import boto3
+
+def handler(event, context):
+    (record,) = event["Records"]
+    print("received", record["attributes"]["ApproximateReceiveCount"])
+    boto3.client("sqs").change_message_visibility(
+        QueueUrl=os.environ["QUEUE"], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=1
+    )
+    raise ValueError("no")
+"""
 
 Eventually = Callable[[Callable[[], object]], None]
 
@@ -92,19 +117,23 @@ def test_a_permission_that_is_taken_away_is_gone_at_once(cloud: Cloud, name: str
     assert "AccessDenied" in invoked(cloud, name, {"bucket": bucket, "key": "a"})["errorMessage"]
 
 
-@pytest.mark.parametrize(("prefix", "status"), [("results/", 404), ("input/", 403)])
-def test_a_missing_key_is_told_to_who_may_list_it(
-    cloud: Cloud, name: str, prefix: str, status: int
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [({}, 404), ({"StringLike": {"s3:prefix": "results/*"}}, 403)],
+    ids=["the bucket", "a prefix"],
+)
+def test_a_missing_key_is_told_to_who_may_list_the_bucket(
+    cloud: Cloud, name: str, condition: dict[str, Any], status: int
 ) -> None:
     bucket = make_bucket(cloud, name)
-    listing = allow("s3:ListBucket", f"arn:aws:s3:::{bucket}")
-    listing["Condition"] = {"StringLike": {"s3:prefix": "results/*"}}
+    listing = allow("s3:ListBucket", f"arn:aws:s3:::{bucket}") | {"Condition": condition}
     reading = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
     role = make_role(cloud, name, "lambda.amazonaws.com", reading, listing)
     s3 = cloud.session_for(role, "s3")
+    s3.list_objects_v2(Bucket=bucket, Prefix="results/")
     for ask in (s3.get_object, s3.head_object):
         with pytest.raises(ClientError) as refused:
-            ask(Bucket=bucket, Key=f"{prefix}missing")
+            ask(Bucket=bucket, Key="results/missing")
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
@@ -177,6 +206,50 @@ def test_a_queue_wakes_a_function(cloud: Cloud, name: str, eventually: Eventuall
     (event,) = notes(cloud, bucket)
     (record,) = event["Records"]
     assert (record["body"], record["eventSourceARN"]) == ("failed", queue)
+
+
+def test_a_mapping_runs_no_more_functions_at_once_than_it_may(
+    cloud: Cloud, name: str, eventually: Eventually
+) -> None:
+    bucket = make_bucket(cloud, name)
+    url, queue = make_queue(cloud, name)
+    using = allow(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{bucket}/*")
+    listing = allow("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+    variables = {"Variables": {"BUCKET": bucket}}
+    make_function(cloud, name, COUNTS, using, listing, Environment=variables)
+    for body in range(6):
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody=str(body))
+    cloud.client("lambda").create_event_source_mapping(
+        EventSourceArn=queue,
+        FunctionName=name,
+        BatchSize=1,
+        ScalingConfig={"MaximumConcurrency": 2},
+    )
+    eventually(lambda: len(notes(cloud, bucket)) == 6)
+    assert max(notes(cloud, bucket)) <= 2
+
+
+def test_a_message_that_a_function_failed_on_comes_again_and_is_then_given_up(
+    cloud: Cloud, name: str
+) -> None:
+    dead_url, dead = make_queue(cloud, f"{name}-dead")
+    url, queue = make_queue(cloud, name)
+    redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3})
+    # Longer than the test takes: the function itself lets the message come sooner.
+    attributes = {"RedrivePolicy": redrive, "VisibilityTimeout": "3600"}
+    cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    hurrying = allow("sqs:ChangeMessageVisibility", queue)
+    make_function(
+        cloud, name, HURRIES_AND_FAILS, hurrying, Environment={"Variables": {"QUEUE": url}}
+    )
+    cloud.client("lambda").create_event_source_mapping(
+        EventSourceArn=queue, FunctionName=name, BatchSize=1
+    )
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody='{"job": "one"}')
+    assert received(cloud, dead_url) == {"job": "one"}
+    lines = cloud.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    received_counts = [line["message"] for line in lines if "received" in line["message"]]
+    assert [line.split()[-1] for line in received_counts] == ["1", "2", "3"]
 
 
 def configure_failures(cloud: Cloud, function: str, queue: str) -> None:

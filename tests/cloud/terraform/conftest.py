@@ -17,6 +17,9 @@ from cloud.terraform.workspace import (
 )
 
 FUNCTIONS = ("aggregator", "chunker", "failures", "starter", "status", "sweep")
+LOG_ROLE = "arn:aws:iam::111122223333:role/others"
+"""The role by which API Gateway writes logs: the account's, whatever is deployed."""
+
 STAND_IN = """
 import json, os
 def handler(event, context):
@@ -76,6 +79,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         find_terraform()
         with Cloud(tmp_path_factory.mktemp("account")) as cloud:
+            operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": LOG_ROLE}
+            cloud.client("apigateway").update_account(patchOperations=[operation])
             yield cloud
     except (ServerUnavailableError, TerraformUnavailableError) as error:
         pytest.skip(f"THE TERRAFORM CONFIGURATION IS NOT APPLIED: {error}")
@@ -88,7 +93,12 @@ def applied(
     """The configuration, applied. A test that changes it applies these variables at its end."""
     folder = tmp_path_factory.mktemp("applied")
     sources = [{"bucket": "genomes", "prefix": "refseq/"}]
-    chosen = variables | {"source_buckets": sources, "alarm_topic_arn": topic(account)}
+    chosen = variables | {
+        "alarm_topic_arn": topic(account),
+        "api_logs": True,
+        "network": "private",
+        "source_buckets": sources,
+    }
     try:
         with TerraformWorkspace(folder, account.endpoint_url, account.region) as workspace:
             workspace.init()

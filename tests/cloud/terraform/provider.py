@@ -7,8 +7,10 @@ Terraform checks the configuration against the real provider's schema, of the ty
 an endpoint it can plan; with one, resources are made, changed and removed through boto3.
 
 Otherwise than the real provider:
-- Values aren't checked beyond their types: no enumerations, no arguments that exclude each other.
-- Optional attributes that aren't given stay null; the real one fills in what AWS chose.
+- Of values, ARNs are checked beyond their types: no enumerations, no arguments that exclude each
+  other.
+- Optional attributes that aren't given stay null, collections until they are refreshed: then they
+  are empty, as the plugin SDK (normalizeNullValues) has it. The real one fills in what AWS chose.
 - Of what is changed behind its back, it sees that buckets, roles and functions are gone, no more.
 - Tags stay in Terraform's state. default_tags are merged into tags_all.
 - Nothing has to be waited for: an IAM role is known at once, a VPC endpoint available.
@@ -33,6 +35,7 @@ from tf.gen import tfplugin_pb2_grpc as pb_grpc
 from cloud.terraform.account import PARTITION, Account
 from cloud.terraform.kinds import api, batch, events, functions, network, storage
 from cloud.terraform.schema import Block, Schema
+from cloud.terraform.validation import invalid_arns
 
 ADDRESS = "registry.terraform.io/hashicorp/aws"
 KINDS = api.KINDS | batch.KINDS | events.KINDS | functions.KINDS | network.KINDS | storage.KINDS
@@ -99,7 +102,10 @@ class ProviderDouble(pb_grpc.ProviderServicer):  # type: ignore[misc]
         return pb.ValidateProviderConfig.Response()
 
     def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        return pb.ValidateResourceConfig.Response()
+        response = pb.ValidateResourceConfig.Response()
+        for wrong in invalid_arns(request.type_name, decoded(request.config)):
+            response.diagnostics.add(severity=pb.Diagnostic.ERROR, summary=wrong)
+        return response
 
     def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         return pb.ValidateDataResourceConfig.Response()
@@ -128,18 +134,27 @@ class ProviderDouble(pb_grpc.ProviderServicer):  # type: ignore[misc]
         state = decoded(request.current_state)
         if state is not None and self._account.endpoint_url is not None:
             try:
-                if not KINDS[request.type_name].exists(self._account, state):
-                    response.new_state.CopyFrom(encoded(None))
+                found = KINDS[request.type_name].exists(self._account, state)
+                empty = self._schema.resources[request.type_name].collections
+                refreshed = {
+                    name: empty.get(name) if value is None else value
+                    for name, value in state.items()
+                }
+                response.new_state.CopyFrom(encoded(refreshed if found else None))
             except Exception as error:  # whatever it is, Terraform tells it
                 response.diagnostics.append(_diagnostic(request.type_name, error))
         return response
 
     def PlanResourceChange(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         before, planned = decoded(request.prior_state), decoded(request.proposed_new_state)
-        response = pb.PlanResourceChange.Response()
+        # As the plugin SDK: an argument that isn't given may be planned as what it is.
+        response = pb.PlanResourceChange.Response(legacy_type_system=True)
         if planned is not None:
             kind, block = KINDS[request.type_name], self._schema.resources[request.type_name]
             self._fill_known(planned)
+            for name in block.collections:
+                if before is not None and not planned[name] and not before[name]:
+                    planned[name] = before[name]
             if before is None:
                 self._leave_unknown(planned, block.computed)
             elif planned != before:

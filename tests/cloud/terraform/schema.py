@@ -26,6 +26,15 @@ class Block:
         """The attributes that the provider fills in."""
         return [name for name, attribute in self.attributes.items() if attribute["computed"]]
 
+    @property
+    def collections(self) -> dict[str, Any]:
+        """The attributes that hold several values, and what is empty of their types."""
+        return {
+            name: {} if attribute["type"][0] == "map" else []
+            for name, attribute in self.attributes.items()
+            if attribute["type"][0] in {"list", "map", "set"}
+        }
+
     def message(self) -> pb.Schema.Block:
         """The block in Terraform's protocol."""
         message = pb.Schema.Block()

@@ -12,34 +12,31 @@ from cloud.terraform.conftest import FUNCTIONS, Applied, topic
 from cloud.terraform.documents import listed, only, resources, statements
 from fanfold.api import PHASES
 
-READS_GENOMES = {"s3:GetObject", "s3:ListBucket"}
+READS = {"s3:GetObject", "s3:ListBucket"}
+CHANGES = READS | {"s3:PutObject", "s3:DeleteObject"}
 EVERY_FUNCTION = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:ListBucket",
 }
-CHANGES = EVERY_FUNCTION | {"s3:DeleteObject"}
-WATCHES = {"batch:DescribeJobs", "batch:ListJobs"}
-UPLOADS = CHANGES | WATCHES | {"s3:AbortMultipartUpload", "batch:SubmitJob", "batch:TerminateJob"}
+FINDS = {"batch:DescribeJobs", "batch:ListJobs"}
+WORKS = (
+    EVERY_FUNCTION
+    | CHANGES
+    | FINDS
+    | {"s3:AbortMultipartUpload", "batch:SubmitJob", "batch:TerminateJob"}
+)
+HEARS = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+WAKES = {"lambda:InvokeFunction", "sqs:SendMessage"}
 ACTIONS = {
-    "starter": EVERY_FUNCTION | {"lambda:InvokeFunction"},
-    "status": CHANGES | WATCHES | {"batch:TerminateJob", "logs:GetLogEvents"},
-    "chunker": UPLOADS | {"sqs:SendMessage", "lambda:InvokeFunction"},
-    "aggregator": UPLOADS | {"sqs:SendMessage", "logs:GetLogEvents"},
-    "failures": CHANGES
-    | WATCHES
-    | {
-        "lambda:InvokeFunction",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:ReceiveMessage",
-    },
-    "sweep": CHANGES | WATCHES | {"lambda:InvokeFunction"},
-    "containers": READS_GENOMES | {"s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"},
+    "starter": EVERY_FUNCTION | READS | {"s3:PutObject", "sqs:SendMessage"},
+    "status": EVERY_FUNCTION | CHANGES | FINDS | {"batch:TerminateJob", "logs:GetLogEvents"},
+    "chunker": WORKS | HEARS | {"sqs:ChangeMessageVisibility", "sqs:SendMessage"},
+    "aggregator": WORKS | {"sqs:SendMessage", "logs:GetLogEvents"},
+    "failures": EVERY_FUNCTION | CHANGES | WAKES | HEARS,
+    "sweep": EVERY_FUNCTION | CHANGES | WAKES | {"batch:DescribeJobs"},
+    "containers": CHANGES | {"s3:AbortMultipartUpload"},
     "execution": {
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
@@ -50,6 +47,16 @@ ACTIONS = {
     },
 }
 """What each role may do, and no more."""
+
+LIMITS = {
+    "FANFOLD_FOLDED_HERE_BYTES": "536870912",
+    "FANFOLD_INFLATED_HERE_BYTES": "268435456",
+    "FANFOLD_LEAST_SLICE_BYTES": "8388608",
+    "FANFOLD_MAX_OBJECT_BYTES": "1099511627776",
+    "FANFOLD_MAX_OPEN_JOBS": "10000",
+    "FANFOLD_MAX_TEXT_BYTES": "4398046511104",
+    "FANFOLD_MAX_USD_PER_JOB": "5",
+}
 
 WITHOUT_RESOURCES = {
     "batch:DescribeJobs",
@@ -112,17 +119,31 @@ def test_genomes_are_read_where_it_is_allowed_and_results_written_in_the_bucket(
     assert allowed["chunker"]["s3:GetObject"] == genomes | {results, jobs, chunks}
     assert allowed["containers"]["s3:GetObject"] == genomes | {results, chunks}
     assert allowed["status"]["s3:GetObject"] == {results, jobs}
-    for actions in allowed.values():
-        assert actions.get("s3:PutObject", set()) <= {results, jobs, chunks}
-        assert actions.get("s3:DeleteObject", set()) <= {results, jobs, chunks}
+    for role in ("chunker", "aggregator"):
+        assert allowed[role]["s3:PutObject"] == {results, jobs, chunks}
+    assert allowed["containers"]["s3:PutObject"] == {results, chunks}
+    error, opened = f"{bucket}/results/*/error.json", f"{bucket}/jobs/open/*"
+    assert allowed["status"]["s3:PutObject"] == allowed["failures"]["s3:PutObject"] == {error}
+    assert allowed["sweep"]["s3:PutObject"] == {error, opened}
+    for role in ("status", "failures", "sweep"):
+        assert allowed[role]["s3:DeleteObject"] == {opened}
 
 
-def test_every_listing_is_of_a_prefix(state: dict[str, Any]) -> None:
-    for found in statements(state).values():
-        for statement in found:
-            if "s3:ListBucket" in listed(statement["Action"]):
-                prefixes = listed(statement["Condition"]["StringLike"]["s3:prefix"])
-                assert all(re.fullmatch(r"[a-z]+/.*\*", prefix) for prefix in prefixes)
+def test_a_missing_key_of_the_bucket_is_missing_and_not_forbidden(
+    applied: Applied, state: dict[str, Any]
+) -> None:
+    own, foreign = f"arn:aws:s3:::{applied.outputs['bucket']}", "arn:aws:s3:::genomes"
+    for role, found in statements(state).items():
+        # Reads have no s3:prefix: a condition on it would hold for no missing key.
+        listing = {
+            statement["Resource"]: statement.get("Condition")
+            for statement in found
+            if "s3:ListBucket" in listed(statement["Action"])
+        }
+        if "execution" not in role:
+            assert listing.pop(own, "missing") is None, role
+        if listing:
+            assert listing == {foreign: {"StringLike": {"s3:prefix": "refseq/*"}}}
 
 
 def test_jobs_are_submitted_by_phase(
@@ -141,16 +162,18 @@ def test_jobs_are_submitted_by_phase(
     assert allowed["status"]["batch:TerminateJob"] == {f"arn:aws:batch:{here}:job/*"}
 
 
-def test_functions_invoke_those_they_wake(
+def test_functions_wake_the_chunker_by_its_queue_and_the_aggregator_by_a_call(
     applied: Applied, allowed: dict[str, dict[str, set[str]]]
 ) -> None:
     here = f"arn:aws:lambda:{applied.cloud.region}:{applied.cloud.account}:function:fanfold"
 
-    for role in ("starter", "chunker"):
-        assert allowed[role]["lambda:InvokeFunction"] == {f"{here}-chunker"}
-    woken = {f"{here}-chunker", f"{here}-aggregator"}
-    assert allowed["failures"]["lambda:InvokeFunction"] == woken
-    assert allowed["sweep"]["lambda:InvokeFunction"] == woken
+    chunks = f"arn:aws:sqs:{applied.cloud.region}:{applied.cloud.account}:fanfold-chunks"
+
+    for role in ("starter", "failures", "sweep"):
+        assert allowed[role]["sqs:SendMessage"] == {chunks}
+    for role in ("failures", "sweep"):
+        assert allowed[role]["lambda:InvokeFunction"] == {f"{here}-aggregator"}
+    assert allowed["chunker"]["sqs:ReceiveMessage"] == {chunks}
 
 
 def test_the_keys_of_buckets_come_with_their_objects(
@@ -190,9 +213,7 @@ def test_roles_are_assumed_by_the_service_that_runs_them(state: dict[str, Any]) 
 
     for name, service in services.items():
         tasks = "containers" in name or "execution" in name
-        gateway = "api-logs" in name
-        expected = "ecs-tasks" if tasks else "apigateway" if gateway else "lambda"
-        assert service == f"{expected}.amazonaws.com"
+        assert service == f"{'ecs-tasks' if tasks else 'lambda'}.amazonaws.com"
 
 
 # --- Functions ---------------------------------------------------------------------------------
@@ -212,13 +233,14 @@ def test_functions_are_as_large_as_they_must_be_and_reserve_nothing(state: dict[
     assert sizes == {
         "fanfold-starter": (512, 29, 512),
         "fanfold-status": (512, 29, 512),
-        "fanfold-chunker": (3008, 900, 512),
+        "fanfold-chunker": (3008, 120, 512),
         "fanfold-aggregator": (3008, 900, 4096),
         "fanfold-failures": (512, 60, 512),
         "fanfold-sweep": (512, 300, 512),
     }
     assert all(function["reserved_concurrent_executions"] is None for function in functions)
     assert {function["runtime"] for function in functions} == {"python3.13"}
+    assert {function["logging_config"][0]["log_format"] for function in functions} == {"JSON"}
 
 
 def test_functions_are_told_all_they_need(applied: Applied, state: dict[str, Any]) -> None:
@@ -231,6 +253,7 @@ def test_functions_are_told_all_they_need(applied: Applied, state: dict[str, Any
 
     assert all(environment == told for environment in environments)
     assert set(told) == {
+        "FANFOLD_NAME",
         "FANFOLD_BUCKET",
         "FANFOLD_SOURCES",
         "FANFOLD_IMAGE",
@@ -238,42 +261,58 @@ def test_functions_are_told_all_they_need(applied: Applied, state: dict[str, Any
         "FANFOLD_TASK_DEFINITION",
         "FANFOLD_INFLATE_DEFINITION",
         "FANFOLD_FOLD_DEFINITION",
-        "FANFOLD_CHUNKER",
+        "FANFOLD_CHUNKER_QUEUE",
         "FANFOLD_AGGREGATOR",
         "FANFOLD_LOG_GROUP",
-        "FANFOLD_MAX_OBJECT_BYTES",
-        "FANFOLD_LEAST_SLICE_BYTES",
         "FANFOLD_PRICES",
+        *LIMITS,
     }
     own = f"{applied.outputs['bucket']}/input/"
     assert json.loads(told["FANFOLD_SOURCES"]) == [own, "genomes/refseq/"]
-    assert json.loads(told["FANFOLD_PRICES"]) == {"vcpu_hour": 0.04048, "gb_hour": 0.004445}
-    assert told["FANFOLD_MAX_OBJECT_BYTES"] == "1099511627776"
+    assert json.loads(told["FANFOLD_PRICES"]) == {
+        "vcpu_hour": 0.04048,
+        "gb_hour": 0.004445,
+        "address_hour": 0,
+        "spot_share": 1,
+    }
+    assert {limit: told[limit] for limit in LIMITS} == LIMITS
+    assert told["FANFOLD_NAME"] == "fanfold"
+    assert told["FANFOLD_CHUNKER_QUEUE"] == only(state, "aws_sqs_queue", ".chunks")["url"]
     assert re.fullmatch(rf"{definition}/fanfold-task:\d+", told["FANFOLD_TASK_DEFINITION"])
 
 
 def test_a_failed_asynchronous_call_goes_to_the_failures(state: dict[str, Any]) -> None:
     queue = only(state, "aws_sqs_queue", ".failures")
-    configs = resources(state, "aws_lambda_function_event_invoke_config").values()
+    config = only(state, "aws_lambda_function_event_invoke_config")
 
-    assert {config["function_name"] for config in configs} == {
-        "fanfold-chunker",
-        "fanfold-aggregator",
-    }
-    for config in configs:
-        failure = config["destination_config"][0]["on_failure"][0]
-        assert failure["destination"] == queue["arn"]
-        assert config["maximum_retry_attempts"] == 2
-        assert config["maximum_event_age_in_seconds"] == 21600
+    assert config["function_name"] == "fanfold-aggregator"
+    assert config["destination_config"][0]["on_failure"][0]["destination"] == queue["arn"]
+    assert config["maximum_retry_attempts"] == 2
+    assert config["maximum_event_age_in_seconds"] == 21600
+
+
+def test_the_chunker_is_fed_by_a_queue_that_gives_up_to_the_failures(state: dict[str, Any]) -> None:
+    chunks = only(state, "aws_sqs_queue", ".chunks")
+    failures = only(state, "aws_sqs_queue", ".failures")
+    mapping = only(state, "aws_lambda_event_source_mapping", ".chunks")
+
+    redrive = json.loads(chunks["redrive_policy"])
+    assert redrive == {"deadLetterTargetArn": failures["arn"], "maxReceiveCount": 5}
+    assert chunks["visibility_timeout_seconds"] == 6 * 120
+    assert mapping["event_source_arn"] == chunks["arn"]
+    assert mapping["function_name"] == "fanfold-chunker"
+    assert mapping["batch_size"] == 1
+    assert mapping["scaling_config"] == [{"maximum_concurrency": 2}]
 
 
 def test_a_failure_that_cannot_be_written_is_a_dead_letter(state: dict[str, Any]) -> None:
     failures = only(state, "aws_sqs_queue", ".failures")
     dead = only(state, "aws_sqs_queue", ".dead_letters")
-    mapping = only(state, "aws_lambda_event_source_mapping")
+    mapping = only(state, "aws_lambda_event_source_mapping", ".failures")
 
     redrive = json.loads(failures["redrive_policy"])
-    assert redrive == {"deadLetterTargetArn": dead["arn"], "maxReceiveCount": 3}
+    # What comes from the chunker's queue was received five times.
+    assert redrive == {"deadLetterTargetArn": dead["arn"], "maxReceiveCount": 5 + 3}
     assert mapping["event_source_arn"] == failures["arn"]
     assert mapping["batch_size"] == 1
     assert failures["visibility_timeout_seconds"] >= 6 * 60
@@ -287,28 +326,35 @@ def test_events_that_reach_nobody_are_kept(state: dict[str, Any]) -> None:
     dead = only(state, "aws_sqs_queue", ".dead_letters")
     targets = resources(state, "aws_cloudwatch_event_target").values()
 
-    assert len(targets) == 4
+    assert len(targets) == 5
     for target in targets:
         kept = dead if target["target_id"] == "sweep" else failures
         assert target["dead_letter_config"] == [{"arn": kept["arn"]}]
         assert target["retry_policy"]
 
 
-def test_rules_may_write_to_the_queue_that_they_name(state: dict[str, Any]) -> None:
+def test_rules_may_write_to_the_queues_that_they_name(state: dict[str, Any]) -> None:
+    policies = {
+        statement["Resource"]: statement
+        for policy in resources(state, "aws_sqs_queue_policy").values()
+        for statement in json.loads(policy["policy"])["Statement"]
+    }
+    rules = {
+        rule["name"]: rule["arn"]
+        for rule in resources(state, "aws_cloudwatch_event_rule").values()
+    }
+    fed = set()
     for target in resources(state, "aws_cloudwatch_event_target").values():
-        rule = next(
-            rule
-            for rule in resources(state, "aws_cloudwatch_event_rule").values()
-            if rule["name"] == target["rule"]
-        )
-        queue = target["dead_letter_config"][0]["arn"]
-        policies = [
-            json.loads(policy["policy"])["Statement"][0]
-            for policy in resources(state, "aws_sqs_queue_policy").values()
-        ]
-        statement = next(policy for policy in policies if policy["Resource"] == queue)
-        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-        assert rule["arn"] in listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        queues = {target["dead_letter_config"][0]["arn"]}
+        if ":sqs:" in target["arn"]:
+            fed.add(target["rule"])
+            queues.add(target["arn"])
+        for queue in queues:
+            statement = policies[queue]
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+            allowed = listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+            assert rules[target["rule"]] in allowed
+    assert fed == {"fanfold-inflated"}
 
 
 def test_rules_follow_the_ends_of_whole_jobs(applied: Applied, state: dict[str, Any]) -> None:
@@ -320,6 +366,10 @@ def test_rules_follow_the_ends_of_whole_jobs(applied: Applied, state: dict[str, 
             continue
         pattern = json.loads(rule["event_pattern"])
         assert pattern["source"] == ["aws.batch"]
+        if rule["name"] == "fanfold-blocked":
+            assert pattern["detail-type"] == ["Batch Job Queue Blocked"]
+            assert pattern["detail"] == {"jobQueue": [applied.outputs["queue_arn"]]}
+            continue
         assert pattern["detail-type"] == ["Batch Job State Change"]
         assert pattern["detail"]["jobQueue"] == [applied.outputs["queue_arn"]]
         assert pattern["detail"]["arrayProperties"] == {"index": [{"exists": False}]}
@@ -358,7 +408,7 @@ def test_each_waker_is_permitted_by_its_arn_after_the_function_is_there(
         ("status", f"{invoke}/GET/jobs/*/logs"),
         ("aggregator", f"{rule}-succeeded"),
         ("aggregator", f"{rule}-failed"),
-        ("chunker", f"{rule}-inflated"),
+        ("sweep", f"{rule}-blocked"),
         ("sweep", f"{rule}-sweep"),
     }
     for permission in permissions:
@@ -378,7 +428,13 @@ def test_definitions_run_what_the_phases_are(applied: Applied, state: dict[str, 
         assert container["command"][:2] == [phase, "Ref::plan"]
         assert definition["parameters"] == {"plan": "none"}
         assert container["image"] == applied.variables["image"]
-        assert container["environment"] == [{"name": "AWS_REGION", "value": applied.cloud.region}]
+        assert container["environment"] == [
+            {"name": "AWS_REGION", "value": applied.cloud.region},
+            {"name": "FANFOLD_LOG", "value": "json"},
+        ]
+        # Without an init process, PID 1 ignores SIGTERM until it has a handler for it.
+        assert container["linuxParameters"] == {"initProcessEnabled": True}
+        assert definition["propagate_tags"]
         assert options["awslogs-group"] == applied.outputs["log_groups"]["containers"]
         assert options["awslogs-stream-prefix"] == phase
         assert definition["retry_strategy"][0]["attempts"] == 3
@@ -389,6 +445,16 @@ def test_definitions_run_what_the_phases_are(applied: Applied, state: dict[str, 
             ("7", "EXIT"),
             (None, "RETRY"),
         ]
+
+
+def test_an_archive_is_inflated_up_to_a_limit(state: dict[str, Any]) -> None:
+    commands = {
+        definition["name"]: json.loads(definition["container_properties"])["command"]
+        for definition in resources(state, "aws_batch_job_definition").values()
+    }
+
+    limit = ["--max-text-bytes", "4398046511104"]
+    assert commands["fanfold-inflate"] == ["inflate", "Ref::plan", *limit]
 
 
 def test_the_phases_are_those_of_the_library(state: dict[str, Any]) -> None:
@@ -428,6 +494,33 @@ def test_the_bucket_is_closed(state: dict[str, Any]) -> None:
     assert ownership == [{"object_ownership": "BucketOwnerEnforced"}]
 
 
+def test_the_registry_keeps_the_newest_images_and_no_layers_without_a_tag(
+    state: dict[str, Any],
+) -> None:
+    rules = json.loads(only(state, "aws_ecr_lifecycle_policy")["policy"])["rules"]
+
+    assert [(rule["rulePriority"], rule["selection"]) for rule in rules] == [
+        (
+            1,
+            {
+                "tagStatus": "tagged",
+                "tagPatternList": ["*"],
+                "countType": "imageCountMoreThan",
+                "countNumber": 20,
+            },
+        ),
+        (
+            2,
+            {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 1,
+            },
+        ),
+    ]
+
+
 def test_the_private_network_has_its_endpoints(applied: Applied, state: dict[str, Any]) -> None:
     endpoints = resources(state, "aws_vpc_endpoint").values()
     services = {
@@ -438,7 +531,7 @@ def test_the_private_network_has_its_endpoints(applied: Applied, state: dict[str
     assert services == {"ecr.api", "ecr.dkr", "logs", "s3"}
     for rule in resources(state, "aws_vpc_security_group_egress_rule").values():
         assert rule["cidr_ipv4"] is None
-    assert only(state, "aws_default_security_group")["ingress"] is None
+    assert not only(state, "aws_default_security_group")["ingress"]
 
 
 def test_log_groups_forget(state: dict[str, Any]) -> None:
@@ -446,20 +539,48 @@ def test_log_groups_forget(state: dict[str, Any]) -> None:
 
     assert {group["name"] for group in groups} == {
         "/aws/apigateway/fanfold",
+        f"API-Gateway-Execution-Logs_{only(state, 'aws_api_gateway_rest_api')['id']}/prod",
         "/aws/batch/fanfold",
         *(f"/aws/lambda/fanfold-{name}" for name in FUNCTIONS),
     }
     assert {group["retention_in_days"] for group in groups} == {30}
 
 
-def test_what_goes_wrong_is_told(applied: Applied, state: dict[str, Any]) -> None:
+def test_what_is_the_accounts_alone_has_the_region_in_its_name(
+    applied: Applied, state: dict[str, Any]
+) -> None:
+    assert only(state, "aws_cloudwatch_dashboard")["dashboard_name"] == (
+        f"fanfold-{applied.cloud.region}"
+    )
+
+
+def test_what_operators_must_look_after_is_told(applied: Applied, state: dict[str, Any]) -> None:
     alarms = resources(state, "aws_cloudwatch_metric_alarm").values()
 
     assert {alarm["alarm_name"].removeprefix("fanfold-") for alarm in alarms} == {
         "api-5xx",
+        "blocked-queue",
         "dead-letters",
         "failed-jobs",
-        *(f"{name}-errors" for name in FUNCTIONS),
-        *(f"{name}-throttles" for name in FUNCTIONS),
+        "old-job",
+        *(f"{name}-errors" for name in FUNCTIONS if name != "failures"),
     }
     assert all(alarm["alarm_actions"] == [topic(applied.cloud)] for alarm in alarms)
+    own = {alarm["metric_name"]: alarm for alarm in alarms if alarm["namespace"] == "fanfold"}
+    assert set(own) == {"JobsFailed", "OldestOpenJobSeconds"}
+    assert all(alarm["dimensions"] == {"deployment": "fanfold"} for alarm in own.values())
+
+
+def test_the_dashboard_shows_what_the_functions_count(state: dict[str, Any]) -> None:
+    widgets = json.loads(only(state, "aws_cloudwatch_dashboard")["dashboard_body"])["widgets"]
+    shown = {
+        tuple(metric[1:4])
+        for widget in widgets
+        for metric in widget["properties"]["metrics"]
+        if metric[0] == "fanfold"
+    }
+
+    counted = ("JobsSucceeded", "JobsFailed", "JobsRefused", "JobsCancelled", "Slices", "Usd")
+    assert shown == {
+        (name, "deployment", "fanfold") for name in (*counted, "OpenJobs", "OldestOpenJobSeconds")
+    }

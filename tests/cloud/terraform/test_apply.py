@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
-from cloud.terraform.conftest import FUNCTIONS, Applied, make_stand_in
-from cloud.terraform.documents import changes, only
+from cloud.emulator.waiting import wait_until
+from cloud.terraform.conftest import FUNCTIONS, LOG_ROLE, Applied, make_stand_in
+from cloud.terraform.documents import changes, only, resources
 from cloud.terraform.provider import ProviderDouble
 from cloud.terraform.workspace import TerraformError, TerraformWorkspace
+from fanfold.api import PHASES
 
 JSON = {"Content-Type": "application/json"}
 REQUEST = {"bucket": "genomes", "key": "refseq/chr1.fa"}
@@ -115,9 +119,10 @@ def test_a_missing_zip_is_told_before_anything_is_made(
 # --- Changed -----------------------------------------------------------------------------------
 
 
-def test_another_image_is_a_new_revision_of_each_definition(applied: Applied) -> None:
+def test_another_image_is_a_new_revision_beside_those_that_open_jobs_use(applied: Applied) -> None:
     image = f"registry.example/fanfold@sha256:{'1' * 64}"
     changed = applied.variables | {"image": image}
+    before = environment(applied, "chunker")
     try:
         assert set(changes(applied.workspace.plan(changed)).values()) == {("update",)}
         applied.workspace.apply(changed)
@@ -125,15 +130,15 @@ def test_another_image_is_a_new_revision_of_each_definition(applied: Applied) ->
         assert changes(applied.workspace.plan(changed)) == {}
         active = applied.cloud.client("batch").describe_job_definitions(status="ACTIVE")
         images = {
-            one["jobDefinitionName"]: one["containerProperties"]["image"]
+            one["jobDefinitionArn"]: one["containerProperties"]["image"]
             for one in active["jobDefinitions"]
         }
-        assert len(active["jobDefinitions"]) == 3
-        assert set(images.values()) == {image}
-        told = environment(applied, "chunker")
-        assert told["FANFOLD_IMAGE"] == image
-        definitions = {one["jobDefinitionArn"] for one in active["jobDefinitions"]}
-        assert told["FANFOLD_TASK_DEFINITION"] in definitions
+        after = environment(applied, "chunker")
+        assert after["FANFOLD_IMAGE"] == image
+        for phase in PHASES:
+            setting = f"FANFOLD_{phase.upper()}_DEFINITION"
+            assert images[after[setting]] == image
+            assert images[before[setting]] == applied.variables["image"]
     finally:
         applied.workspace.apply(applied.variables)
 
@@ -158,7 +163,7 @@ def test_settings_are_changed_in_place(applied: Applied) -> None:
         assert changes(applied.workspace.plan(changed)) == {}
         cloud = applied.cloud
         capacity = cloud.client("batch").describe_compute_environments()["computeEnvironments"]
-        assert capacity[0]["computeResources"]["maxvCpus"] == 8
+        assert {one["computeResources"]["maxvCpus"] for one in capacity} == {8}
         rules = cloud.client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["bucket"])
         assert rules["Rules"][0]["Expiration"]["Days"] == 3
         kept = {group["logGroupName"]: group.get("retentionInDays") for group in log_groups(cloud)}
@@ -179,25 +184,37 @@ def test_settings_are_changed_in_place(applied: Applied) -> None:
         applied.workspace.apply(applied.variables)
 
 
-def test_spare_capacity_comes_before_the_old_goes(applied: Applied) -> None:
+def test_spare_capacity_is_switched_on_and_off_while_a_job_runs(applied: Applied) -> None:
+    batch = applied.cloud.client("batch")
+    queue = applied.outputs["queue_arn"]
+
+    def order() -> list[str]:
+        found = batch.describe_job_queues(jobQueues=[queue])["jobQueues"][0]
+        return [one["computeEnvironment"] for one in found["computeEnvironmentOrder"]]
+
+    applied.cloud.batch.images["*"] = Image([sys.executable, "-c", "import time; time.sleep(600)"])
+    on_demand = order()
+    job = batch.submit_job(jobName="j", jobQueue=queue, jobDefinition="fanfold-task")["jobId"]
+    wait_until(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING")
     changed = applied.variables | {"spot": True}
-    environment_address = "module.batch.aws_batch_compute_environment.this"
     try:
         planned = changes(applied.workspace.plan(changed))
-        assert planned[environment_address] == ("create", "delete")
-        assert planned["module.batch.aws_batch_job_queue.this"] == ("update",)
+        in_batch = {address for address in planned if address.startswith("module.batch.")}
+        assert in_batch == {"module.batch.aws_batch_job_queue.this"}
+        # The functions are told the price.
+        assert set(planned.values()) == {("update",)}
         applied.workspace.apply(changed)
-
-        batch = applied.cloud.client("batch")
-        queue = batch.describe_job_queues(jobQueues=[applied.outputs["queue_arn"]])
-        order = queue["jobQueues"][0]["computeEnvironmentOrder"]
-        left = batch.describe_compute_environments()["computeEnvironments"]
-        assert [one["computeEnvironment"] for one in order] == [
-            one["computeEnvironmentArn"] for one in left
-        ]
-        assert left[0]["computeResources"]["type"] == "FARGATE_SPOT"
+        spot, *rest = order()
+        assert rest == on_demand
+        found = batch.describe_compute_environments(computeEnvironments=[spot])
+        assert found["computeEnvironments"][0]["computeResources"]["type"] == "FARGATE_SPOT"
     finally:
         applied.workspace.apply(applied.variables)
+    assert order() == on_demand
+    assert batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING"
+    left = batch.describe_compute_environments()["computeEnvironments"]
+    assert {one["status"] for one in left} == {"VALID"}
+    batch.terminate_job(jobId=job, reason="enough")
 
 
 def test_a_zip_that_changed_is_sent_again(applied: Applied, tmp_path: Path) -> None:
@@ -229,6 +246,38 @@ def test_what_was_removed_behind_its_back_is_made_again(applied: Applied) -> Non
     assert changes(applied.workspace.plan(applied.variables)) == {}
 
 
+def test_an_account_without_a_log_role_has_no_logs_of_the_api(
+    planner: TerraformWorkspace, variables: dict[str, Any]
+) -> None:
+    plan = planner.plan(variables)
+
+    assert not only(plan, "aws_api_gateway_stage")["access_log_settings"]
+    settings = only(plan, "aws_api_gateway_method_settings")["settings"]
+    assert settings[0]["logging_level"] == "OFF"
+    groups = resources(plan, "aws_cloudwatch_log_group")
+    assert not [address for address in groups if "module.api" in address]
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "rate", "burst", "chunkers"),
+    [(10, 30, 60, 2), (100, 100, 200, 25), (1000, 100, 200, 50)],
+)
+def test_the_api_and_the_chunkers_take_what_the_account_bears(
+    planner: TerraformWorkspace,
+    variables: dict[str, Any],
+    concurrency: int,
+    rate: int,
+    burst: int,
+    chunkers: int,
+) -> None:
+    plan = planner.plan(variables | {"account_concurrency": concurrency})
+
+    settings = only(plan, "aws_api_gateway_method_settings")["settings"][0]
+    mapping = only(plan, "aws_lambda_event_source_mapping", ".chunks")
+    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (rate, burst)
+    assert mapping["scaling_config"] == [{"maximum_concurrency": chunkers}]
+
+
 # --- Removed -----------------------------------------------------------------------------------
 
 
@@ -237,17 +286,40 @@ def test_destroy_leaves_nothing_behind(
     account: Cloud, variables: dict[str, Any], tmp_path: Path, network: str
 ) -> None:
     before = inventory(account)
-    chosen = variables | {"name": f"gone-{network}", "network": network, "versioning": True}
+    chosen = variables | {
+        "name": f"gone-{network}",
+        "network": network,
+        "versioning": True,
+        "api_logs": network == "private",
+    }
     with TerraformWorkspace(tmp_path / "copy", account.endpoint_url, account.region) as workspace:
         workspace.init()
         outputs = workspace.apply(chosen)
         there = inventory(account)
         assert all(len(there[kind]) > len(before[kind]) for kind in before)
         assert account.client("s3").get_bucket_versioning(Bucket=outputs["bucket"])["Status"]
+        workspace.apply(chosen | {"image": f"registry.example/fanfold@sha256:{'1' * 64}"})
         # Whoever destroys may have no zips any more.
         workspace.destroy(chosen | {"functions_dir": "gone"})
 
     assert inventory(account) == before
+    assert account.client("apigateway").get_account()["cloudwatchRoleArn"] == LOG_ROLE
+
+
+def test_old_versions_expire_also_when_no_more_are_kept(
+    account: Cloud, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    s3, target = account.client("s3"), "-target=module.storage"
+    chosen = variables | {"name": "versions"}
+    with TerraformWorkspace(tmp_path / "copy", account.endpoint_url, account.region) as workspace:
+        workspace.init()
+        workspace.apply(chosen | {"versioning": True}, target)
+        bucket = workspace.apply(chosen, target)["bucket"]
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        workspace.destroy(chosen)
+
+    (old,) = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert (old["Status"], old["NoncurrentVersionExpiration"]) == ("Enabled", {"NoncurrentDays": 30})
 
 
 def test_data_is_deleted_by_those_who_say_so(

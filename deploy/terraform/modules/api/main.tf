@@ -149,17 +149,28 @@ locals {
   stage = "prod"
 }
 
-# A deployment is a snapshot: a new one whenever what it holds changes.
+# A deployment is a snapshot: a new one whenever what it holds changes. Arguments that are given here
+# alone: of the others, a refresh makes null empty, and so what is hashed another.
 resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
 
   triggers = {
     content = sha256(jsonencode([
-      local.routes,
       local.responses,
       aws_api_gateway_model.request.schema,
-      aws_api_gateway_method.route,
-      aws_api_gateway_integration.route,
+      [for method in aws_api_gateway_method.route : [
+        method.resource_id,
+        method.http_method,
+        method.authorization,
+        method.request_validator_id,
+        method.request_models,
+        method.request_parameters,
+      ]],
+      [for integration in aws_api_gateway_integration.route : [
+        integration.type,
+        integration.integration_http_method,
+        integration.uri,
+      ]],
     ]))
   }
 
@@ -172,6 +183,7 @@ resource "aws_api_gateway_deployment" "this" {
 
 resource "aws_api_gateway_stage" "this" {
   #checkov:skip=CKV_AWS_120:a job's state is asked for while it changes: a cache would answer what was
+  #checkov:skip=CKV2_AWS_4:it has a logging level where the account has a role to write logs by
   #checkov:skip=CKV2_AWS_29:whoever is not signed by the account is refused by IAM; a firewall has a price at rest
   #checkov:skip=CKV2_AWS_51:callers are known by their signatures; a certificate would add nothing
   rest_api_id          = aws_api_gateway_rest_api.this.id
@@ -179,24 +191,28 @@ resource "aws_api_gateway_stage" "this" {
   stage_name           = local.stage
   xray_tracing_enabled = true
 
-  access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.access.arn
-    format = jsonencode({
-      time        = "$context.requestTime"
-      request     = "$context.requestId"
-      caller      = "$context.identity.userArn"
-      source      = "$context.identity.sourceIp"
-      method      = "$context.httpMethod"
-      path        = "$context.path"
-      status      = "$context.status"
-      error       = "$context.error.responseType"
-      bytes       = "$context.responseLength"
-      duration_ms = "$context.responseLatency"
-      function_ms = "$context.integrationLatency"
-    })
+  dynamic "access_log_settings" {
+    for_each = aws_cloudwatch_log_group.access
+    content {
+      destination_arn = access_log_settings.value.arn
+      format = jsonencode({
+        time        = "$context.requestTime"
+        request     = "$context.requestId"
+        caller      = "$context.identity.userArn"
+        source      = "$context.identity.sourceIp"
+        method      = "$context.httpMethod"
+        path        = "$context.path"
+        status      = "$context.status"
+        error       = "$context.error.responseType"
+        bytes       = "$context.responseLength"
+        duration_ms = "$context.responseLatency"
+        function_ms = "$context.integrationLatency"
+      })
+    }
   }
 
-  depends_on = [aws_api_gateway_account.this]
+  # What API Gateway would make by itself is there before, with its retention, and goes after it.
+  depends_on = [aws_cloudwatch_log_group.execution]
 }
 
 resource "aws_api_gateway_method_settings" "all" {
@@ -207,45 +223,22 @@ resource "aws_api_gateway_method_settings" "all" {
 
   settings {
     metrics_enabled        = true
-    logging_level          = "ERROR"
+    logging_level          = var.logs ? "ERROR" : "OFF"
     data_trace_enabled     = false # bodies name genomes
     throttling_rate_limit  = var.rate
     throttling_burst_limit = var.burst
   }
 }
 
+# Logs need a role that is one setting of the account for all its APIs: it is not managed here.
 resource "aws_cloudwatch_log_group" "access" {
-  #checkov:skip=CKV_AWS_158:no genome is in the logs; CloudWatch encrypts them with a key of its own
-  #checkov:skip=CKV_AWS_338:results are kept apart; logs serve to find a fault; see variable log_retention_days
+  count             = var.logs ? 1 : 0
   name              = "/aws/apigateway/${var.name}"
   retention_in_days = var.log_retention_days
 }
 
-# --- The account's setting, by which API Gateway writes logs -----------------------------------
-
-resource "aws_iam_role" "logs" {
-  count = var.log_role ? 1 : 0
-  name  = "${var.name}-api-logs-${var.region}"
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "apigateway.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-    }]
-  })
-}
-
-# AWS's own policy, which API Gateway demands: it writes log groups for every API of the account.
-resource "aws_iam_role_policy_attachment" "logs" {
-  count      = var.log_role ? 1 : 0
-  role       = aws_iam_role.logs[0].name
-  policy_arn = "arn:${var.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-}
-
-resource "aws_api_gateway_account" "this" {
-  count               = var.log_role ? 1 : 0
-  cloudwatch_role_arn = aws_iam_role.logs[0].arn
-  depends_on          = [aws_iam_role_policy_attachment.logs]
+resource "aws_cloudwatch_log_group" "execution" {
+  count             = var.logs ? 1 : 0
+  name              = "API-Gateway-Execution-Logs_${aws_api_gateway_rest_api.this.id}/${local.stage}"
+  retention_in_days = var.log_retention_days
 }

@@ -16,6 +16,6 @@ output "url" {
 }
 
 output "log_group" {
-  description = "The log group of the calls."
-  value       = aws_cloudwatch_log_group.access.name
+  description = "The log group of the calls; null without logs."
+  value       = one(aws_cloudwatch_log_group.access[*].name)
 }

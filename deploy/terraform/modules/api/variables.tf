@@ -3,16 +3,6 @@ variable "name" {
   type        = string
 }
 
-variable "partition" {
-  description = "The partition of ARNs."
-  type        = string
-}
-
-variable "region" {
-  description = "The region, for the log role's name."
-  type        = string
-}
-
 variable "starter" {
   description = "The function behind POST /chunk."
   type        = object({ name = string, invoke_arn = string })
@@ -33,8 +23,8 @@ variable "burst" {
   type        = number
 }
 
-variable "log_role" {
-  description = "Whether to create the role by which API Gateway writes logs."
+variable "logs" {
+  description = "Whether API Gateway has a role to write logs by."
   type        = bool
 }
 

@@ -12,21 +12,19 @@ resource "aws_cloudwatch_log_group" "containers" {
   retention_in_days = var.log_retention_days
 }
 
-# The role that Batch itself acts by is the account's AWSServiceRoleForBatch. A compute environment
-# can't be replaced in place: the queue moves to the new one before the old one goes.
+# Both always exist, for neither costs anything while it is empty: Batch can't change the type of one,
+# and its jobs would be lost if it were replaced. The role that Batch itself acts by is the account's
+# AWSServiceRoleForBatch.
 resource "aws_batch_compute_environment" "this" {
-  name_prefix = "${var.name}-"
-  type        = "MANAGED"
+  for_each = { on-demand = "FARGATE", spot = "FARGATE_SPOT" }
+  name     = "${var.name}-${each.key}"
+  type     = "MANAGED"
 
   compute_resources {
-    type               = var.spot ? "FARGATE_SPOT" : "FARGATE"
+    type               = each.value
     max_vcpus          = var.max_vcpus
     subnets            = var.subnet_ids
     security_group_ids = var.security_group_ids
-  }
-
-  lifecycle {
-    create_before_destroy = true
   }
 }
 
@@ -35,9 +33,13 @@ resource "aws_batch_job_queue" "this" {
   state    = "ENABLED"
   priority = 1
 
-  compute_environment_order {
-    order               = 1
-    compute_environment = aws_batch_compute_environment.this.arn
+  # What spare capacity has no room for overflows to the second.
+  dynamic "compute_environment_order" {
+    for_each = var.spot ? ["spot", "on-demand"] : ["on-demand"]
+    content {
+      order               = compute_environment_order.key + 1
+      compute_environment = aws_batch_compute_environment.this[compute_environment_order.value].arn
+    }
   }
 
   # A job that can never start ends, and is told of, instead of waiting for ever.
@@ -69,11 +71,20 @@ resource "aws_batch_job_definition" "phase" {
   type                  = "container"
   platform_capabilities = ["FARGATE"]
   parameters            = { plan = "none" }
+  propagate_tags        = true
+
+  # Jobs that are open when a new image comes end with the revision that they began with.
+  deregister_on_new_revision = false
 
   container_properties = jsonencode({
-    image            = var.image
-    command          = concat([each.key, "Ref::plan"], each.value.options)
-    environment      = [{ name = "AWS_REGION", value = var.region }]
+    image   = var.image
+    command = concat([each.key, "Ref::plan"], each.value.options)
+    environment = [
+      { name = "AWS_REGION", value = var.region },
+      { name = "FANFOLD_LOG", value = "json" },
+    ]
+    # As PID 1 the program would ignore SIGTERM until it handles it.
+    linuxParameters  = { initProcessEnabled = true }
     jobRoleArn       = aws_iam_role.containers.arn
     executionRoleArn = aws_iam_role.execution.arn
     resourceRequirements = [

@@ -37,11 +37,10 @@ resource "aws_iam_role_policy" "containers" {
         Resource = ["${local.bucket_arn}/results/*", "${local.bucket_arn}/chunks/*"]
       },
       {
-        Sid       = "ListResults"
-        Effect    = "Allow"
-        Action    = "s3:ListBucket"
-        Resource  = local.bucket_arn
-        Condition = { StringLike = { "s3:prefix" = ["results/*", "chunks/*"] } }
+        Sid      = "ListObjects"
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = local.bucket_arn
       },
     ])
   })

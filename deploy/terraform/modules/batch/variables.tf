@@ -69,12 +69,12 @@ variable "assign_public_ip" {
 }
 
 variable "spot" {
-  description = "Whether containers run on spare capacity."
+  description = "Whether containers run on spare capacity while there is some."
   type        = bool
 }
 
 variable "max_vcpus" {
-  description = "How many vCPUs may run at once."
+  description = "How many vCPUs may run at once, on demand and on spare capacity each."
   type        = number
 }
 

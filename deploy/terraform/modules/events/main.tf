@@ -11,8 +11,8 @@ locals {
 
   wake = { for phase, each in var.phases : each.wakes => phase... }
 
-  # What is woken asynchronously, and so can fail where no caller sees it.
-  asynchronous = ["chunker", "aggregator"]
+  # The chunker takes its turn in a queue; the aggregator is invoked.
+  targets = { chunker = var.chunks.arn, aggregator = var.functions["aggregator"].arn }
 }
 
 resource "aws_cloudwatch_event_rule" "job" {
@@ -36,7 +36,7 @@ resource "aws_cloudwatch_event_target" "job" {
   for_each  = local.rules
   rule      = aws_cloudwatch_event_rule.job[each.key].name
   target_id = each.value.target
-  arn       = var.functions[each.value.target].arn
+  arn       = local.targets[each.value.target]
 
   retry_policy {
     maximum_event_age_in_seconds = 21600
@@ -44,22 +44,39 @@ resource "aws_cloudwatch_event_target" "job" {
   }
 
   dead_letter_config {
-    arn = aws_sqs_queue.failures.arn
+    arn = var.failures.arn
   }
 
   # An event that comes before the permission would be lost to the failures queue.
-  depends_on = [aws_lambda_permission.rule, aws_sqs_queue_policy.failures]
+  depends_on = [aws_lambda_permission.rule, aws_sqs_queue_policy.chunks, aws_sqs_queue_policy.failures]
 }
 
-# What is lost all the same is found by the sweep.
+# What is lost all the same is found by the sweep: by the clock, and when Batch tells that a job at the
+# head of the queue can't start.
 resource "aws_cloudwatch_event_rule" "sweep" {
   name                = "${var.name}-sweep"
-  description         = "Wakes the sweep, which holds open jobs against what Batch knows"
+  description         = "Wakes the sweep, which compares open jobs with what Batch knows"
   schedule_expression = "rate(10 minutes)"
 }
 
+resource "aws_cloudwatch_event_rule" "blocked" {
+  name        = "${var.name}-blocked"
+  description = "Wakes the sweep: a job at the head of the queue can't start"
+
+  event_pattern = jsonencode({
+    source      = ["aws.batch"]
+    detail-type = ["Batch Job Queue Blocked"]
+    detail      = { jobQueue = [var.queue_arn] }
+  })
+}
+
+locals {
+  sweepers = { sweep = aws_cloudwatch_event_rule.sweep, blocked = aws_cloudwatch_event_rule.blocked }
+}
+
 resource "aws_cloudwatch_event_target" "sweep" {
-  rule      = aws_cloudwatch_event_rule.sweep.name
+  for_each  = local.sweepers
+  rule      = each.value.name
   target_id = "sweep"
   arn       = var.functions["sweep"].arn
 
@@ -70,7 +87,7 @@ resource "aws_cloudwatch_event_target" "sweep" {
   }
 
   dead_letter_config {
-    arn = aws_sqs_queue.dead_letters.arn
+    arn = var.dead_letters.arn
   }
 
   depends_on = [aws_lambda_permission.rule, aws_sqs_queue_policy.dead_letters]
@@ -78,8 +95,8 @@ resource "aws_cloudwatch_event_target" "sweep" {
 
 locals {
   wakers = merge(
-    { for rule, made in aws_cloudwatch_event_rule.job : rule => { arn = made.arn, function = local.rules[rule].target } },
-    { sweep = { arn = aws_cloudwatch_event_rule.sweep.arn, function = "sweep" } },
+    { for rule, made in aws_cloudwatch_event_rule.job : rule => { arn = made.arn, function = local.rules[rule].target } if local.rules[rule].target != "chunker" },
+    { for rule, made in local.sweepers : rule => { arn = made.arn, function = "sweep" } },
   )
 }
 
@@ -92,69 +109,26 @@ resource "aws_lambda_permission" "rule" {
   source_arn    = each.value.arn
 }
 
-# --- Failures ----------------------------------------------------------------------------------
+# --- What rules may write to queues ------------------------------------------------------------
 
-resource "aws_lambda_function_event_invoke_config" "this" {
-  for_each                     = toset(local.asynchronous)
-  function_name                = var.functions[each.key].name
-  maximum_retry_attempts       = 2
-  maximum_event_age_in_seconds = 21600
-
-  destination_config {
-    on_failure {
-      destination = aws_sqs_queue.failures.arn
-    }
-  }
-
-  depends_on = [aws_iam_role_policy.tell_failures]
-}
-
-resource "aws_iam_role_policy" "tell_failures" {
-  for_each = toset(local.asynchronous)
-  name     = "tell-failures"
-  role     = var.functions[each.key].role
+resource "aws_sqs_queue_policy" "chunks" {
+  queue_url = var.chunks.url
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid      = "TellFailures"
-      Effect   = "Allow"
-      Action   = "sqs:SendMessage"
-      Resource = aws_sqs_queue.failures.arn
+      Sid       = "TheRuleFeedsTheChunker"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = var.chunks.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.job["inflated"].arn } }
     }]
   })
 }
 
-# A message stays hidden for six times the function's minute, as Lambda advises.
-resource "aws_sqs_queue" "failures" {
-  name                       = "${var.name}-failures"
-  sqs_managed_sse_enabled    = true
-  visibility_timeout_seconds = 360
-  message_retention_seconds  = 1209600
-
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 3
-  })
-}
-
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
-  sqs_managed_sse_enabled   = true
-  message_retention_seconds = 1209600
-}
-
-resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.id
-
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [aws_sqs_queue.failures.arn]
-  })
-}
-
 resource "aws_sqs_queue_policy" "failures" {
-  queue_url = aws_sqs_queue.failures.id
+  queue_url = var.failures.url
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -163,46 +137,99 @@ resource "aws_sqs_queue_policy" "failures" {
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = aws_sqs_queue.failures.arn
+      Resource  = var.failures.arn
       Condition = { ArnEquals = { "aws:SourceArn" = [for rule in aws_cloudwatch_event_rule.job : rule.arn] } }
     }]
   })
 }
 
 resource "aws_sqs_queue_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.id
+  queue_url = var.dead_letters.url
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "TheSchedulesRuleTellsFailures"
+      Sid       = "TheSweepsRulesTellFailures"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = aws_sqs_queue.dead_letters.arn
-      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.sweep.arn } }
+      Resource  = var.dead_letters.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = [for rule in local.sweepers : rule.arn] } }
     }]
   })
 }
 
-resource "aws_lambda_event_source_mapping" "failures" {
-  event_source_arn = aws_sqs_queue.failures.arn
-  function_name    = var.functions["failures"].name
-  batch_size       = 1
-  depends_on       = [aws_iam_role_policy.hear_failures]
+# --- What functions hear from queues, and tell -------------------------------------------------
+
+locals {
+  # A time-out of the chunker's message is changed by the chunker, so that a retry comes soon.
+  hears = {
+    chunker  = { queue = var.chunks.arn, more = ["sqs:ChangeMessageVisibility"] }
+    failures = { queue = var.failures.arn, more = [] }
+  }
 }
 
-resource "aws_iam_role_policy" "hear_failures" {
-  name = "hear-failures"
-  role = var.functions["failures"].role
+resource "aws_iam_role_policy" "hears" {
+  for_each = local.hears
+  name     = "hears"
+  role     = var.functions[each.key].role
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid      = "HearFailures"
+      Sid      = "HearsFromItsQueue"
       Effect   = "Allow"
-      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-      Resource = aws_sqs_queue.failures.arn
+      Action   = concat(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], each.value.more)
+      Resource = each.value.queue
+    }]
+  })
+}
+
+# Many archives at once must not take the concurrency that answers requests.
+resource "aws_lambda_event_source_mapping" "chunks" {
+  event_source_arn = var.chunks.arn
+  function_name    = var.functions["chunker"].name
+  batch_size       = 1
+  depends_on       = [aws_iam_role_policy.hears]
+
+  scaling_config {
+    maximum_concurrency = var.chunkers
+  }
+}
+
+resource "aws_lambda_event_source_mapping" "failures" {
+  event_source_arn = var.failures.arn
+  function_name    = var.functions["failures"].name
+  batch_size       = 1
+  depends_on       = [aws_iam_role_policy.hears]
+}
+
+# The aggregator is woken asynchronously, and so can fail where no caller sees it.
+resource "aws_lambda_function_event_invoke_config" "aggregator" {
+  function_name                = var.functions["aggregator"].name
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 21600
+
+  destination_config {
+    on_failure {
+      destination = var.failures.arn
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.tells_failures]
+}
+
+resource "aws_iam_role_policy" "tells_failures" {
+  name = "tells-failures"
+  role = var.functions["aggregator"].role
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "TellsFailures"
+      Effect   = "Allow"
+      Action   = "sqs:SendMessage"
+      Resource = var.failures.arn
     }]
   })
 }

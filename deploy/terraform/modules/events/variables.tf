@@ -22,3 +22,23 @@ variable "functions" {
   description = "The functions: name, arn and role's name."
   type        = map(object({ name = string, arn = string, role = string }))
 }
+
+variable "chunks" {
+  description = "The queue that feeds the chunker."
+  type        = object({ url = string, arn = string })
+}
+
+variable "chunkers" {
+  description = "How many chunkers may run at once."
+  type        = number
+}
+
+variable "failures" {
+  description = "The queue of what could not be done."
+  type        = object({ url = string, arn = string })
+}
+
+variable "dead_letters" {
+  description = "The queue of what nobody could mend."
+  type        = object({ url = string, arn = string })
+}

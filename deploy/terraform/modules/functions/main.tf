@@ -4,7 +4,7 @@ locals {
   functions = {
     starter    = { memory_mb = 512, timeout_s = 29, disk_mb = 512 }
     status     = { memory_mb = 512, timeout_s = 29, disk_mb = 512 }
-    chunker    = { memory_mb = 3008, timeout_s = 900, disk_mb = 512 }
+    chunker    = { memory_mb = 3008, timeout_s = 120, disk_mb = 512 }
     aggregator = { memory_mb = 3008, timeout_s = 900, disk_mb = 4096 }
     failures   = { memory_mb = 512, timeout_s = 60, disk_mb = 512 }
     sweep      = { memory_mb = 512, timeout_s = 300, disk_mb = 512 }
@@ -15,17 +15,17 @@ locals {
 
   environment = merge(
     {
-      FANFOLD_BUCKET            = var.bucket
-      FANFOLD_SOURCES           = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
-      FANFOLD_IMAGE             = var.image
-      FANFOLD_QUEUE             = var.queue_arn
-      FANFOLD_CHUNKER           = local.names["chunker"]
-      FANFOLD_AGGREGATOR        = local.names["aggregator"]
-      FANFOLD_LOG_GROUP         = var.batch_log_group.name
-      FANFOLD_MAX_OBJECT_BYTES  = tostring(var.max_object_bytes)
-      FANFOLD_LEAST_SLICE_BYTES = tostring(var.least_slice_bytes)
-      FANFOLD_PRICES            = jsonencode(var.prices)
+      FANFOLD_NAME          = var.name
+      FANFOLD_BUCKET        = var.bucket
+      FANFOLD_SOURCES       = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
+      FANFOLD_IMAGE         = var.image
+      FANFOLD_QUEUE         = var.queue_arn
+      FANFOLD_CHUNKER_QUEUE = var.chunks.url
+      FANFOLD_AGGREGATOR    = local.names["aggregator"]
+      FANFOLD_LOG_GROUP     = var.batch_log_group.name
+      FANFOLD_PRICES        = jsonencode(var.prices)
     },
+    { for limit, value in var.limits : "FANFOLD_${upper(limit)}" => tostring(value) },
     { for phase in keys(var.phases) : "FANFOLD_${upper(phase)}_DEFINITION" => var.definitions[phase].arn },
   )
 }
@@ -38,8 +38,8 @@ resource "aws_cloudwatch_log_group" "function" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_115:reserved concurrency is taken from the account's other functions; none is needed, the API is throttled
-  #checkov:skip=CKV_AWS_116:asynchronous invocations that fail go to the failures queue, by the event invoke config of module events
+  #checkov:skip=CKV_AWS_115:reserved concurrency is taken from the account's other functions; none is needed, the API is throttled and the chunkers bounded
+  #checkov:skip=CKV_AWS_116:what fails goes to the failures queue, by the invoke config and the mappings of module events
   #checkov:skip=CKV_AWS_117:the functions talk to AWS alone; in a network they would need paid endpoints for five services
   #checkov:skip=CKV_AWS_173:the environment holds names, no secret; Lambda encrypts it with a key of its own
   #checkov:skip=CKV_AWS_272:the zips are built by who deploys them, and their hashes are in the plan
@@ -68,6 +68,11 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = "Active"
+  }
+
+  # What is JSON already stays as it is printed.
+  logging_config {
+    log_format = "JSON"
   }
 
   # Not asked of who destroys.

@@ -2,51 +2,59 @@
 
 locals {
   bucket_arn = "arn:${var.partition}:s3:::${var.bucket}"
-  function_arns = {
-    for function, name in local.names :
-    function => "arn:${var.partition}:lambda:${var.region}:${var.account}:function:${name}"
-  }
-
-  # Of the bucket: prefixes that a function reads, and what else it does with what is there.
+  # Of the bucket: what a function does with which objects.
   objects = {
-    starter    = { prefixes = ["results", "jobs"], actions = ["s3:GetObject", "s3:PutObject"] }
-    status     = { prefixes = ["results", "jobs"], actions = local.change }
-    chunker    = { prefixes = ["results", "jobs", "chunks"], actions = local.upload }
-    aggregator = { prefixes = ["results", "jobs", "chunks"], actions = local.upload }
-    failures   = { prefixes = ["results", "jobs"], actions = local.change }
-    sweep      = { prefixes = ["results", "jobs"], actions = local.change }
+    starter = {
+      "s3:GetObject" = ["results/*", "jobs/*"]
+      "s3:PutObject" = ["results/*", "jobs/*"]
+    }
+    status = {
+      "s3:GetObject"    = ["results/*", "jobs/*"]
+      "s3:PutObject"    = ["results/*/error.json"]
+      "s3:DeleteObject" = ["jobs/open/*"]
+    }
+    chunker    = local.all
+    aggregator = local.all
+    failures = {
+      "s3:GetObject"    = ["results/*", "jobs/*"]
+      "s3:PutObject"    = ["results/*/error.json"]
+      "s3:DeleteObject" = ["jobs/open/*"]
+    }
+    sweep = {
+      "s3:GetObject"    = ["results/*", "jobs/open/*"]
+      "s3:PutObject"    = ["results/*/error.json", "jobs/open/*"]
+      "s3:DeleteObject" = ["jobs/open/*"]
+    }
   }
-  change = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-  upload = concat(local.change, ["s3:AbortMultipartUpload"])
+  all = {
+    for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] :
+    action => ["results/*", "jobs/*", "chunks/*"]
+  }
 
-  # Whose genomes it reads, whom it invokes, which phases it submits, what it sees of Batch.
-  reads_genomes = ["starter", "chunker", "aggregator"]
-  invokes = {
-    starter  = ["chunker"]
-    chunker  = ["chunker"] # copying goes on in another run
-    failures = ["chunker", "aggregator"]
-    sweep    = ["chunker", "aggregator"]
-  }
-  submits      = { for phase, each in var.phases : each.submitter => phase... }
-  watches_jobs = ["chunker", "aggregator", "status", "failures", "sweep"]
-  ends_jobs    = ["chunker", "aggregator", "status"]
-  reads_logs   = ["aggregator", "status"]
+  # Whose genomes it reads, whom it wakes, which phases it submits, what it sees of Batch.
+  reads_genomes      = ["starter", "chunker", "aggregator"]
+  feeds_chunker      = ["starter", "chunker", "failures", "sweep"]
+  invokes_aggregator = ["failures", "sweep"]
+  submits            = { for phase, each in var.phases : each.submitter => phase... }
+  sees_jobs          = ["chunker", "aggregator", "status", "sweep"]
+  finds_jobs         = ["chunker", "aggregator", "status"]
+  ends_jobs          = ["chunker", "aggregator", "status"]
+  reads_logs         = ["aggregator", "status"]
 
   statements = {
     for function in keys(local.functions) : function => concat(
+      [for action, keys in local.objects[function] : {
+        Effect   = "Allow"
+        Action   = action
+        Resource = [for key in keys : "${local.bucket_arn}/${key}"]
+      }],
       [
+        # Without a condition: a missing key would be 403, since reads have no s3:prefix.
         {
-          Sid      = "Objects"
+          Sid      = "ListObjects"
           Effect   = "Allow"
-          Action   = local.objects[function].actions
-          Resource = [for prefix in local.objects[function].prefixes : "${local.bucket_arn}/${prefix}/*"]
-        },
-        {
-          Sid       = "ListObjects"
-          Effect    = "Allow"
-          Action    = "s3:ListBucket"
-          Resource  = local.bucket_arn
-          Condition = { StringLike = { "s3:prefix" = [for prefix in local.objects[function].prefixes : "${prefix}/*"] } }
+          Action   = "s3:ListBucket"
+          Resource = local.bucket_arn
         },
         {
           Sid      = "Log"
@@ -63,11 +71,17 @@ locals {
       ],
       [for statement in var.read_genomes : statement if contains(local.reads_genomes, function)],
       var.use_key,
-      [for invoker, invoked in local.invokes : {
-        Sid      = "Invoke"
+      [for feeder in local.feeds_chunker : {
+        Sid      = "FeedChunker"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = var.chunks.arn
+      } if feeder == function],
+      [for invoker in local.invokes_aggregator : {
+        Sid      = "InvokeAggregator"
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
-        Resource = [for name in invoked : local.function_arns[name]]
+        Resource = "arn:${var.partition}:lambda:${var.region}:${var.account}:function:${local.names["aggregator"]}"
       } if invoker == function],
       [for submitter, phases in local.submits : {
         Sid      = "Submit"
@@ -75,12 +89,18 @@ locals {
         Action   = "batch:SubmitJob"
         Resource = concat([var.queue_arn], [for phase in phases : "${var.definitions[phase].prefix}*"])
       } if submitter == function],
-      [for watcher in local.watches_jobs : {
-        Sid      = "WatchJobs"
+      [for seer in local.sees_jobs : {
+        Sid      = "SeeJobs"
         Effect   = "Allow"
-        Action   = ["batch:DescribeJobs", "batch:ListJobs"]
-        Resource = "*" # they have no resource
-      } if watcher == function],
+        Action   = "batch:DescribeJobs"
+        Resource = "*" # it has no resource
+      } if seer == function],
+      [for finder in local.finds_jobs : {
+        Sid      = "FindJobs"
+        Effect   = "Allow"
+        Action   = "batch:ListJobs"
+        Resource = "*" # it has no resource
+      } if finder == function],
       [for ender in local.ends_jobs : {
         Sid      = "EndJobs"
         Effect   = "Allow"

@@ -73,19 +73,19 @@ variable "batch_log_group" {
   type        = object({ name = string, arn = string })
 }
 
-variable "max_object_bytes" {
-  description = "Larger genomes are refused."
-  type        = number
+variable "chunks" {
+  description = "The queue that feeds the chunker."
+  type        = object({ url = string, arn = string })
 }
 
-variable "least_slice_bytes" {
-  description = "The smallest slice."
-  type        = number
+variable "limits" {
+  description = "What a job may be, and what the functions do themselves, by the setting's name."
+  type        = map(number)
 }
 
 variable "prices" {
-  description = "USD for an hour of a vCPU and of a GB."
-  type        = object({ vcpu_hour = number, gb_hour = number })
+  description = "USD for an hour of a vCPU, of a GB and of a public address, and the share of it that Spot costs."
+  type        = object({ vcpu_hour = number, gb_hour = number, address_hour = number, spot_share = number })
 }
 
 variable "log_retention_days" {

@@ -28,8 +28,8 @@ variable "dead_letters_queue" {
   type        = string
 }
 
-variable "failed_rule" {
-  description = "The rule that a failed job triggers."
+variable "blocked_rule" {
+  description = "The rule that a blocked Batch queue triggers."
   type        = string
 }
 

@@ -68,9 +68,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     id     = "unfinished-uploads"
     status = "Enabled"
 
-    filter {
-      prefix = ""
-    }
+    filter {}
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 1
@@ -78,12 +76,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   rule {
-    id     = "old-versions"
-    status = var.versioning ? "Enabled" : "Disabled"
+    id     = "old-versions" # those too that are left when versioning is switched off
+    status = "Enabled"
 
-    filter {
-      prefix = ""
-    }
+    filter {}
 
     noncurrent_version_expiration {
       noncurrent_days = 30
@@ -123,11 +119,24 @@ resource "aws_ecr_lifecycle_policy" "this" {
   repository = aws_ecr_repository.this.name
 
   policy = jsonencode({
-    rules = [{
-      rulePriority = 1
-      description  = "The newest 20 images"
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 20 }
-      action       = { type = "expire" }
-    }]
+    rules = [
+      {
+        rulePriority = 1
+        description  = "The newest 20 images"
+        selection = {
+          tagStatus      = "tagged"
+          tagPatternList = ["*"]
+          countType      = "imageCountMoreThan"
+          countNumber    = 20
+        }
+        action = { type = "expire" }
+      },
+      {
+        rulePriority = 2
+        description  = "What has no tag, a day"
+        selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 1 }
+        action       = { type = "expire" }
+      },
+    ]
   })
 }

@@ -8,7 +8,8 @@ locals {
     var.source_buckets,
   )
 
-  # A condition on the prefix is enough for S3 to answer 404 for a missing key below it.
+  # Listing is what makes S3 answer 404 for a missing key. A condition on the prefix takes that away,
+  # for reads have no s3:prefix: 403 in others' buckets, of which no more is listed than is read.
   read_genomes = concat(
     [{
       Sid      = "ReadGenomes"
@@ -16,12 +17,14 @@ locals {
       Action   = "s3:GetObject"
       Resource = [for source in local.sources : "arn:${var.partition}:s3:::${source.bucket}/${source.prefix}*"]
     }],
-    [for source in local.sources : {
-      Effect    = "Allow"
-      Action    = "s3:ListBucket"
-      Resource  = "arn:${var.partition}:s3:::${source.bucket}"
-      Condition = { StringLike = { "s3:prefix" = "${source.prefix}*" } }
-    }],
+    [for source in var.source_buckets : merge(
+      {
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = "arn:${var.partition}:s3:::${source.bucket}"
+      },
+      source.prefix == "" ? {} : { Condition = { StringLike = { "s3:prefix" = "${source.prefix}*" } } },
+    )],
     [for key in distinct(compact(var.source_buckets[*].kms_key_arn)) : {
       Effect    = "Allow"
       Action    = "kms:Decrypt"

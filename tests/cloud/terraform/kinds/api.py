@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from cloud.terraform.account import Account
@@ -42,22 +43,6 @@ class RestApi(Kind):
 
     def delete(self, account: Account, state: State) -> None:
         account.client("apigateway").delete_rest_api(restApiId=state["id"])
-
-
-class ApiAccount(Kind):
-    """The account's one setting; its removal clears it, as the real provider does."""
-
-    def create(self, account: Account, state: State) -> Computed:
-        self._set_role(account, state["cloudwatch_role_arn"])
-        return {"id": "api-gateway-account"}
-
-    def delete(self, account: Account, state: State) -> None:
-        self._set_role(account, "")
-
-    @staticmethod
-    def _set_role(account: Account, arn: str) -> None:
-        operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}
-        account.client("apigateway").update_account(patchOperations=[operation])
 
 
 class PartOfApi(Kind):
@@ -232,13 +217,15 @@ class Deployment(PartOfApi):
 class Stage(PartOfApi):
     """Its invoke_url is the emulator's; in AWS it is https://<api>.execute-api.<region>.…/<stage>.
 
-    Access logs are in Terraform's state alone: the emulator writes none.
+    Access logs are in Terraform's state alone, for the emulator writes none, and are refused to an
+    account without a log role.
     """
 
     replaced_by = frozenset({"rest_api_id", "stage_name"})
 
     def create(self, account: Account, state: State) -> Computed:
         api, stage = state["rest_api_id"], state["stage_name"]
+        self._check_logs(account, state)
         account.client("apigateway").create_stage(
             restApiId=api,
             stageName=stage,
@@ -253,6 +240,7 @@ class Stage(PartOfApi):
         }
 
     def update(self, account: Account, before: State, state: State) -> Computed:
+        self._check_logs(account, state)
         operation = {"op": "replace", "path": "/deploymentId", "value": state["deployment_id"]}
         account.client("apigateway").update_stage(
             restApiId=state["rest_api_id"],
@@ -266,14 +254,26 @@ class Stage(PartOfApi):
             restApiId=state["rest_api_id"], stageName=state["stage_name"]
         )
 
+    @staticmethod
+    def _check_logs(account: Account, state: State) -> None:
+        if state["access_log_settings"]:
+            _check_log_role(account)
+
 
 class MethodSettings(PartOfApi):
-    """The throttling; metrics and execution logs are in Terraform's state alone."""
+    """The throttling; metrics are in Terraform's state alone.
+
+    For execution logs API Gateway makes a log group of its own, unless it is there, and keeps it
+    when the API goes (API Gateway developer guide, "Set up CloudWatch logging for REST APIs").
+    """
 
     replaced_by = frozenset({"rest_api_id", "stage_name", "method_path"})
 
     def create(self, account: Account, state: State) -> Computed:
         settings = block(state["settings"])
+        if settings["logging_level"] != "OFF":
+            _check_log_role(account)
+            _make_execution_logs(account, state)
         operations = [
             {"op": "replace", "path": f"/{state['method_path']}/throttling/{path}", "value": value}
             for path, value in (
@@ -289,6 +289,21 @@ class MethodSettings(PartOfApi):
         return {"id": f"{state['rest_api_id']}-{state['stage_name']}-{state['method_path']}"}
 
 
+def _check_log_role(account: Account) -> None:
+    """Refuse logs to an account without a role for them, as API Gateway does."""
+    if not account.client("apigateway").get_account().get("cloudwatchRoleArn"):
+        raise RuntimeError(
+            "CloudWatch Logs role ARN must be set in account settings to enable logging"
+        )
+
+
+def _make_execution_logs(account: Account, state: State) -> None:
+    logs = account.client("logs")
+    group = f"API-Gateway-Execution-Logs_{state['rest_api_id']}/{state['stage_name']}"
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+
+
 def _method(state: State) -> dict[str, Any]:
     return {
         "restApiId": state["rest_api_id"],
@@ -302,7 +317,6 @@ def _method_id(prefix: str, state: State) -> str:
 
 
 KINDS: dict[str, Kind] = {
-    "aws_api_gateway_account": ApiAccount(),
     "aws_api_gateway_deployment": Deployment(),
     "aws_api_gateway_gateway_response": GatewayResponse(),
     "aws_api_gateway_integration": Integration(),

@@ -17,14 +17,12 @@ _SECONDS_MOST = 120
 
 
 class ComputeEnvironment(Kind):
-    """A change from Fargate to Fargate Spot or back replaces it: the harder case for the queue."""
+    """Tries to change the type in place, which Batch refuses for Fargate.
 
-    replaced_by = frozenset({"name_prefix", "type"})
+    As resourceComputeEnvironmentCustomizeDiff and -Update of the provider's compute_environment.go.
+    """
 
-    def replacing(self, before: State, planned: State) -> set[str]:
-        old, new = (block(one["compute_resources"])["type"] for one in (before, planned))
-        anew = {"compute_resources"} if old != new else set()
-        return super().replacing(before, planned) | anew
+    replaced_by = frozenset({"name", "name_prefix", "type"})
 
     def create(self, account: Account, state: State) -> Computed:
         name = state["name"] or f"{state['name_prefix']}{uuid.uuid4().hex[:26]}"
@@ -37,8 +35,11 @@ class ComputeEnvironment(Kind):
         return {"id": name, "name": name, "arn": made["computeEnvironmentArn"]}
 
     def update(self, account: Account, before: State, state: State) -> Computed:
+        resources = self._resources(state)
+        if resources["type"] == self._resources(before)["type"]:
+            del resources["type"]
         account.client("batch").update_compute_environment(
-            computeEnvironment=state["arn"], computeResources=self._resources(state)
+            computeEnvironment=state["arn"], computeResources=resources
         )
         return {}
 
@@ -99,7 +100,10 @@ class JobQueue(Kind):
 
 
 class JobDefinition(Kind):
-    """A change registers a new revision and deregisters the one before, as the provider does."""
+    """A change is a new revision; the one before is deregistered unless the argument says no.
+
+    A removal deregisters every active revision (resourceJobDefinitionDelete of the provider).
+    """
 
     replaced_by = frozenset({"name"})
     renewed = frozenset({"arn", "id", "revision"})
@@ -115,6 +119,7 @@ class JobDefinition(Kind):
             type=state["type"],
             platformCapabilities=state["platform_capabilities"],
             parameters=state["parameters"],
+            propagateTags=bool(state["propagate_tags"]),
             containerProperties=json.loads(state["container_properties"]),
             retryStrategy={"attempts": int(retry["attempts"]), "evaluateOnExit": conditions},
             timeout={"attemptDurationSeconds": int(timeout["attempt_duration_seconds"])},
@@ -129,16 +134,24 @@ class JobDefinition(Kind):
 
     def update(self, account: Account, before: State, state: State) -> Computed:
         made = self.create(account, state)
-        self.delete(account, before)
+        if state["deregister_on_new_revision"] is not False:
+            account.client("batch").deregister_job_definition(jobDefinition=before["arn"])
         return made
 
     def delete(self, account: Account, state: State) -> None:
-        account.client("batch").deregister_job_definition(jobDefinition=state["arn"])
+        batch = account.client("batch")
+        pages = batch.get_paginator("describe_job_definitions").paginate(
+            jobDefinitionName=state["name"], status="ACTIVE"
+        )
+        for revision in [one for page in pages for one in page["jobDefinitions"]]:
+            batch.deregister_job_definition(jobDefinition=revision["jobDefinitionArn"])
 
 
 def _wait_until_gone(found: Callable[[], Iterable[State]]) -> None:
     deadline = time.monotonic() + _SECONDS_MOST
-    while any(one["status"] != "DELETED" for one in found()):
+    while left := [one for one in found() if one["status"] != "DELETED"]:
+        if any(one["status"] == "INVALID" for one in left):
+            raise RuntimeError("unexpected state INVALID")
         if time.monotonic() > deadline:
             raise TimeoutError(f"still there after {_SECONDS_MOST} s")
         time.sleep(0.1)

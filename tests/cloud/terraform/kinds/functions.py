@@ -50,21 +50,6 @@ class RolePolicy(Kind):
         account.client("iam").delete_role_policy(RoleName=state["role"], PolicyName=state["name"])
 
 
-class RolePolicyAttachment(Kind):
-    replaced_by = frozenset({"policy_arn", "role"})
-
-    def create(self, account: Account, state: State) -> Computed:
-        account.client("iam").attach_role_policy(
-            RoleName=state["role"], PolicyArn=state["policy_arn"]
-        )
-        return {"id": f"{state['role']}/{state['policy_arn']}"}
-
-    def delete(self, account: Account, state: State) -> None:
-        account.client("iam").detach_role_policy(
-            RoleName=state["role"], PolicyArn=state["policy_arn"]
-        )
-
-
 class Function(Kind):
     """The zip is sent as it is on the disk; source_code_hash says when it has changed."""
 
@@ -126,6 +111,7 @@ class Function(Kind):
             "EphemeralStorage": {"Size": int(block(state["ephemeral_storage"])["size"])},
             "Environment": {"Variables": block(state["environment"])["variables"]},
             "TracingConfig": {"Mode": block(state["tracing_config"])["mode"]},
+            "LoggingConfig": {"LogFormat": block(state["logging_config"])["log_format"]},
         }
 
 
@@ -174,22 +160,27 @@ class EventSourceMapping(Kind):
 
     def create(self, account: Account, state: State) -> Computed:
         made = account.client("lambda").create_event_source_mapping(
-            EventSourceArn=state["event_source_arn"],
-            FunctionName=state["function_name"],
-            BatchSize=int(state["batch_size"]),
+            EventSourceArn=state["event_source_arn"], **self._settings(state)
         )
         return {"id": made["UUID"], "uuid": made["UUID"], "function_arn": made["FunctionArn"]}
 
     def update(self, account: Account, before: State, state: State) -> Computed:
         account.client("lambda").update_event_source_mapping(
-            UUID=state["uuid"],
-            FunctionName=state["function_name"],
-            BatchSize=int(state["batch_size"]),
+            UUID=state["uuid"], **self._settings(state)
         )
         return {}
 
     def delete(self, account: Account, state: State) -> None:
         account.client("lambda").delete_event_source_mapping(UUID=state["uuid"])
+
+    @staticmethod
+    def _settings(state: State) -> dict[str, Any]:
+        most = block(state["scaling_config"]).get("maximum_concurrency")
+        return {
+            "FunctionName": state["function_name"],
+            "BatchSize": int(state["batch_size"]),
+            "ScalingConfig": {} if most is None else {"MaximumConcurrency": int(most)},
+        }
 
 
 class LogGroup(Kind):
@@ -222,7 +213,6 @@ KINDS: dict[str, Kind] = {
     "aws_cloudwatch_log_group": LogGroup(),
     "aws_iam_role": Role(),
     "aws_iam_role_policy": RolePolicy(),
-    "aws_iam_role_policy_attachment": RolePolicyAttachment(),
     "aws_lambda_event_source_mapping": EventSourceMapping(),
     "aws_lambda_function": Function(),
     "aws_lambda_function_event_invoke_config": EventInvokeConfig(),

@@ -116,7 +116,7 @@ class Lifecycle(PartOfBucket):
     @staticmethod
     def _rule(rule: State) -> dict[str, Any]:
         made: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"]}
-        made["Filter"] = {"Prefix": block(rule["filter"])["prefix"]}
+        made["Filter"] = given(Prefix=block(rule["filter"])["prefix"])
         if expiration := block(rule["expiration"]):
             made["Expiration"] = {"Days": int(expiration["days"])}
         if upload := block(rule["abort_incomplete_multipart_upload"]):

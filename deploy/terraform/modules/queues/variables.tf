@@ -1,0 +1,4 @@
+variable "name" {
+  description = "What the queues' names begin with."
+  type        = string
+}
