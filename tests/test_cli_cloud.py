@@ -139,11 +139,21 @@ def out(tmp_path: Path) -> Path:
 # --- submit -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("usd_most", "told"), [(0.0123, "about 0.01 USD\n"), (0.2, "about 0.01 USD, at most 0.20\n")]
+)
+def test_submit_tells_what_a_job_may_cost_at_most(usd_most: float, told: str, cloud: Cloud) -> None:
+    estimate = {"slices": 4, "vcpu_seconds": 1060, "usd": 0.0123, "usd_most": usd_most}
+    cloud.api.submitted = cloud.api.submitted | {"estimate": estimate}
+
+    assert told in cloud.succeed("submit", GENOME).stderr
+
+
 def test_submit_prints_the_job_s_id_and_tells_what_it_will_take(cloud: Cloud) -> None:
     done = cloud.succeed("submit", GENOME)
 
     assert done.stdout == f"{JOB}\n"
-    for word in ("SUBMITTED", "about 4", "1,060 vCPU seconds", "0.01 USD"):
+    for word in ("SUBMITTED", "about 4", "1,060 vCPU seconds", "about 0.01 USD\n"):
         assert word in done.stderr
     assert json.loads(cloud.api.seen[0].body) == {
         "bucket": BUCKET,

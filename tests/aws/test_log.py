@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -68,6 +69,23 @@ def test_a_job_is_named_until_the_next_one_and_no_further_than_its_invocation(
     assert (none["function"], none.get("job")) == ("sweep", None)
 
 
+def test_a_thread_names_its_own_job(logger: logging.Logger, lines: Any) -> None:
+    log.about(JOB, 2)
+
+    def say(job: str) -> None:
+        log.about(job)
+        logger.info("from a thread")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(say, "f" * 32).result()
+    logger.info("from the function")
+
+    thread, function = lines()
+
+    assert (thread["job"], thread["function"]) == ("f" * 32, "chunker")
+    assert function["job"] == JOB
+
+
 def test_an_error_is_one_line_without_secrets(logger: logging.Logger, lines: Any) -> None:
     try:
         int("first\nhttps://user:pass@host/x?sig=abc \udcff \x1b[0m")
@@ -106,8 +124,6 @@ def test_metrics_are_as_cloudwatch_reads_them(lines: Any, monkeypatch: pytest.Mo
     ]
     assert success == {
         "deployment": "fan",
-        "function": "chunker",
-        "request": "request-7",
         "job": JOB,
         "attempt": 1,
         "JobsSucceeded": 1,
@@ -115,6 +131,7 @@ def test_metrics_are_as_cloudwatch_reads_them(lines: Any, monkeypatch: pytest.Mo
         "Usd": 0.0066,
     }
     assert (open_jobs["OpenJobs"], open_jobs["OldestOpenJobSeconds"]) == (3, 61.2)
+    assert "job" not in open_jobs
     assert open_jobs["_aws"]["CloudWatchMetrics"][0]["Metrics"][1]["Unit"] == "Seconds"
 
 

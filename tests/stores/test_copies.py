@@ -153,6 +153,20 @@ def test_copies_that_were_stopped_go_on_where_they_were(
     assert b"".join(copies_of(whole, s3)) == COPIED[name]
 
 
+def test_copying_that_never_has_time_comes_to_an_end(prefix: str) -> None:
+    folder, stopped = planned(prefix, "genome.fa", 900), threading.Event()
+    stopped.set()
+
+    there = 0
+    while there < len(folder.slices):
+        with pytest.raises(Cancelled):
+            copy_slices(folder, Watch(0, None, stopped))
+        before, there = there, len(folder.objects.sizes())
+        assert there > before
+
+    assert all(each.object for each in copy_slices(folder, Watch(0, None, stopped)).slices or ())
+
+
 def test_a_copy_of_another_size_is_made_again(prefix: str, s3: S3Server) -> None:
     s3.put(BUCKET, f"{prefix}/chunks/job/genome.fa.chunk0001", b"ACGT")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,34 @@ def test_an_authority_can_be_made_known(
     assert read_head(source, 100) == GENOME[:100]
     assert place.read("written") == b"behind TLS"
     stored_checksum(source)  # asked for by another library
+
+
+def test_a_server_is_asked_once_for_what_is_wanted_there(
+    behind_tls: TlsProxy,
+    certificates: Certificates,
+    prefix: str,
+    s3: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+    s3.put(BUCKET, f"{prefix}/first", b"1")
+    place = open_place(f"s3://{BUCKET}/{prefix}")
+
+    for name in ("first", "second", "first"):
+        with suppress(FileNotFoundError):
+            place.read(name)
+
+    asked = [(each.request.method, each.request.path[-6:]) for each in behind_tls.log()]
+    assert asked == [("HEAD", "/first"), ("GET", "/first"), ("GET", "second"), ("GET", "/first")]
+
+
+@pytest.mark.usefixtures("behind_tls")
+def test_a_whole_bucket_can_be_listed(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+
+    assert "genome.fa" in open_place(f"s3://{BUCKET}").sizes()
 
 
 def test_an_authority_of_the_web_can_be_made_known(

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fanfold.api import ApiError, problem_of
 from fanfold.aws.batch import Batch, ended_of
@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
         entry.record_end("inflate", ended_of(event["detail"]))
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
-        chunk(entry, batch, deployed, seconds)
+        chunk(entry, batch, Limits(deployed, seconds))
     except FINAL as error:
         fail(ledger, entry, problem_of(error))
     except ApiError as error:
@@ -67,15 +67,20 @@ def handler(event: dict[str, Any], context: Any) -> None:
         wake(deployed.chunker, {"job": job, "attempt": attempt})
 
 
-def chunk(entry: Entry, batch: Batch, deployed: Deployment, seconds: float) -> None:
+class Limits(NamedTuple):
+    """What may be done here: as the deployment has it, for so many seconds."""
+
+    deployed: Deployment
+    seconds: float
+
+
+def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     """Plan a job, unless it is planned, and submit what is next to do.
 
     Args:
         entry: the job.
         batch: what does it.
-        deployed: the deployment, with its limits.
-        seconds: so long may inflating the input take, else a container does it; and copying its
-            slices, else another run goes on with that.
+        limits: beyond which a container inflates the input, and another run goes on copying.
 
     Raises:
         ApiError: scanning the text would cost too much.
@@ -86,13 +91,13 @@ def chunk(entry: Entry, batch: Batch, deployed: Deployment, seconds: float) -> N
         return
     plan = _known_plan(entry)
     if plan is None or _lacks_objects(entry, plan):
-        plan = _plan(entry, plan, deployed, seconds)
+        plan = _plan(entry, plan, limits)
     if plan.slices is None:
         submit(entry, "inflate", inflate_size(), batch)
         return
     if plan.cut == "text":
-        usd = scan_usd(plan.slices[-1].end_byte, plan.slice_bytes, deployed.prices)
-        deployed.check_price(entry.request.source.url, usd)
+        usd = scan_usd(plan.slices[-1].end_byte, plan.slice_bytes, limits.deployed.prices)
+        limits.deployed.check_price(entry.request.source.url, usd)
     largest_bytes = max(each.size_bytes for each in plan.slices)
     size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
     submit(entry, "task", size, batch, len(plan.slices))
@@ -107,7 +112,7 @@ def _known_plan(entry: Entry) -> Plan | None:
         return None
 
 
-def _plan(entry: Entry, old: Plan | None, deployed: Deployment, seconds: float) -> Plan:
+def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
     """A new plan, or one whose slices' objects are there again; without slices if that takes long.
 
     The objects come first: a plan that names them has them.
@@ -120,15 +125,15 @@ def _plan(entry: Entry, old: Plan | None, deployed: Deployment, seconds: float) 
             f"{pinned.url}: changed after the job was asked for; post it again, which makes another"
             " job"
         )
-    wanted_bytes = max(asked.slice_bytes, deployed.least_slice_bytes)
+    wanted_bytes = max(asked.slice_bytes, limits.deployed.least_slice_bytes)
     wanted_bytes = old.slice_bytes if old else array_slice_bytes(pinned.size_bytes, wanted_bytes)
     parameters = check_params(asked.k, canonical=asked.canonical)
     plan = genome.plan(parameters, wanted_bytes, apart=asked.chunks == "files", judges_small=True)
     if plan.cut == "text":
         plan = genome.plan(parameters, wanted_bytes, apart=True)
-        plan = _inflate(RunFolder(place, plan), genome, deployed, seconds)
+        plan = _inflate(RunFolder(place, plan), genome, limits)
     elif plan.apart:
-        with _time_limit(seconds) as stopped:
+        with _time_limit(limits.seconds) as stopped:
             plan = copy_slices(RunFolder(place, plan), Watch(plan.size_bytes, None, stopped))
     publisher = publisher_of(place)
     if old is not None:
@@ -138,17 +143,16 @@ def _plan(entry: Entry, old: Plan | None, deployed: Deployment, seconds: float) 
     return entry.open_plan().plan
 
 
-def _inflate(folder: RunFolder, genome: Genome, deployed: Deployment, seconds: float) -> Plan:
+def _inflate(folder: RunFolder, genome: Genome, limits: Limits) -> Plan:
     """The plan with its text written out; without slices if a container has to do that."""
     source = genome.source
-    if source.size_bytes > deployed.inflated_here_bytes:
+    if source.size_bytes > limits.deployed.inflated_here_bytes:
         return folder.plan
-    with _time_limit(seconds) as stopped:
+    with _time_limit(limits.seconds) as stopped:
         watch = Watch(source.size_bytes, None, stopped)
         try:
-            return plan_text(
-                folder, genome.blocks(), watch.advance, max_text_bytes=deployed.max_text_bytes
-            )
+            most_bytes = limits.deployed.max_text_bytes
+            return plan_text(folder, genome.blocks(), watch.advance, max_text_bytes=most_bytes)
         except Cancelled:
             _log.info("%s: takes too long to inflate here", folder.url)
             return folder.plan

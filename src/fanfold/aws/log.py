@@ -25,14 +25,18 @@ _SAID_AT_MOST = 500
 _UNITS = {"OldestOpenJobSeconds": "Seconds", "Usd": "None"}
 
 _ABOUT = ContextVar[Facts | None]("_ABOUT", default=None)
-"""What the invocation is about."""
+"""The job that a thread is at."""
 
 _ENCODER = msgspec.json.Encoder()
 
 
 class _Lines(logging.Handler):
+    def __init__(self, invocation: Facts) -> None:
+        super().__init__()
+        self._invocation = invocation
+
     def emit(self, record: logging.LogRecord) -> None:
-        facts = dict(_ABOUT.get() or {})
+        facts = {**self._invocation, **(_ABOUT.get() or {})}
         message = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
@@ -50,22 +54,17 @@ def begin(function: str, context: object) -> None:
         function: its role, such as ``chunker``.
         context: what Lambda tells of the invocation.
     """
+    request = str(getattr(context, "aws_request_id", ""))
     log = logging.getLogger("fanfold")
-    log.handlers = [_Lines()]
+    log.handlers = [_Lines({"function": function, "request": request})]
     log.propagate = False
     log.setLevel(logging.INFO)
-    request = str(getattr(context, "aws_request_id", ""))
-    _ABOUT.set({"function": function, "request": request})
+    _ABOUT.set(None)
 
 
 def about(job: str, attempt: int | None = None) -> None:
-    """Have the lines that follow name a job, until the next is named."""
-    facts = dict(_ABOUT.get() or {})
-    facts.pop("attempt", None)
-    facts["job"] = job
-    if attempt is not None:
-        facts["attempt"] = attempt
-    _ABOUT.set(facts)
+    """Have the lines of this thread name a job, until it names another."""
+    _ABOUT.set({"job": job} if attempt is None else {"job": job, "attempt": attempt})
 
 
 def count_success(slices: int, usd: float) -> None:
@@ -75,26 +74,26 @@ def count_success(slices: int, usd: float) -> None:
         slices: how many were scanned.
         usd: what its containers took, estimated.
     """
-    _measure(JobsSucceeded=1, Slices=slices, Usd=usd)
+    _measure(_ABOUT.get(), JobsSucceeded=1, Slices=slices, Usd=usd)
 
 
 def count_failure(error: Problem) -> None:
     """Count a job that ended without a report: as refused if the user's input is why."""
     kind = error.type.rpartition(":")[2]
     if kind == "cancelled":
-        _measure(JobsCancelled=1)
+        _measure(_ABOUT.get(), JobsCancelled=1)
     elif kind in _REFUSED:
-        _measure(JobsRefused=1)
+        _measure(_ABOUT.get(), JobsRefused=1)
     else:
-        _measure(JobsFailed=1)
+        _measure(_ABOUT.get(), JobsFailed=1)
 
 
 def measure_open_jobs(count: int, oldest_seconds: float) -> None:
     """Tell how many jobs are open, and for how long the oldest has been; 0 if there is none."""
-    _measure(OpenJobs=count, OldestOpenJobSeconds=round(oldest_seconds, 1))
+    _measure(None, OpenJobs=count, OldestOpenJobSeconds=round(oldest_seconds, 1))
 
 
-def _measure(**values: float) -> None:
+def _measure(about: Facts | None, **values: float) -> None:
     """Write metrics into the log, from where CloudWatch takes them.
 
     The form is that of "Specification: Embedded metric format" (Amazon CloudWatch user guide).
@@ -104,7 +103,7 @@ def _measure(**values: float) -> None:
     document = {
         "_aws": {"Timestamp": round(time.time() * 1000), "CloudWatchMetrics": [directive]},
         _DIMENSION: os.environ.get("FANFOLD_NAME", "fanfold"),
-        **(_ABOUT.get() or {}),
+        **(about or {}),
         **values,
     }
     _write(_ENCODER.encode(document).decode())

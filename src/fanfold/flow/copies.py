@@ -59,7 +59,7 @@ def copy_slices(folder: RunFolder, watch: Watch | None = None) -> Plan:
 
     Args:
         folder: the plan, and where its results go.
-        watch: is told of bytes that are copied.
+        watch: may stop it after a copy.
 
     Raises:
         Cancelled: the watch stopped it; the copies that were made stay for the next call.
@@ -81,11 +81,10 @@ def copy_slices(folder: RunFolder, watch: Watch | None = None) -> Plan:
     copied = objects.sizes()
 
     def copy(each: Slice) -> None:
-        watch.check()
         name = plan.object_name(each.index)
         if copied.get(name) != each.size_bytes:
             copy_range(plan.source, each.start_byte, each.end_byte, objects, name)
-        watch.pass_over(each.size_bytes)
+            watch.check()  # not before: however late, a call makes at least one copy more
 
     with ThreadPoolExecutor(_COPIES_AT_ONCE, "fanfold-copy") as pool:
         for _ in pool.map(copy, plan.known_slices()):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
@@ -172,7 +173,8 @@ class RemotePlace:
 
     def _read(self, name: str, most_bytes: int) -> tuple[bytes, UpdateVersion]:
         try:
-            found = _store(self._url).get(self._url.below(name))
+            key = self._url.below(name)
+            found = _store(self._url, key).get(key)
             meta = found.meta
             if meta["size"] > most_bytes:
                 raise OutputError(
@@ -403,8 +405,13 @@ def _pin(meta: ObjectMeta) -> str | None:
     return f"{modified.isoformat()} {meta['size']}" if modified.timestamp() else None
 
 
-def _store(url: Url) -> ObjectStore:
-    """The store that an object is in; made once for a process and its environment."""
+def _store(url: Url, key: str | None = None) -> ObjectStore:
+    """The store that an object is in; made once for a process and its environment.
+
+    Args:
+        url: the object, or what it is below.
+        key: the object that is wanted there.
+    """
     if _first_process() != os.getpid():
         raise EngineError(
             "a process that was forked from one that reads object storage can't read it itself;"
@@ -413,7 +420,7 @@ def _store(url: Url) -> ObjectStore:
     check_endpoints()
     try:
         settings = current()
-        _check_certificate(url.scheme, _server(url), settings)
+        _check_certificate(url, url.key if key is None else key, settings)
         return _make_store(url.scheme, url.root, settings)
     except FanfoldError:
         raise
@@ -430,30 +437,33 @@ def _first_process() -> int:
     return os.getpid()
 
 
-def _server(url: Url) -> str:
-    """What stands for the server of an object: one for all objects of a host, or of a bucket."""
-    return f"{url.scheme}://{urlsplit(url.root).netloc}" if url.is_web else url.root
-
-
-@lru_cache(maxsize=64)
-def _check_certificate(scheme: str, root: str, settings: Settings) -> None:
-    """Ask a server once, for obstore would try again for long if its certificate isn't trusted.
+def _check_certificate(url: Url, key: str, settings: Settings) -> None:
+    """Ask a server once, for obstore tries again for long if its certificate isn't trusted.
 
     Raises:
         ParameterError: it isn't.
     """
-    if _is_plain(root, settings):
+    server = f"{url.scheme}://{urlsplit(url.root).netloc}" if url.is_web else url.root
+    asked = _was_asked(server, settings)
+    if asked.is_set() or _is_plain(url.root, settings):
         return
-    store = _make_store(scheme, root, settings, patient=False)
     try:
-        store.head("fanfold")
+        _make_store(url.scheme, url.root, settings, patient=False).head(key)
     except _Errors as error:
         if (found := _REFUSED_CERTIFICATE.search(str(error))) is not None:
-            names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if scheme == "s3" else CERTIFICATES
+            is_s3 = url.scheme == "s3"
+            names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if is_s3 else CERTIFICATES
             raise ParameterError(
-                f"{shown(root)}: TLS: the server's certificate is not trusted ({found[1]});"
+                f"{shown(server)}: TLS: the server's certificate is not trusted ({found[1]});"
                 f" give the file of its CA's certificate in {names}"
             ) from as_cause(error)
+    asked.set()
+
+
+@lru_cache(maxsize=64)
+def _was_asked(_server: str, _settings: Settings) -> threading.Event:
+    """Is set once a server's certificate was seen."""
+    return threading.Event()
 
 
 def _is_plain(root: str, settings: Settings) -> bool:
