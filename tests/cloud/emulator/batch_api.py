@@ -1,9 +1,9 @@
 """The operations of AWS Batch's API that the cloud path uses, on resources kept in memory.
 
 Otherwise than AWS: what is created is VALID at once, and a compute environment that is deleted is
-gone at once; a list shows a job as soon as it is submitted; TerminateJob and CancelJob of an unknown
-job do nothing; an unknown field isn't refused (boto3 refuses it); messages are only nearly worded
-alike.
+gone at once; a list shows a job as soon as it is submitted; TerminateJob and CancelJob of an
+unknown job do nothing; an unknown field isn't refused (boto3 refuses it); messages are only nearly
+worded alike.
 """
 
 from __future__ import annotations
