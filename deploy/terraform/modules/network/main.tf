@@ -14,7 +14,7 @@ locals {
   usable = local.created ? [
     for zone in data.aws_availability_zones.available[0].names : zone if alltrue([
       for service in data.aws_vpc_endpoint_service.this :
-      contains(service.availability_zones, zone) || length(service.availability_zones) == 0
+      try(length(service.availability_zones) == 0 || contains(service.availability_zones, zone), true)
     ])
   ] : []
   zones   = slice(local.usable, 0, min(2, length(local.usable)))
