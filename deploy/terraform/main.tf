@@ -51,6 +51,17 @@ locals {
     spot_share   = var.spot ? 0.3 : 1
   })
 
+  # What is billed while nothing runs, in USD a month of 730 hours, by list prices of us-east-1 (2026).
+  # Ten alarms and a million calls of SQS are free in an account; each of two queues is polled 15 times
+  # a minute. The sweep, every ten minutes, lists the bucket and takes half a second of a function.
+  at_rest = [
+    { what = "interface endpoints: ${module.network.interface_endpoints}, by zone", usd_per_month = module.network.interface_endpoints * 0.01 * 730 },
+    { what = "alarms beyond ten: ${max(0, module.observability.alarms - 10)}", usd_per_month = max(0, module.observability.alarms - 10) * 0.10 },
+    { what = "polling of queues", usd_per_month = 0.13 },
+    { what = "the sweep", usd_per_month = 0.04 },
+    { what = "images in ECR: about 1 GB", usd_per_month = 0.10 },
+  ]
+
   # By the names of the functions' settings.
   limits = {
     max_object_bytes    = var.max_object_bytes

@@ -36,3 +36,11 @@ output "region" {
   description = "Where everything is."
   value       = local.region
 }
+
+output "at_rest" {
+  description = "What is billed while nothing runs, besides stored objects and logs: USD a month, in all and by item, by list prices of us-east-1."
+  value = {
+    usd_per_month = sum(local.at_rest[*].usd_per_month)
+    items         = [for item in local.at_rest : item if item.usd_per_month > 0]
+  }
+}

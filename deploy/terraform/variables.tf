@@ -151,9 +151,9 @@ variable "delete_data" {
 # --- Network -----------------------------------------------------------------------------------
 
 variable "network" {
-  description = "Where the containers run. private: subnets that reach nothing but AWS, through endpoints. public: subnets with an internet gateway, nothing comes in. own: subnet_ids and security_group_ids, which reach S3, ECR and CloudWatch Logs."
+  description = "Where the containers run. public: subnets with an internet gateway, nothing comes in; a container's address has a price while it runs. private: subnets that reach nothing but AWS, through endpoints that have a price by the hour. own: subnet_ids and security_group_ids, which reach S3, ECR and CloudWatch Logs."
   type        = string
-  default     = "private"
+  default     = "public"
   nullable    = false
 
   validation {

@@ -2,8 +2,21 @@
 
 mock_provider "aws" {
   mock_data "aws_availability_zones" {
-    defaults = { names = ["xx-one-1a", "xx-one-1b", "xx-one-1c"] }
+    defaults = { names = ["xx-one-1a", "xx-one-1b", "xx-one-1c", "xx-one-1d"] }
   }
+  mock_data "aws_vpc_endpoint_service" {
+    defaults = { availability_zones = ["xx-one-1a", "xx-one-1b", "xx-one-1c", "xx-one-1d"] }
+  }
+}
+
+override_data {
+  target = data.aws_vpc_endpoint_service.this["ecs"]
+  values = { availability_zones = ["xx-one-1b", "xx-one-1c", "xx-one-1d"] }
+}
+
+override_data {
+  target = data.aws_vpc_endpoint_service.this["ecr.dkr"]
+  values = { availability_zones = ["xx-one-1a", "xx-one-1b", "xx-one-1d"] }
 }
 
 variables {
@@ -59,8 +72,8 @@ run "private_reaches_nothing_but_aws" {
   }
 
   assert {
-    condition     = length(aws_subnet.this) == 2
-    error_message = "There aren't two zones."
+    condition     = sort(keys(aws_subnet.this)) == tolist(["xx-one-1b", "xx-one-1d"])
+    error_message = "A zone lacks Fargate or an endpoint."
   }
 }
 
@@ -78,6 +91,11 @@ run "public_lets_nothing_in" {
   assert {
     condition     = aws_route.internet[0].destination_cidr_block == "0.0.0.0/0"
     error_message = "There is no way to the internet."
+  }
+
+  assert {
+    condition     = sort(keys(aws_subnet.this)) == tolist(["xx-one-1b", "xx-one-1c"])
+    error_message = "A zone lacks Fargate, or one is avoided for endpoints that aren't there."
   }
 
   assert {

@@ -5,6 +5,9 @@ mock_provider "aws" {
   mock_data "aws_availability_zones" {
     defaults = { names = ["xx-one-1a", "xx-one-1b", "xx-one-1c"] }
   }
+  mock_data "aws_vpc_endpoint_service" {
+    defaults = { availability_zones = ["xx-one-1a", "xx-one-1b", "xx-one-1c"] }
+  }
   mock_data "aws_caller_identity" {
     defaults = { account_id = "111122223333" }
   }
@@ -34,8 +37,30 @@ run "the_least_that_must_be_said" {
   }
 
   assert {
-    condition     = module.network.assign_public_ip == false
-    error_message = "The default network isn't private."
+    condition     = module.network.assign_public_ip
+    error_message = "The default network isn't public, and has a price at rest."
+  }
+
+  assert {
+    condition     = output.at_rest.usd_per_month < 1
+    error_message = "The default costs more than a dollar a month while nothing runs."
+  }
+}
+
+run "a_private_network_has_a_price_at_rest" {
+  command = plan
+
+  variables { network = "private" }
+
+  # Three endpoints in two zones, at a cent an hour.
+  assert {
+    condition     = [for item in output.at_rest.items : item.usd_per_month if startswith(item.what, "interface endpoints")] == [43.8]
+    error_message = "The endpoints' price isn't told."
+  }
+
+  assert {
+    condition     = output.at_rest.usd_per_month == sum(output.at_rest.items[*].usd_per_month)
+    error_message = "The sum isn't the items'."
   }
 }
 
@@ -50,7 +75,7 @@ run "every_option" {
     kms_key_arn       = "arn:aws:kms:xx-one-1:111122223333:key/2"
     versioning        = true
     chunk_expiry_days = 2
-    network           = "public"
+    network           = "private"
     vpc_cidr          = "10.0.0.0/24"
     spot              = true
     max_vcpus         = 4
@@ -66,8 +91,8 @@ run "every_option" {
   }
 
   assert {
-    condition     = module.network.assign_public_ip
-    error_message = "Containers of the public network have no address."
+    condition     = !module.network.assign_public_ip
+    error_message = "Containers of the private network have addresses."
   }
 }
 
@@ -162,6 +187,29 @@ run "refused_capacity_below_the_fold" {
   command = plan
   variables { max_vcpus = 2 }
   expect_failures = [var.max_vcpus]
+}
+
+run "refused_concurrency" {
+  command = plan
+  variables { account_concurrency = 0 }
+  expect_failures = [var.account_concurrency]
+}
+
+run "refused_limits" {
+  command = plan
+  variables {
+    max_usd_per_job     = 0
+    max_open_jobs       = 0
+    max_text_bytes      = 0
+    inflated_here_bytes = -1
+    folded_here_bytes   = 0.5
+    api_rate            = 0
+    api_burst           = 1.5
+  }
+  expect_failures = [
+    var.max_usd_per_job, var.max_open_jobs, var.max_text_bytes, var.inflated_here_bytes,
+    var.folded_here_bytes, var.api_rate, var.api_burst,
+  ]
 }
 
 run "refused_retention" {

@@ -1,8 +1,9 @@
 """The operations of AWS Batch's API that the cloud path uses, on resources kept in memory.
 
 Otherwise than AWS: what is created is VALID at once, and a compute environment that is deleted is
-gone at once; a list shows a job as soon as it is submitted; TerminateJob and CancelJob of an unknown job do nothing;
-an unknown field isn't refused (boto3 refuses it); messages are only nearly worded alike.
+gone at once; a list shows a job as soon as it is submitted; TerminateJob and CancelJob of an
+unknown job do nothing; an unknown field isn't refused (boto3 refuses it); messages are only nearly
+worded alike.
 """
 
 from __future__ import annotations
@@ -217,7 +218,7 @@ class BatchApi:
         return {}
 
     def _drop_deleted_queues(self) -> None:
-        """A queue is gone when the last of its jobs is terminated (API reference, DeleteJobQueue)."""
+        """A queue is gone once its jobs are terminated (API reference, DeleteJobQueue)."""
         for name, queue in list(self.queues.items()):
             jobs = (job for job in self._parents() if job.queue_arn == queue["jobQueueArn"])
             if queue["status"] == "DELETING" and all(job.has_ended for job in jobs):

@@ -11,9 +11,9 @@ Mended, since MiniStack 1.5.33 does otherwise than AWS:
 - Batch's IAM: SubmitJob is checked on the queue and the definition, TerminateJob and CancelJob on
   the job. MiniStack checks them on "*".
 - CloudWatch Logs' IAM: calls that name a stream are checked on it. MiniStack checks on the group.
-- S3: who reads a key that isn't there and may not list the bucket gets 403 (API reference, GetObject,
-  "Permissions"). MiniStack says 404 to all. A read has no s3:prefix, which is a key of ListBucket
-  alone (Service Authorization Reference, Amazon S3): permission to list a prefix doesn't count.
+- S3: who reads a key that isn't there and may not list the bucket gets 403 (API reference,
+  GetObject, "Permissions"). MiniStack says 404 to all. A read has no s3:prefix, which is a key of
+  ListBucket (Service Authorization Reference, Amazon S3): to be allowed a prefix doesn't count.
 - API Gateway: a caller whom IAM denies gets the ACCESS_DENIED gateway response; a function that
   fails, or answers in another form than a proxy's, is status 502, or DEFAULT_5XX (500 without a
   status of its own, where AWS keeps 502). MiniStack tells the error, and takes any answer.

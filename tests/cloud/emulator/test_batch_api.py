@@ -153,9 +153,7 @@ def test_a_queue_and_its_environment_are_disabled_before_they_are_deleted(
 def test_the_type_of_a_fargate_environment_stays(parts: BatchParts, batch: Any) -> None:
     resources = {"type": "FARGATE_SPOT", "maxvCpus": 16}
     with pytest.raises(ClientError, match="type"):
-        batch.update_compute_environment(
-            computeEnvironment=parts.name, computeResources=resources
-        )
+        batch.update_compute_environment(computeEnvironment=parts.name, computeResources=resources)
 
 
 def test_a_full_environment_overflows_to_the_next_of_its_queue(

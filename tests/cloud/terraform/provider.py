@@ -221,6 +221,12 @@ class ProviderDouble(pb_grpc.ProviderServicer):  # type: ignore[misc]
             },
         }
         config = decoded(request.config)
+        if request.type_name == "aws_vpc_endpoint_service":
+            service = config["service_name"]
+            # The first zone has no containers.
+            letters = "bc" if service.endswith(".ecs") else "abc"
+            zones = [f"{account.region}{letter}" for letter in letters]
+            known[request.type_name] = {"id": service, "availability_zones": zones}
         state = encoded(config | known[request.type_name])
         return pb.ReadDataSource.Response(state=state)
 

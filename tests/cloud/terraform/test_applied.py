@@ -340,8 +340,7 @@ def test_rules_may_write_to_the_queues_that_they_name(state: dict[str, Any]) -> 
         for statement in json.loads(policy["policy"])["Statement"]
     }
     rules = {
-        rule["name"]: rule["arn"]
-        for rule in resources(state, "aws_cloudwatch_event_rule").values()
+        rule["name"]: rule["arn"] for rule in resources(state, "aws_cloudwatch_event_rule").values()
     }
     fed = set()
     for target in resources(state, "aws_cloudwatch_event_target").values():
@@ -532,6 +531,13 @@ def test_the_private_network_has_its_endpoints(applied: Applied, state: dict[str
     for rule in resources(state, "aws_vpc_security_group_egress_rule").values():
         assert rule["cidr_ipv4"] is None
     assert not only(state, "aws_default_security_group")["ingress"]
+
+
+def test_containers_run_in_zones_that_have_fargate(applied: Applied, state: dict[str, Any]) -> None:
+    subnets = resources(state, "aws_subnet").values()
+
+    zones = {f"{applied.cloud.region}{letter}" for letter in "bc"}
+    assert {subnet["availability_zone"] for subnet in subnets} == zones
 
 
 def test_log_groups_forget(state: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ def test_outputs_lead_to_what_was_made(applied: Applied) -> None:
 
     assert set(outputs) == {
         "api_url",
+        "at_rest",
         "bucket",
         "log_groups",
         "queue_arn",
@@ -259,23 +260,21 @@ def test_an_account_without_a_log_role_has_no_logs_of_the_api(
 
 
 @pytest.mark.parametrize(
-    ("concurrency", "rate", "burst", "chunkers"),
-    [(10, 30, 60, 2), (100, 100, 200, 25), (1000, 100, 200, 50)],
+    ("concurrency", "expected"),
+    [(10, (30, 60, 2)), (100, (100, 200, 25)), (1000, (100, 200, 50))],
 )
 def test_the_api_and_the_chunkers_take_what_the_account_bears(
     planner: TerraformWorkspace,
     variables: dict[str, Any],
     concurrency: int,
-    rate: int,
-    burst: int,
-    chunkers: int,
+    expected: tuple[int, int, int],
 ) -> None:
     plan = planner.plan(variables | {"account_concurrency": concurrency})
 
     settings = only(plan, "aws_api_gateway_method_settings")["settings"][0]
     mapping = only(plan, "aws_lambda_event_source_mapping", ".chunks")
-    assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (rate, burst)
-    assert mapping["scaling_config"] == [{"maximum_concurrency": chunkers}]
+    rate, burst = settings["throttling_rate_limit"], settings["throttling_burst_limit"]
+    assert (rate, burst, mapping["scaling_config"][0]["maximum_concurrency"]) == expected
 
 
 # --- Removed -----------------------------------------------------------------------------------
@@ -319,7 +318,10 @@ def test_old_versions_expire_also_when_no_more_are_kept(
         workspace.destroy(chosen)
 
     (old,) = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
-    assert (old["Status"], old["NoncurrentVersionExpiration"]) == ("Enabled", {"NoncurrentDays": 30})
+    assert (old["Status"], old["NoncurrentVersionExpiration"]) == (
+        "Enabled",
+        {"NoncurrentDays": 30},
+    )
 
 
 def test_data_is_deleted_by_those_who_say_so(

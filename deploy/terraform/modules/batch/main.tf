@@ -7,7 +7,6 @@ locals {
 
 resource "aws_cloudwatch_log_group" "containers" {
   #checkov:skip=CKV_AWS_158:no genome is in the logs; CloudWatch encrypts them with a key of its own
-  #checkov:skip=CKV_AWS_338:results are kept apart; logs serve to find a fault; see variable log_retention_days
   name              = "/aws/batch/${var.name}"
   retention_in_days = var.log_retention_days
 }

@@ -6,8 +6,18 @@ locals {
   public  = var.mode == "public"
   tags    = { Name = var.name }
 
-  # Two zones: capacity in the second when the first has none.
-  zones   = local.created ? slice(data.aws_availability_zones.available[0].names, 0, 2) : []
+  # What containers need in a private network besides S3.
+  interfaces = local.private ? ["ecr.api", "ecr.dkr", "logs"] : []
+
+  # Two zones: capacity in the second when the first has none. Each must have the endpoints, and that
+  # of ECS, which starts the containers, whether it is used or not. GovCloud tells no service's zones.
+  usable = local.created ? [
+    for zone in data.aws_availability_zones.available[0].names : zone if alltrue([
+      for service in data.aws_vpc_endpoint_service.this :
+      try(length(service.availability_zones) == 0 || contains(service.availability_zones, zone), true)
+    ])
+  ] : []
+  zones   = slice(local.usable, 0, min(2, length(local.usable)))
   subnets = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 2, index) }
 }
 
@@ -16,11 +26,20 @@ data "aws_availability_zones" "available" {
   count = local.created ? 1 : 0
   state = "available"
 
+  # Without Fargate (Amazon ECS developer guide, "Supported Regions for Amazon ECS on AWS Fargate").
+  exclude_zone_ids = ["apne1-az3", "cnn1-az3", "usw1-az2"]
+
   # Local zones have no Fargate.
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+}
+
+data "aws_vpc_endpoint_service" "this" {
+  for_each     = toset(local.created ? concat(["ecs"], local.interfaces) : [])
+  service_name = "com.amazonaws.${var.region}.${each.key}"
+  service_type = "Interface"
 }
 
 resource "aws_vpc" "this" {
@@ -30,6 +49,13 @@ resource "aws_vpc" "this" {
   enable_dns_support   = true
   enable_dns_hostnames = true
   tags                 = local.tags
+
+  lifecycle {
+    precondition {
+      condition     = length(local.zones) > 0
+      error_message = "No zone of ${var.region} has Fargate and the endpoints of network = \"${var.mode}\": choose another network or region."
+    }
+  }
 }
 
 # The group that AWS makes with the network admits all within it; no rules here takes them away.
@@ -152,7 +178,7 @@ resource "aws_vpc_security_group_egress_rule" "to_s3" {
 }
 
 resource "aws_vpc_endpoint" "interface" {
-  for_each            = toset(local.private ? ["ecr.api", "ecr.dkr", "logs"] : [])
+  for_each            = toset(local.interfaces)
   vpc_id              = aws_vpc.this[0].id
   service_name        = "com.amazonaws.${var.region}.${each.key}"
   vpc_endpoint_type   = "Interface"

@@ -12,3 +12,8 @@ output "assign_public_ip" {
   description = "Whether a container needs a public address to reach AWS."
   value       = local.public
 }
+
+output "interface_endpoints" {
+  description = "How many interface endpoints there are, each zone's counted: what has a price by the hour."
+  value       = length(local.interfaces) * length(local.zones)
+}

@@ -1,0 +1,4 @@
+output "alarms" {
+  description = "How many alarms there are."
+  value       = length(local.alarms)
+}
