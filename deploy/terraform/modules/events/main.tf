@@ -12,7 +12,7 @@ locals {
   wake = { for phase, each in var.phases : each.wakes => phase... }
 
   # What is woken asynchronously, and so can fail where no caller sees it.
-  asynchronous = ["chunker", "aggregator"]
+  asynchronous = ["aggregator"]
 }
 
 resource "aws_cloudwatch_event_rule" "job" {
@@ -36,7 +36,7 @@ resource "aws_cloudwatch_event_target" "job" {
   for_each  = local.rules
   rule      = aws_cloudwatch_event_rule.job[each.key].name
   target_id = each.value.target
-  arn       = var.functions[each.value.target].arn
+  arn       = each.value.target == "chunker" ? aws_sqs_queue.chunks.arn : var.functions[each.value.target].arn
 
   retry_policy {
     maximum_event_age_in_seconds = 21600
@@ -78,7 +78,7 @@ resource "aws_cloudwatch_event_target" "sweep" {
 
 locals {
   wakers = merge(
-    { for rule, made in aws_cloudwatch_event_rule.job : rule => { arn = made.arn, function = local.rules[rule].target } },
+    { for rule, made in aws_cloudwatch_event_rule.job : rule => { arn = made.arn, function = local.rules[rule].target } if rule != "inflated" },
     { sweep = { arn = aws_cloudwatch_event_rule.sweep.arn, function = "sweep" } },
   )
 }
@@ -134,7 +134,7 @@ resource "aws_sqs_queue" "failures" {
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = 3
+    maxReceiveCount     = 8 # a message that the chunker's queue gave up was received five times
   })
 }
 
@@ -203,6 +203,64 @@ resource "aws_iam_role_policy" "hear_failures" {
       Effect   = "Allow"
       Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
       Resource = aws_sqs_queue.failures.arn
+    }]
+  })
+}
+
+# --- The chunker's queue ------------------------------------------------------------------------
+
+resource "aws_sqs_queue" "chunks" {
+  name                       = "${var.name}-chunks"
+  sqs_managed_sse_enabled    = true
+  visibility_timeout_seconds = 720
+  message_retention_seconds  = 1209600
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.failures.arn
+    maxReceiveCount     = 5
+  })
+}
+
+resource "aws_sqs_queue_policy" "chunks" {
+  queue_url = aws_sqs_queue.chunks.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TheRuleFeedsTheChunker"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = aws_sqs_queue.chunks.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.job["inflated"].arn } }
+    }]
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "chunks" {
+  event_source_arn = aws_sqs_queue.chunks.arn
+  function_name    = var.functions["chunker"].name
+  batch_size       = 1
+  depends_on       = [aws_iam_role_policy.hear_chunks]
+
+  scaling_config {
+    maximum_concurrency = 2
+  }
+}
+
+resource "aws_iam_role_policy" "hear_chunks" {
+  name = "hear-chunks"
+  role = var.functions["chunker"].role
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid    = "HearChunks"
+      Effect = "Allow"
+      Action = [
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility",
+      ]
+      Resource = aws_sqs_queue.chunks.arn
     }]
   })
 }

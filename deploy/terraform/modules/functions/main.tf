@@ -4,7 +4,7 @@ locals {
   functions = {
     starter    = { memory_mb = 512, timeout_s = 29, disk_mb = 512 }
     status     = { memory_mb = 512, timeout_s = 29, disk_mb = 512 }
-    chunker    = { memory_mb = 3008, timeout_s = 900, disk_mb = 512 }
+    chunker    = { memory_mb = 3008, timeout_s = 120, disk_mb = 512 }
     aggregator = { memory_mb = 3008, timeout_s = 900, disk_mb = 4096 }
     failures   = { memory_mb = 512, timeout_s = 60, disk_mb = 512 }
     sweep      = { memory_mb = 512, timeout_s = 300, disk_mb = 512 }
@@ -19,7 +19,8 @@ locals {
       FANFOLD_SOURCES          = jsonencode([for source in var.sources : "${source.bucket}/${source.prefix}"])
       FANFOLD_IMAGE            = var.image
       FANFOLD_QUEUE            = var.queue_arn
-      FANFOLD_CHUNKER          = local.names["chunker"]
+      FANFOLD_NAME             = var.name
+      FANFOLD_CHUNKER_QUEUE    = "https://sqs.${var.region}.amazonaws.com/${var.account}/${var.name}-chunks"
       FANFOLD_AGGREGATOR       = local.names["aggregator"]
       FANFOLD_LOG_GROUP        = var.batch_log_group.name
       FANFOLD_MAX_OBJECT_BYTES = tostring(var.max_object_bytes)

@@ -22,9 +22,8 @@ locals {
   # Whose genomes it reads, whom it invokes, which phases it submits, what it sees of Batch.
   reads_genomes = ["starter", "chunker", "aggregator"]
   invokes = {
-    starter  = ["chunker"]
-    failures = ["chunker", "aggregator"]
-    sweep    = ["chunker", "aggregator"]
+    failures = ["aggregator"]
+    sweep    = ["aggregator"]
   }
   submits      = { for phase, each in var.phases : each.submitter => phase... }
   watches_jobs = ["chunker", "aggregator", "status", "failures", "sweep"]
@@ -68,6 +67,12 @@ locals {
         Action   = "lambda:InvokeFunction"
         Resource = [for name in invoked : local.function_arns[name]]
       } if invoker == function],
+      [for sender in ["starter", "failures", "sweep"] : {
+        Sid      = "FeedTheChunker"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = "arn:${var.partition}:sqs:${var.region}:${var.account}:${var.name}-chunks"
+      } if sender == function],
       [for submitter, phases in local.submits : {
         Sid      = "Submit"
         Effect   = "Allow"

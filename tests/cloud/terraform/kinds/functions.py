@@ -177,6 +177,7 @@ class EventSourceMapping(Kind):
             EventSourceArn=state["event_source_arn"],
             FunctionName=state["function_name"],
             BatchSize=int(state["batch_size"]),
+            **self._scaling(state),
         )
         return {"id": made["UUID"], "uuid": made["UUID"], "function_arn": made["FunctionArn"]}
 
@@ -185,11 +186,20 @@ class EventSourceMapping(Kind):
             UUID=state["uuid"],
             FunctionName=state["function_name"],
             BatchSize=int(state["batch_size"]),
+            **self._scaling(state),
         )
         return {}
 
     def delete(self, account: Account, state: State) -> None:
         account.client("lambda").delete_event_source_mapping(UUID=state["uuid"])
+
+    @staticmethod
+    def _scaling(state: State) -> dict[str, Any]:
+        scaling = block(state["scaling_config"])
+        if not scaling:
+            return {}
+        most = int(scaling["maximum_concurrency"])
+        return {"ScalingConfig": {"MaximumConcurrency": most}}
 
 
 class LogGroup(Kind):
