@@ -27,13 +27,25 @@ ASKING = ("/v1/describejobs", "/v1/listjobs")
 """Requests by POST that change nothing."""
 
 
+def chunk(job: str, attempt: int = 1) -> Json:
+    """What its queue gives the chunker."""
+    return received({"job": job, "attempt": attempt})
+
+
+def received(message: Json, **attributes: str) -> Json:
+    """What SQS invokes a function with; the message itself is in no queue."""
+    attributes = {"ApproximateReceiveCount": "1"} | attributes
+    body = json.dumps(message)
+    return {"Records": [{"body": body, "receiptHandle": "none", "attributes": attributes}]}
+
+
 class Killed(Exception):  # noqa: N818 - what was to happen
     """The process was killed after a step."""
 
 
 def is_step(request: Request) -> bool:
     if request.method == "POST":
-        is_logs = "x-amz-target" in request.headers
+        is_logs = request.headers.get("x-amz-target", "").startswith("Logs_")
         return not is_logs and request.path not in ASKING
     return request.method in {"PUT", "DELETE"}
 
@@ -70,6 +82,7 @@ def run(
         **system.cloud.environment(keys),
         "AWS_ENDPOINT_URL": proxy.url,
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # the sources that are tested
     }
     command = [sys.executable, "-c", RUN, role, json.dumps(event), str(remaining_ms)]
     with subprocess.Popen(

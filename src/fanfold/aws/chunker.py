@@ -1,7 +1,8 @@
 """The chunker: plans a job, and submits its slices.
 
-It is woken by the starter, by the sweep, and by Batch when an archive was inflated there. What it
-finds done it doesn't do again, so it can be killed anywhere, and two can work at once.
+Its queue holds what the starter and the sweep send, and Batch's events of archives that were
+inflated; so many posts at once wait for a few chunkers. What it finds done it doesn't do again, so
+it can be killed anywhere, and two can work at once.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fanfold.api import problem_of
 from fanfold.aws.batch import Batch, ended_of
-from fanfold.aws.deployment import deployment
+from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import Entry, Ledger, parse_name
 from fanfold.aws.phases import FINAL, fail, known, submit
 from fanfold.aws.sizes import inflate_size, task_size
@@ -37,13 +40,35 @@ from fanfold.params import check_params
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive is handed over that takes too long."""
 
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 15, 600
+"""When a message is tried again that failed: after the first, then twice as long each time."""
+
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
 _log = logging.getLogger("fanfold")
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """What the starter and the sweep invoke, and EventBridge when an archive was inflated."""
+    """What its queue invokes, with one message.
+
+    A message that was received too often goes on to the failures.
+    """
     _log.setLevel(logging.INFO)
     deployed = deployment()
+    (record,) = event["Records"]
+    try:
+        hear(deployed, _DECODER.decode(record["body"]), context)
+    except Exception:
+        _retry_soon(deployed, record)
+        raise
+
+
+def hear(deployed: Deployment, event: dict[str, Any], context: Any) -> None:
+    """Act on a message: a job and its attempt, or Batch's event of an archive that is inflated.
+
+    Raises:
+        FanfoldError: what another try may mend.
+    """
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
     inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
     job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
@@ -164,6 +189,21 @@ def _lacks_objects(entry: Entry, plan: Plan) -> bool:
         return False
     folder = RunFolder(entry.place, plan)
     return folder.lacks_objects(folder.missing())
+
+
+def _retry_soon(deployed: Deployment, record: dict[str, Any]) -> None:
+    """Have a message come again soon: else it stays hidden for as long as a killed chunker's."""
+    tries = int(record["attributes"]["ApproximateReceiveCount"])
+    seconds = min(_FIRST_RETRY_SECONDS * 2 ** (tries - 1), _LAST_RETRY_SECONDS)
+    sqs = client("sqs")
+    try:
+        sqs.change_message_visibility(
+            QueueUrl=deployed.chunker_queue,
+            ReceiptHandle=record["receiptHandle"],
+            VisibilityTimeout=seconds,
+        )
+    except sqs.exceptions.ClientError as error:  # what made the function fail counts more
+        _log.warning("a message can't be made to come again soon: %s", error)
 
 
 def _asked(event: dict[str, Any]) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec
 from fanfold.api import PHASES, Phase
 from fanfold.aws.sizes import Prices
 
-_INFLATED_HERE_BYTES = 4 * 1024**3
-"""What takes a third of the chunker's time, as measured."""
+_INFLATED_HERE_BYTES = 256 * 1024**2
+"""What the chunker inflates in some 20 seconds, as measured: other jobs wait for it."""
 
 _FOLDED_HERE_BYTES = 512 * 1024**2
 """What fits the aggregator's memory: a fold takes three times as much as the rows."""
@@ -30,7 +31,7 @@ class Deployment(msgspec.Struct, frozen=True):
         image: the container's image, by digest.
         queue: the ARN of the Batch queue.
         definitions: the ARN of the job definition of each phase.
-        chunker: the name of the function.
+        chunker_queue: the URL of the queue that feeds the chunker.
         aggregator: the name of the function.
         log_group: where the containers log.
         max_object_bytes: the largest object that is taken.
@@ -44,7 +45,7 @@ class Deployment(msgspec.Struct, frozen=True):
     image: str
     queue: str
     definitions: dict[Phase, str]
-    chunker: str
+    chunker_queue: str
     aggregator: str
     log_group: str
     max_object_bytes: int
@@ -74,7 +75,7 @@ def deployment() -> Deployment:
         image=setting["image"],
         queue=setting["queue"],
         definitions={phase: setting[f"{phase}_definition"] for phase in PHASES},
-        chunker=setting["chunker"],
+        chunker_queue=setting["chunker_queue"],
         aggregator=setting["aggregator"],
         log_group=setting["log_group"],
         max_object_bytes=int(setting["max_object_bytes"]),
@@ -84,8 +85,9 @@ def deployment() -> Deployment:
     )
 
 
-def client(service: Literal["batch", "lambda", "logs"]) -> Any:
-    """A client of an AWS service, in this function's region."""
+@lru_cache(maxsize=8)
+def client(service: Literal["batch", "lambda", "logs", "sqs"]) -> Any:
+    """A client of an AWS service, in this function's region; made once, since that is slow."""
     import boto3  # noqa: PLC0415 - its own import takes longer than all others
     from botocore.config import Config  # noqa: PLC0415
 
@@ -100,3 +102,9 @@ def wake(function: str, payload: dict[str, Any]) -> None:
     client("lambda").invoke(
         FunctionName=function, InvocationType="Event", Payload=_ENCODER.encode(payload)
     )
+
+
+def feed_chunker(deployed: Deployment, message: dict[str, Any]) -> None:
+    """Send the chunker a message: a job and its attempt, or an event of Batch."""
+    body = _ENCODER.encode(message).decode()
+    client("sqs").send_message(QueueUrl=deployed.chunker_queue, MessageBody=body)

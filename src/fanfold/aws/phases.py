@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fanfold.api import Phase, Problem
 from fanfold.aws.batch import Batch
-from fanfold.aws.deployment import Deployment
+from fanfold.aws.deployment import Deployment, feed_chunker, wake
 from fanfold.aws.ledger import BatchJob, Entry, Ledger
 from fanfold.aws.sizes import Size
 from fanfold.errors import (
@@ -78,7 +79,9 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     ledger.close(entry.job)
 
 
-def listener(deployed: Deployment, phase: Phase, status: str) -> str:
-    """The function that hears of a phase's end, as the rules of EventBridge have it."""
-    is_inflated = phase == "inflate" and status == "SUCCEEDED"
-    return deployed.chunker if is_inflated else deployed.aggregator
+def forward(deployed: Deployment, phase: Phase, event: dict[str, Any]) -> None:
+    """Send the end of a phase's Batch job where the rules of EventBridge send it."""
+    if phase == "inflate" and event["detail"]["status"] == "SUCCEEDED":
+        feed_chunker(deployed, event)
+    else:
+        wake(deployed.aggregator, event)

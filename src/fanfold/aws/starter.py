@@ -15,7 +15,7 @@ import msgspec
 from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
 from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
-from fanfold.aws.deployment import Deployment, deployment, wake
+from fanfold.aws.deployment import Deployment, deployment, feed_chunker
 from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
@@ -70,7 +70,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             entry.start_attempt(attempt)
         elif entry.batch_job("task") is not None:
             state = "RUNNING"
-        wake(deployed.chunker, {"job": job, "attempt": attempt})
+        feed_chunker(deployed, {"job": job, "attempt": attempt})
     return ChunkAnswer(
         job=job,
         state=state,

@@ -11,9 +11,9 @@ from typing import Any
 
 from fanfold.api import PHASES, Phase, problem
 from fanfold.aws.batch import Batch, has_ended
-from fanfold.aws.deployment import Deployment, deployment, wake
+from fanfold.aws.deployment import Deployment, deployment, feed_chunker
 from fanfold.aws.ledger import BatchJob, Entry, Ledger, now
-from fanfold.aws.phases import fail, listener
+from fanfold.aws.phases import fail, forward
 from fanfold.errors import PlanError
 
 _GRACE_SECONDS = 1200
@@ -67,7 +67,7 @@ class Sweep:
         if phase is None or recorded is None:
             if is_old:
                 _log.warning("%s: has no Batch job; waking the chunker", job)
-                wake(self._deployed.chunker, {"job": job, "attempt": entry.attempt})
+                feed_chunker(self._deployed, {"job": job, "attempt": entry.attempt})
             return
         self._hold(entry, phase, recorded)
 
@@ -86,7 +86,7 @@ class Sweep:
             fail(self._ledger, entry, error)
         elif has_ended(described):
             _log.warning("%s: its %s job has ended; sending that again", entry.job, phase)
-            wake(listener(self._deployed, phase, described["status"]), {"detail": described})
+            forward(self._deployed, phase, {"detail": described})
 
     def _phase(self, entry: Entry) -> Phase | None:
         """The last phase that has a Batch job, if one has."""
