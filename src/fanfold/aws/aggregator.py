@@ -114,7 +114,7 @@ class Aggregator:
             rows_bytes > self._deployed.folded_here_bytes
             or folder.results_bytes() > _FOLDED_HERE_SLICE_BYTES
         ):
-            submit(entry, "fold", fold_size(rows_bytes), self._batch)
+            submit(self._ledger, entry, "fold", fold_size(rows_bytes), self._batch)
             return
         try:
             fold_in(
@@ -182,7 +182,7 @@ class Aggregator:
 
     def _finish(self, entry: Entry) -> None:
         """What comes after the report; again if need be, until the job is closed."""
-        if self._ledger.open_since(entry.job) is None:
+        if not self._ledger.is_open(entry.job):
             return
         self._tell_cost(entry)
         self._remove_objects(entry)

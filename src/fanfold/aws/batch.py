@@ -6,8 +6,8 @@ submits looks for the name first, and two who do it at once are sorted out by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from fanfold.aws.deployment import Deployment, client
@@ -91,8 +91,15 @@ class Batch:
 
     def describe(self, batch_id: str) -> dict[str, Any] | None:
         """What Batch says of a job, or None if it has forgotten it."""
-        found = self._client.describe_jobs(jobs=[batch_id])["jobs"]
-        return found[0] if found else None
+        return self.describe_all([batch_id]).get(batch_id)
+
+    def describe_all(self, batch_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What Batch says of jobs, by their ids; those that it has forgotten are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for at in range(0, len(batch_ids), _DESCRIBED_AT_ONCE):
+            described = self._client.describe_jobs(jobs=batch_ids[at : at + _DESCRIBED_AT_ONCE])
+            found |= {job["jobId"]: job for job in described["jobs"]}
+        return found
 
     def stop(self, batch_id: str, reason: str) -> None:
         """Have a job end, whether it waits or runs; its children with it."""
@@ -132,15 +139,21 @@ class Batch:
             arrayJobId=batch_id, jobStatus=status
         )
         ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]][:at_most]
-        for at in range(0, len(ids), _DESCRIBED_AT_ONCE):
-            described = self._client.describe_jobs(jobs=ids[at : at + _DESCRIBED_AT_ONCE])
-            for job in described["jobs"]:
-                yield job["arrayProperties"]["index"], job
+        for job in self.describe_all(ids).values():
+            yield job["arrayProperties"]["index"], job
 
 
 def has_ended(job: dict[str, Any]) -> bool:
     """Whether a job that Batch describes has ended."""
     return job["status"] in _ENDED
+
+
+def has_just_ended(job: dict[str, Any], within: timedelta) -> bool:
+    """Whether a job has ended, and not long ago."""
+    stopped_ms = job.get("stoppedAt")
+    if not has_ended(job) or not stopped_ms:
+        return False
+    return datetime.now(UTC) - datetime.fromtimestamp(stopped_ms / 1000, UTC) < within
 
 
 def ended_of(job: dict[str, Any]) -> Ended:

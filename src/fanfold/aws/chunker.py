@@ -18,13 +18,12 @@ import msgspec
 from fanfold.api import problem_of
 from fanfold.aws.batch import Batch, ended_of
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import Entry, Ledger, parse_name
-from fanfold.aws.phases import FINAL, fail, known, submit
+from fanfold.aws.ledger import Entry, Ledger, is_job
+from fanfold.aws.phases import FINAL, fail, give_up, known, subject_of, submit
 from fanfold.aws.sizes import inflate_size, task_size
 from fanfold.engine.progress import Watch
 from fanfold.errors import (
     Cancelled,
-    FanfoldError,
     PlanError,
     SourceChangedError,
 )
@@ -40,6 +39,10 @@ from fanfold.params import check_params
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive is handed over that takes too long."""
 
+_TRIES = 5
+"""How often a message is received: the queue's maxReceiveCount."""
+_SAID_AT_MOST = 500
+
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 15, 600
 """When a message is tried again that failed: after the first, then twice as long each time."""
 
@@ -51,36 +54,37 @@ _log = logging.getLogger("fanfold")
 def handler(event: dict[str, Any], context: Any) -> None:
     """What its queue invokes, with one message.
 
-    A message that was received too often goes on to the failures.
+    A message that was received too often goes on to the failures. The last try says what failed,
+    which the failures don't know; they know of a chunker that was killed.
     """
     _log.setLevel(logging.INFO)
     deployed = deployment()
     (record,) = event["Records"]
+    message = _DECODER.decode(record["body"])
+    tries = int(record["attributes"]["ApproximateReceiveCount"])
     try:
-        hear(deployed, _DECODER.decode(record["body"]), context)
-    except Exception:
-        _retry_soon(deployed, record)
+        hear(deployed, message, context)
+    except Exception as error:
+        _retry_soon(deployed, record["receiptHandle"], tries)
+        if tries >= _TRIES:
+            why = f"the chunker could not do its work: {str(error)[:_SAID_AT_MOST]}"
+            give_up(Ledger(deployed.bucket), *subject_of(message), why)
         raise
 
 
 def hear(deployed: Deployment, event: dict[str, Any], context: Any) -> None:
-    """Act on a message: a job and its attempt, or Batch's event of an archive that is inflated.
-
-    Raises:
-        FanfoldError: what another try may mend.
-    """
+    """Act on a message: a job and its attempt, or Batch's event of an archive that is inflated."""
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
-    inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
-    job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
-    entry = known(ledger, job)
+    job, attempt = subject_of(event)
+    entry = known(ledger, job) if is_job(job) else None
     if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
         _log.info("%s, attempt %d: nothing to do", job, attempt)
         return
-    if inflated is not None:
+    if "detail" in event:
         entry.record_end("inflate", ended_of(event["detail"]))
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
-        chunk(entry, batch, Limits(deployed.inflated_here_bytes, seconds))
+        chunk(ledger, entry, batch, Limits(deployed.inflated_here_bytes, seconds))
     except FINAL as error:
         fail(ledger, entry, problem_of(error))
 
@@ -92,10 +96,11 @@ class Limits(NamedTuple):
     seconds: float
 
 
-def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
+def chunk(ledger: Ledger, entry: Entry, batch: Batch, limits: Limits) -> None:
     """Plan a job, unless it is planned, and submit what is next to do.
 
     Args:
+        ledger: the jobs.
         entry: the job.
         batch: what does it.
         limits: beyond which a container inflates the input.
@@ -109,11 +114,11 @@ def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     if plan is None or _lacks_objects(entry, plan):
         plan = _plan(entry, plan, limits)
     if plan.slices is None:
-        submit(entry, "inflate", inflate_size(), batch)
+        submit(ledger, entry, "inflate", inflate_size(), batch)
         return
     largest_bytes = max(each.size_bytes for each in plan.slices)
     size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
-    submit(entry, "task", size, batch, len(plan.slices))
+    submit(ledger, entry, "task", size, batch, slices=len(plan.slices))
 
 
 def _known_plan(entry: Entry) -> Plan | None:
@@ -191,28 +196,15 @@ def _lacks_objects(entry: Entry, plan: Plan) -> bool:
     return folder.lacks_objects(folder.missing())
 
 
-def _retry_soon(deployed: Deployment, record: dict[str, Any]) -> None:
+def _retry_soon(deployed: Deployment, receipt: str, tries: int) -> None:
     """Have a message come again soon: else it stays hidden for as long as a killed chunker's."""
-    tries = int(record["attributes"]["ApproximateReceiveCount"])
     seconds = min(_FIRST_RETRY_SECONDS * 2 ** (tries - 1), _LAST_RETRY_SECONDS)
     sqs = client("sqs")
     try:
         sqs.change_message_visibility(
             QueueUrl=deployed.chunker_queue,
-            ReceiptHandle=record["receiptHandle"],
+            ReceiptHandle=receipt,
             VisibilityTimeout=seconds,
         )
     except sqs.exceptions.ClientError as error:  # what made the function fail counts more
         _log.warning("a message can't be made to come again soon: %s", error)
-
-
-def _asked(event: dict[str, Any]) -> tuple[str, int]:
-    """The job and attempt that an invocation names.
-
-    Raises:
-        FanfoldError: it names none.
-    """
-    job, attempt = event.get("job"), event.get("attempt")
-    if not isinstance(job, str) or not isinstance(attempt, int):
-        raise FanfoldError(f"no job and attempt in {event}")
-    return job, attempt

@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from fanfold.api import problem
 from fanfold.aws.deployment import Deployment, deployment
 from fanfold.aws.ledger import Ledger, parse_name
-from fanfold.aws.phases import fail, forward, known
+from fanfold.aws.phases import forward, give_up, subject_of
 
 _SAID_AT_MOST = 500
 
@@ -31,31 +30,16 @@ _log = logging.getLogger("fanfold")
 def handler(event: dict[str, Any], _context: object) -> None:
     """What SQS invokes."""
     deployed = deployment()
+    ledger = Ledger(deployed.bucket)
     for record in event["Records"]:
         message = _DECODER.decode(record["body"])
         if "requestPayload" in message:
-            _tell(deployed, message["requestPayload"], _what_failed(message))
+            give_up(ledger, *subject_of(message["requestPayload"]), _what_failed(message))
         elif _GIVEN_UP_BY in record.get("attributes", {}):
-            _tell(deployed, message, "the chunker could not do its work; its log says why")
+            why = "the chunker could not do its work; its log says why"
+            give_up(ledger, *subject_of(message), why)
         else:
             _send_again(deployed, message)
-
-
-def _tell(deployed: Deployment, payload: dict[str, Any], why: str) -> None:
-    """Tell the users of a job that a function could not do its work.
-
-    Args:
-        deployed: the deployment.
-        payload: what the function was asked.
-        why: what failed, in words.
-    """
-    job, attempt = _subject(payload)
-    ledger = Ledger(deployed.bucket)
-    entry = known(ledger, job) if job else None
-    if entry is None or entry.attempt != attempt or entry.failure or ledger.open_since(job) is None:
-        _log.warning("a failure that concerns no open job: %s", why)
-        return
-    fail(ledger, entry, problem("function", "A function failed", f"{why}; post the job again"))
 
 
 def _what_failed(message: dict[str, Any]) -> str:
@@ -67,14 +51,6 @@ def _what_failed(message: dict[str, Any]) -> str:
     function = str(context.get("functionArn", "a function")).rpartition(":function:")[2]
     said = str(response.get("errorMessage", context.get("condition", "")))[:_SAID_AT_MOST]
     return f"{function.partition(':')[0]} could not do its work: {said}; its log says more"
-
-
-def _subject(payload: dict[str, Any]) -> tuple[str, int]:
-    """The job and attempt that an invocation was about; an empty name if it was about none."""
-    name = parse_name(str(payload.get("detail", {}).get("jobName", "")))
-    if name is not None:
-        return name.job, name.attempt
-    return str(payload.get("job", "")), int(payload.get("attempt", 0))
 
 
 def _send_again(deployed: Deployment, event: dict[str, Any]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fanfold.api import Phase, Problem
+from fanfold.api import Phase, Problem, problem
 from fanfold.aws.batch import Batch
 from fanfold.aws.deployment import Deployment, feed_chunker, wake
-from fanfold.aws.ledger import BatchJob, Entry, Ledger
+from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job, parse_name
 from fanfold.aws.sizes import Size
 from fanfold.errors import (
     ChecksumError,
@@ -38,7 +38,13 @@ _log = logging.getLogger("fanfold")
 
 
 def submit(
-    entry: Entry, phase: Phase, size: Size, batch: Batch, slices: int | None = None
+    ledger: Ledger,
+    entry: Entry,
+    phase: Phase,
+    size: Size,
+    batch: Batch,
+    *,
+    slices: int | None = None,
 ) -> BatchJob:
     """Have Batch do a phase of the newest attempt, unless it does already.
 
@@ -49,6 +55,7 @@ def submit(
     batch_id = batch.submit(name, entry.place.where(PLAN), size, slices)
     array_size = slices if slices is not None and slices > 1 else None
     recorded = entry.record(phase, BatchJob(batch_id, array_size))
+    ledger.mark(name, recorded.id)
     _log.info("%s is Batch job %s", name, recorded.id)
     if recorded.id != batch_id:
         batch.stop(batch_id, "another was submitted at the same moment")
@@ -77,6 +84,23 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     _log.warning("%s, attempt %d, failed: %s", entry.job, entry.attempt, error.detail)
     entry.fail(error)
     ledger.close(entry.job)
+
+
+def subject_of(message: dict[str, Any]) -> tuple[str, int]:
+    """The job and attempt that a message is about, or an event of Batch; no name if about none."""
+    name = parse_name(str(message.get("detail", {}).get("jobName", "")))
+    if name is not None:
+        return name.job, name.attempt
+    return str(message.get("job", "")), int(message.get("attempt", 0))
+
+
+def give_up(ledger: Ledger, job: str, attempt: int, why: str) -> None:
+    """A function could not do its work for an attempt, which fails unless it has ended by now."""
+    entry = known(ledger, job) if is_job(job) else None
+    if entry is None or entry.attempt != attempt or entry.failure or not ledger.is_open(job):
+        _log.warning("a failure that concerns no open job: %s", why)
+        return
+    fail(ledger, entry, problem("function", "A function failed", f"{why}; post the job again"))
 
 
 def forward(deployed: Deployment, phase: Phase, event: dict[str, Any]) -> None:
