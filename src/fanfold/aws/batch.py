@@ -40,17 +40,23 @@ class Batch:
 
     Args:
         deployed: the deployment.
+
+    Attributes:
+        deployed: the deployment.
     """
 
     def __init__(self, deployed: Deployment) -> None:
-        self._deployed = deployed
+        self.deployed = deployed
         self._client = client("batch")
 
-    def submit(self, name: Name, plan_url: str, size: Size, slices: int | None) -> str:
+    def submit(
+        self, name: Name, definition: str, plan_url: str, size: Size, slices: int | None
+    ) -> str:
         """Submit a job, unless it was under this name; its id.
 
         Args:
             name: its name.
+            definition: the ARN of its definition.
             plan_url: the plan that it works on.
             size: the size of its containers.
             slices: how many slices there are, for a job that scans them.
@@ -71,8 +77,8 @@ class Batch:
             more["arrayProperties"] = {"size": slices}
         submitted = self._client.submit_job(
             jobName=str(name),
-            jobQueue=self._deployed.queue,
-            jobDefinition=self._deployed.definitions[name.phase],
+            jobQueue=self.deployed.queue,
+            jobDefinition=definition,
             parameters={"plan": plan_url},
             containerOverrides=overrides,
             **more,
@@ -83,7 +89,7 @@ class Batch:
         """The id of the first job that was submitted under a name, if Batch remembers one."""
         filters = [{"name": "JOB_NAME", "values": [str(name)]}]
         pages = self._client.get_paginator("list_jobs").paginate(
-            jobQueue=self._deployed.queue, filters=filters
+            jobQueue=self.deployed.queue, filters=filters
         )
         found = [job for page in pages for job in page["jobSummaryList"]]
         first = min(found, key=lambda job: (job.get("createdAt", 0), job["jobId"]), default=None)
@@ -119,7 +125,7 @@ class Batch:
                     container = _size_of(job)
                     seconds += each_seconds
                     vcpu_seconds += each_seconds * container.vcpus
-                    usd += container.usd(each_seconds, self._deployed.prices)
+                    usd += container.usd(each_seconds, self.deployed.prices)
         return Billed(seconds, vcpu_seconds, usd)
 
     def _described(

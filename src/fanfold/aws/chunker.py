@@ -30,7 +30,7 @@ from fanfold.errors import (
 from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import copy_slices
 from fanfold.flow.genome import Genome
-from fanfold.flow.plan import Plan, array_slice_bytes
+from fanfold.flow.plan import PLAN_SCHEMA, Plan, array_slice_bytes
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text
@@ -135,8 +135,13 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
 
     The objects come first: a plan that names them has them.
     """
-    place, asked = entry.place, entry.request.asked
-    pinned = entry.request.source
+    place, request, asked = entry.place, entry.request, entry.request.asked
+    if request.plan_schema != PLAN_SCHEMA:
+        raise PlanError(
+            f"{request.source.url}: asked for before an upgrade that changed the form of plans;"
+            " post it again, which makes another job"
+        )
+    pinned = request.source
     genome = Genome(pinned.url)
     if genome.source != pinned:
         raise SourceChangedError(
@@ -145,9 +150,15 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
         )
     wanted_bytes = array_slice_bytes(pinned.size_bytes, asked.slice_bytes)
     parameters = check_params(asked.k, canonical=asked.canonical)
-    plan = genome.plan(parameters, wanted_bytes, apart=asked.chunks == "files", judges_small=True)
+    plan = genome.plan(
+        parameters,
+        wanted_bytes,
+        apart=asked.chunks == "files",
+        judges_small=True,
+        version=request.version,
+    )
     if plan.cut == "text":
-        plan = genome.plan(parameters, wanted_bytes, apart=True)
+        plan = genome.plan(parameters, wanted_bytes, apart=True, version=request.version)
         plan = _inflate(RunFolder(place, plan), genome, limits)
     elif plan.apart:
         plan = copy_slices(RunFolder(place, plan))

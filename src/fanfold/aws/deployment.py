@@ -53,6 +53,18 @@ class Deployment(msgspec.Struct, frozen=True):
     inflated_here_bytes: int = _INFLATED_HERE_BYTES
     folded_here_bytes: int = _FOLDED_HERE_BYTES
 
+    def definition(self, phase: Phase, image: str, recorded: dict[Phase, str]) -> str:
+        """The ARN of a phase's job definition for a job that began with an image.
+
+        Args:
+            phase: the phase.
+            image: that image. The deployment's own has its definitions, also if they were made
+                again since.
+            recorded: the definitions of that time, if they are known.
+        """
+        own = self.definitions[phase]
+        return own if image == self.image else recorded.get(phase, own)
+
     def may_read(self, bucket: str, key: str) -> bool:
         """Whether an object may be read."""
         return f"{bucket}/{key}".startswith(self.sources)

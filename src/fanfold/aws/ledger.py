@@ -12,6 +12,12 @@
     jobs/open/<job>.woken                  the sweep has woken its chunker
     jobs/all/<time>-<job>                  an index of all, the newest first
 
+After an upgrade, open jobs go on with the containers that they began with: whoever submits a phase
+takes the definitions from `request.json`. Functions of another version read the plan, since its
+form is the same, and write one in the name of the version that will read it: how an object is cut
+changes no byte of the report. Only containers of that version scan and fold. Where the form of
+plans has changed, the job fails, and a post of the same genome is another job.
+
 An attempt is numbered, so that what belongs to an older one changes nothing. Objects are created
 unless they are there, or replaced whole: every step can be made twice, by two at once.
 
@@ -42,6 +48,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from fanfold._kernel import VERSION
 from fanfold.api import (
     PHASES,
     ChunkRequest,
@@ -54,7 +61,7 @@ from fanfold.api import (
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.flow.contents import decode_run
-from fanfold.flow.plan import Plan, job_of
+from fanfold.flow.plan import PLAN_SCHEMA, Plan, job_of
 from fanfold.flow.run_folder import RunFolder, read_plan
 from fanfold.objects import Listed, Place, Source, open_place
 from fanfold.params import Params
@@ -91,6 +98,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         image: the container that answers, by digest.
         created: when.
         estimate: what was expected of it.
+        definitions: the ARN of each phase's job definition, whose containers are of that image.
+        version: the fanfold in that image.
+        plan_schema: the form of the plans that it reads.
     """
 
     job: str
@@ -99,6 +109,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     created: datetime
     estimate: Estimate
+    definitions: dict[Phase, str] = {}
+    version: str = VERSION
+    plan_schema: int = PLAN_SCHEMA
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -365,15 +378,18 @@ class Entry:
         except FileNotFoundError:
             return None
         asked = self.request.asked
-        job = job_of(self.request.source, Params(asked.k, asked.canonical))
-        if run is None or run.record.question.job != job:
+        if run is None:
+            return None
+        question = run.record.question
+        parameters = Params(asked.k, asked.canonical)
+        if question.job != job_of(self.request.source, parameters, question.version):
             return None
         files = run.record.files.items()
         return run if all(self.files.get(name) == each.size_bytes for name, each in files) else None
 
     def plan(self) -> Plan | None:
         """The plan, if there is one; raises PlanError if it can't be used."""
-        return read_plan(self.place)
+        return read_plan(self.place, self.request.version)
 
     def open_plan(self) -> RunFolder:
         """The plan, which was there when its tasks were submitted, with its files.

@@ -52,7 +52,8 @@ def submit(
     and another that was submitted is stopped. (What it did until then is as good.)
     """
     name = entry.name(phase)
-    batch_id = batch.submit(name, entry.place.where(PLAN), size, slices)
+    definition = definition_of(entry, phase, batch.deployed)
+    batch_id = batch.submit(name, definition, entry.place.where(PLAN), size, slices)
     array_size = slices if slices is not None and slices > 1 else None
     recorded = entry.record(phase, BatchJob(batch_id, array_size))
     ledger.mark(name, recorded.id)
@@ -64,6 +65,11 @@ def submit(
     if failure is not None and failure.state == "CANCELLED":
         batch.stop(recorded.id, "cancelled")
     return recorded
+
+
+def definition_of(entry: Entry, phase: Phase, deployed: Deployment) -> str:
+    """The ARN of the definition that does a phase of a job."""
+    return deployed.definition(phase, entry.request.image, entry.request.definitions)
 
 
 def known(ledger: Ledger, job: str) -> Entry | None:

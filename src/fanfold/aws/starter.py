@@ -58,6 +58,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             image=deployed.image,
             created=created or now(),
             estimate=estimate(source.size_bytes, compression, asked.slice_bytes, deployed.prices),
+            definitions=deployed.definitions,
         )
         entry = ledger.create(request)
     state: State = "SUBMITTED"
