@@ -46,10 +46,11 @@ FUNCTIONS = ("starter", "chunker", "aggregator", "status", "failures", "sweep")
 CHUNKER = """
 import json, resource, sys
 from fanfold.aws import chunker
+from fanfold.aws.deployment import deployment
 class Context:
     def get_remaining_time_in_millis(self):
         return 900_000
-chunker.handler(json.loads(sys.argv[1]), Context())
+chunker.hear(deployment(), json.loads(sys.argv[1]), Context())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -152,7 +153,8 @@ def deployed(folder: Path) -> Iterator[tuple[Cloud, FaultProxy]]:
             FANFOLD_TASK_DEFINITION=parts.definition,
             FANFOLD_INFLATE_DEFINITION=parts.definition,
             FANFOLD_FOLD_DEFINITION=parts.definition,
-            FANFOLD_CHUNKER="none",
+            FANFOLD_CHUNKER_QUEUE="none",
+            FANFOLD_INFLATED_HERE_BYTES=str(2**40),
             FANFOLD_AGGREGATOR="none",
             FANFOLD_LOG_GROUP=parts.log_group,
             FANFOLD_MAX_OBJECT_BYTES=str(10**13),

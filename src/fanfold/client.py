@@ -10,7 +10,6 @@ It takes botocore, which comes with the extra ``aws``.
 # ruff: noqa: PLC0415 - botocore and urllib3 are imported where they are needed, if installed
 from __future__ import annotations
 
-import math
 import os
 import random
 import re
@@ -42,13 +41,16 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _CONNECT_SECONDS = 10.0
 
-_PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Before each further try of a request; a third more or less, so that callers don't meet again."""
-_LONGEST_PAUSE_SECONDS = 20.0
-"""The longest that a server may ask for (Retry-After)."""
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
+"""A pause before another try is drawn from 0 to a limit that doubles each time, so that many
+callers who are refused at once don't meet again."""
+_LONGEST_ASKED_SECONDS = 20.0
+"""The longest pause that a server may ask for (Retry-After)."""
 
 _PASSING = frozenset({429, 502, 503, 504})
 """Statuses of answers that may be others in a moment."""
+_GATEWAY_FAILED = "urn:fanfold:problem:gateway-failed"
+"""What the gateway answers, with status 500, when a function could not be run."""
 
 _WHERE = "is that the API's URL? deploy.sh prints it as api_url, it ends in /prod"
 
@@ -160,27 +162,33 @@ class Client:
             ) from error
 
     def _send(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
-        """The answer to a request; what fails for a moment is tried again, for a while."""
+        """The answer to a request; what fails for a moment is tried again until the time is over.
+
+        The last try is made as it ends, unless the server asks for a longer pause.
+        """
         from urllib3.exceptions import HTTPError
 
         end = time.monotonic() + retry_timeout().total_seconds()
-        pauses = iter(_PAUSES_SECONDS)
+        limit_seconds = _FIRST_PAUSE_SECONDS
         while True:
             answer, failure = None, None
             try:
                 answer = self._try(method, url, body)
-                if answer.status not in _PASSING:
+                if not _may_pass(answer):
                     return answer
             except HTTPError as error:
                 failure = error
-            pause_seconds = _pause(answer, next(pauses, math.inf))
-            if time.monotonic() + pause_seconds > end:
+            asked_seconds = _asked_pause(answer)
+            left_seconds = end - time.monotonic()
+            if left_seconds <= asked_seconds:
                 if answer is None:
                     raise CloudError(f"{self.api_url}: {_unreachable(failure)}") from (
                         failure and as_cause(failure)
                     )
                 return answer
-            time.sleep(pause_seconds)
+            pause_seconds = random.uniform(0, limit_seconds)  # noqa: S311 - no secret
+            time.sleep(min(asked_seconds + pause_seconds, left_seconds))
+            limit_seconds = min(limit_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     def _try(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
         return self._pool.request(
@@ -226,7 +234,7 @@ class Client:
             detail, kind = f"{self.api_url}: answered {status} with {said}", None
         if status == 403:
             return CloudError(detail + self._how_to_be_let_in(answer, kind), status, kind)
-        if status in _PASSING:
+        if _may_pass(answer):
             return CloudError(f"{detail.rstrip('.')}; try again later", status, kind)
         return CloudError(detail if kind else f"{detail}; {_WHERE}", status, kind)
 
@@ -346,12 +354,19 @@ def _pool(api_url: str) -> PoolManager:
     return urllib3.PoolManager(timeout=timeout, ca_certs=certificates)
 
 
-def _pause(answer: BaseHTTPResponse | None, seconds: float) -> float:
-    """How long to wait before the next try: what the server asks for, if that is longer."""
+def _may_pass(answer: BaseHTTPResponse) -> bool:
+    """Whether the answer to the same request may be another in a moment."""
+    if answer.status != 500:
+        return answer.status in _PASSING
+    told = _problem(answer)
+    return told is not None and told.type == _GATEWAY_FAILED
+
+
+def _asked_pause(answer: BaseHTTPResponse | None) -> float:
+    """How many seconds the server asks to wait before the next try."""
     asked = answer.headers.get("Retry-After", "") if answer is not None else ""
     wanted = float(asked) if asked.isascii() and asked.isdigit() else 0.0
-    seconds *= random.uniform(2 / 3, 4 / 3)  # noqa: S311 - no secret
-    return max(seconds, min(wanted, _LONGEST_PAUSE_SECONDS))
+    return min(wanted, _LONGEST_ASKED_SECONDS)
 
 
 def _problem(answer: BaseHTTPResponse) -> Problem | None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from servers.proxy import FaultProxy, Request, Stall
 
@@ -27,13 +27,25 @@ ASKING = ("/v1/describejobs", "/v1/listjobs")
 """Requests by POST that change nothing."""
 
 
+def chunk(job: str, attempt: int = 1) -> Json:
+    """What its queue gives the chunker."""
+    return received({"job": job, "attempt": attempt})
+
+
+def received(message: Json, **attributes: str) -> Json:
+    """What SQS invokes a function with; the message itself is in no queue."""
+    attributes = {"ApproximateReceiveCount": "1"} | attributes
+    body = json.dumps(message)
+    return {"Records": [{"body": body, "receiptHandle": "none", "attributes": attributes}]}
+
+
 class Killed(Exception):  # noqa: N818 - what was to happen
     """The process was killed after a step."""
 
 
 def is_step(request: Request) -> bool:
     if request.method == "POST":
-        is_logs = "x-amz-target" in request.headers
+        is_logs = request.headers.get("x-amz-target", "").startswith("Logs_")
         return not is_logs and request.path not in ASKING
     return request.method in {"PUT", "DELETE"}
 
@@ -47,11 +59,13 @@ def run(
     kill_after: int = 0,
     of: Callable[[Request], bool] = is_step,
     remaining_ms: int = 600_000,
+    prelude: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> Json:
     """Run a function, to its end or until so many steps are done. The proxy has its rules.
 
     A step is a request that changes something, or one `of` those that count. So much of its time is
-    left as it starts.
+    left as it starts. A prelude is code that runs first; settings are others than the deployed.
 
     Raises:
         Killed: it was killed.
@@ -70,8 +84,10 @@ def run(
         **system.cloud.environment(keys),
         "AWS_ENDPOINT_URL": proxy.url,
         "PATH": os.environ["PATH"],
+        **(settings or {}),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # the sources that are tested
     }
-    command = [sys.executable, "-c", RUN, role, json.dumps(event), str(remaining_ms)]
+    command = [sys.executable, "-c", prelude + RUN, role, json.dumps(event), str(remaining_ms)]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

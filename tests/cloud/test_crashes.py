@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from servers.proxy import FaultProxy, Request
 
-from cloud.functions import Killed, run
+from cloud.functions import Killed, chunk, run
 from cloud.system import Json, System, local_results
 from cloud.test_jobs import ended, events_lost, eventually, varied
 
@@ -99,7 +99,7 @@ def test_the_chunker_is_killed_between_its_steps(
     for step in range(1, STEPS_AT_MOST):
         name, data = genome(200 + step, kind)
         job = created(system, proxy, name, data)
-        event = {"job": job, "attempt": 1}
+        event = chunk(job)
         if not killed_after_each_step(system, proxy, "chunker", event, step):
             break
         if step % 2:
@@ -139,7 +139,7 @@ def test_an_archive_that_takes_too_long_is_handed_to_a_container(
     name, data = genome(290, "gzip")
     job = created(system, proxy, name, data)
     proxy.clear()
-    run(system, proxy, "chunker", {"job": job, "attempt": 1}, remaining_ms=1000)
+    run(system, proxy, "chunker", chunk(job), remaining_ms=1000)
 
     assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
     assert len(system.batch_jobs(job, "inflate")) == 1

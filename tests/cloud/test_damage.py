@@ -13,6 +13,7 @@ import pytest
 from servers.proxy import FaultProxy
 
 from cloud.emulator.batch_runner import Interruption
+from cloud.functions import chunk
 from cloud.system import Json, System, local_results
 from cloud.test_crashes import created
 from cloud.test_jobs import ended, events_lost, eventually, varied
@@ -94,7 +95,7 @@ def test_a_damaged_document_of_a_finished_job_is_told_or_made_again(
     state = is_told(system, job, where)
     assert state == {"request.json": "", "run.json": "FAILED"}.get(document, "SUCCEEDED")
     assert job in {each["job"] for each in newest(system)} or document == "request.json"
-    invoke(system, "chunker", {"job": job, "attempt": 1}, where)
+    invoke(system, "chunker", chunk(job), where)
     system.sweep()
     invoke(system, "aggregator", {"detail": batch_job}, where)  # which makes the report again
 
@@ -126,7 +127,7 @@ def test_a_damaged_document_of_a_job_at_work_is_told_or_made_again(
     where = f"results/{job}/{document}"
 
     is_told(system, job, where)
-    invoke(system, "chunker", {"job": job, "attempt": 1}, where)
+    invoke(system, "chunker", chunk(job), where)
     system.sweep()
     if document == "plan.json":
         assert f"{where}: not a plan, or damaged" in system.wait(job)["error"]["detail"]
@@ -173,7 +174,7 @@ def test_a_damaged_error_is_an_error_and_a_new_attempt_replaces_it(
 
     assert is_told(system, job, where) == "FAILED"
     assert f"{where}: damaged" in system.job(job)["error"]["detail"]
-    invoke(system, "chunker", {"job": job, "attempt": 1}, where)
+    invoke(system, "chunker", chunk(job), where)
     system.sweep()
     assert len(system.batch_jobs(job)) == 1
     assert system.call("DELETE", f"/jobs/{job}").status == 409

@@ -15,6 +15,7 @@ import pytest
 from archives import bgzf
 
 from cloud.emulator.batch_runner import Interruption
+from cloud.functions import received
 from cloud.system import System, local_results
 
 DATA = Path(__file__).parents[1] / "data"
@@ -470,9 +471,26 @@ def test_an_event_that_reached_no_function_is_sent_again(system: System, tmp_pat
     event = {"id": "0", "detail-type": "Batch Job State Change"}
     dead = event | {"detail": system.batch_jobs(job)[0]}
 
-    system.invoke("failures", {"Records": [{"body": json.dumps(dead)}]})
+    system.invoke("failures", received(dead))
 
     assert system.succeed(job) == local_results(tmp_path, "dead.fa", data, (5,))
+
+
+def test_an_event_that_the_chunker_gave_up_is_an_error_and_not_sent_again(system: System) -> None:
+    data = gzip.compress(varied(43), mtime=0)
+    with setting(system, "chunker", FANFOLD_INFLATED_HERE_BYTES="100"), events_lost(system):
+        job = system.start("input/given-up.fa.gz", data, slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    inflated = {"id": "0", "detail": system.batch_jobs(job)[0]}
+    queue = f"arn:aws:sqs:{system.cloud.region}:{system.cloud.account}:{system.name}-chunks"
+
+    system.invoke("failures", received(inflated, DeadLetterQueueSourceArn=queue))
+
+    error = system.fail(job, "could not do its work")
+    assert error["detail"] == (
+        "the chunker could not do its work; its log says why; post the job again"
+    )
+    assert len(system.batch_jobs(job)) == 1
 
 
 @pytest.mark.skipif(not GENOMES.is_dir(), reason=f"{GENOMES} is not there")

@@ -214,3 +214,21 @@ def test_of_many_that_create_an_object_one_does(
         assert won.count(True) == 1
         assert place.read("one") == b"%d" % won.index(True)
         assert list(place.sizes()) == ["one"]
+
+
+def test_objects_are_listed_by_name_from_any_on(
+    bucket: Bucket, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fanfold.objects.remote._LISTED_AT_ONCE", 2)
+    names = ["a", "a-b", "a.b", "b", "c"]
+    for place in (open_place(f"{bucket.url}/{prefix}"), open_place(tmp_path / "place")):
+        for name in (*reversed(names), "b/below"):
+            if name == "b/below" and not place.url.startswith(bucket.url):
+                continue  # a folder can't have the name of a file
+            place.prepare("in")
+            place.write(f"in/{name}", b"")
+
+        for at, after in enumerate(("", *names)):
+            assert [each.name for each in place.listed("in", after)] == names[at:]
+        assert all(each.written.tzinfo for each in place.listed("in"))
+        assert not list(place.listed("nothing"))

@@ -1,6 +1,6 @@
 """The functions of the cloud path, each thin over the modules that a local run uses.
 
-    starter     POST /chunk: creates a job, wakes the chunker
+    starter     POST /chunk: creates a job, sends it to the chunker's queue
     chunker     plans a job, and submits its slices as a Batch array
     aggregator  woken by Batch: folds, or says what failed
     status      GET and DELETE of jobs

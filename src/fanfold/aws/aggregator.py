@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from fanfold._kernel import VERSION
 from fanfold.api import PHASES, FailedSlice, Phase, problem, problem_of, problem_of_exit
 from fanfold.aws.batch import (
     Batch,
@@ -25,7 +26,7 @@ from fanfold.aws.batch import (
 from fanfold.aws.deployment import Deployment, client, deployment
 from fanfold.aws.ledger import COST, BatchJob, Cost, Entry, Ledger, Name, parse_name
 from fanfold.aws.log import about, begin, count_success
-from fanfold.aws.phases import FINAL, fail, known, submit
+from fanfold.aws.phases import FINAL, definition_of, fail, known, submit
 from fanfold.aws.sizes import fold_size
 from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
@@ -113,11 +114,14 @@ class Aggregator:
         if entry.failure is not None:
             self._ledger.reopen(entry.job)  # it seemed to have failed
         rows_bytes = folder.rows_bytes()
+        own = self._deployed.definitions["fold"]
         if (
-            rows_bytes > self._deployed.folded_here_bytes
+            definition_of(entry, "fold", self._deployed) != own  # it began with another image
+            or folder.plan.version != VERSION
+            or rows_bytes > self._deployed.folded_here_bytes
             or folder.results_bytes() > _FOLDED_HERE_SLICE_BYTES
         ):
-            submit(entry, "fold", fold_size(rows_bytes), self._batch)
+            submit(self._ledger, entry, "fold", fold_size(rows_bytes), self._batch)
             return
         try:
             fold_in(
@@ -185,7 +189,7 @@ class Aggregator:
 
     def _finish(self, entry: Entry) -> None:
         """What comes after the report; again if need be, until the job is closed."""
-        if self._ledger.open_since(entry.job) is None:
+        if not self._ledger.is_open(entry.job):
             return
         cost = self._tell_cost(entry)
         self._remove_objects(entry)

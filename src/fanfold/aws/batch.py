@@ -6,8 +6,8 @@ submits looks for the name first, and two who do it at once are sorted out by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from fanfold.aws.deployment import Deployment, client
@@ -42,17 +42,23 @@ class Batch:
 
     Args:
         deployed: the deployment.
+
+    Attributes:
+        deployed: the deployment.
     """
 
     def __init__(self, deployed: Deployment) -> None:
-        self._deployed = deployed
+        self.deployed = deployed
         self._client = client("batch")
 
-    def submit(self, name: Name, plan_url: str, size: Size, slices: int | None) -> str:
+    def submit(
+        self, name: Name, definition: str, plan_url: str, size: Size, slices: int | None
+    ) -> str:
         """Submit a job, unless it was under this name; its id.
 
         Args:
             name: its name.
+            definition: the ARN of its definition.
             plan_url: the plan that it works on.
             size: the size of its containers.
             slices: how many slices there are, for a job that scans them.
@@ -73,8 +79,8 @@ class Batch:
             more["arrayProperties"] = {"size": slices}
         submitted = self._client.submit_job(
             jobName=str(name),
-            jobQueue=self._deployed.queue,
-            jobDefinition=self._deployed.definitions[name.phase],
+            jobQueue=self.deployed.queue,
+            jobDefinition=definition,
             parameters={"plan": plan_url},
             containerOverrides=overrides,
             **more,
@@ -85,7 +91,7 @@ class Batch:
         """The id of the first job that was submitted under a name, if Batch remembers one."""
         filters = [{"name": "JOB_NAME", "values": [str(name)]}]
         pages = self._client.get_paginator("list_jobs").paginate(
-            jobQueue=self._deployed.queue, filters=filters
+            jobQueue=self.deployed.queue, filters=filters
         )
         found = [job for page in pages for job in page["jobSummaryList"]]
         first = min(found, key=lambda job: (job.get("createdAt", 0), job["jobId"]), default=None)
@@ -93,8 +99,15 @@ class Batch:
 
     def describe(self, batch_id: str) -> dict[str, Any] | None:
         """What Batch says of a job, or None if it has forgotten it."""
-        found = self._client.describe_jobs(jobs=[batch_id])["jobs"]
-        return found[0] if found else None
+        return self.describe_all([batch_id]).get(batch_id)
+
+    def describe_all(self, batch_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What Batch says of jobs, by their ids; those that it has forgotten are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for at in range(0, len(batch_ids), _DESCRIBED_AT_ONCE):
+            described = self._client.describe_jobs(jobs=batch_ids[at : at + _DESCRIBED_AT_ONCE])
+            found |= {job["jobId"]: job for job in described["jobs"]}
+        return found
 
     def stop(self, batch_id: str, reason: str) -> None:
         """Have a job end, whether it waits or runs; its children with it."""
@@ -106,7 +119,7 @@ class Batch:
 
     def billed(self, batch_id: str, size: int | None) -> Billed:
         """What a job's containers took, as far as Batch tells."""
-        prices = self._deployed.prices
+        prices = self.deployed.prices
         seconds = vcpu_seconds = usd = usd_most = 0.0
         for status in ("SUCCEEDED", "FAILED"):
             for _, job in self._described(batch_id, size, status):
@@ -136,15 +149,21 @@ class Batch:
             arrayJobId=batch_id, jobStatus=status
         )
         ids = [job["jobId"] for page in pages for job in page["jobSummaryList"]][:at_most]
-        for at in range(0, len(ids), _DESCRIBED_AT_ONCE):
-            described = self._client.describe_jobs(jobs=ids[at : at + _DESCRIBED_AT_ONCE])
-            for job in described["jobs"]:
-                yield job["arrayProperties"]["index"], job
+        for job in self.describe_all(ids).values():
+            yield job["arrayProperties"]["index"], job
 
 
 def has_ended(job: dict[str, Any]) -> bool:
     """Whether a job that Batch describes has ended."""
     return job["status"] in _ENDED
+
+
+def has_just_ended(job: dict[str, Any], within: timedelta) -> bool:
+    """Whether a job has ended, and not long ago."""
+    stopped_ms = job.get("stoppedAt")
+    if not has_ended(job) or not stopped_ms:
+        return False
+    return datetime.now(UTC) - datetime.fromtimestamp(stopped_ms / 1000, UTC) < within
 
 
 def ended_of(job: dict[str, Any]) -> Ended:

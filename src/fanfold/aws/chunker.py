@@ -1,7 +1,8 @@
 """The chunker: plans a job, and submits its slices.
 
-It is woken by the starter, by the sweep, and by Batch when an archive was inflated there. What it
-finds done it doesn't do again, so it can be killed anywhere, and two can work at once.
+Its queue holds what the starter and the sweep send, and Batch's events of archives that were
+inflated; so many posts at once wait for a few chunkers. What it finds done it doesn't do again, so
+it can be killed anywhere, and two can work at once.
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fanfold.api import ApiError, problem_of
 from fanfold.aws.batch import Batch, ended_of
-from fanfold.aws.deployment import Deployment, deployment, wake
-from fanfold.aws.ledger import Entry, Ledger, parse_name
+from fanfold.aws.deployment import Deployment, client, deployment, feed_chunker
+from fanfold.aws.ledger import Entry, Ledger, is_job
 from fanfold.aws.log import about, begin
-from fanfold.aws.phases import FINAL, fail, known, submit
+from fanfold.aws.phases import FINAL, fail, give_up, known, subject_of, submit
 from fanfold.aws.sizes import inflate_size, scan_usd, task_size
 from fanfold.engine.progress import Watch
 from fanfold.errors import (
     Cancelled,
-    FanfoldError,
     PlanError,
     SourceChangedError,
 )
 from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import copy_slices
 from fanfold.flow.genome import Genome
-from fanfold.flow.plan import Plan, array_slice_bytes
+from fanfold.flow.plan import PLAN_SCHEMA, Plan, array_slice_bytes
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text
@@ -38,33 +40,60 @@ from fanfold.params import check_params
 _RESERVE_SECONDS = 60.0
 """What is left of the function's time when an archive, or copying, is handed over."""
 
+_TRIES = 5
+"""How often a message is received: the queue's maxReceiveCount."""
+_SAID_AT_MOST = 500
+
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 15, 600
+"""When a message is tried again that failed: after the first, then twice as long each time."""
+
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
 _log = logging.getLogger("fanfold")
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """What the starter and the sweep invoke, and EventBridge when an archive was inflated."""
+    """What its queue invokes, with one message.
+
+    A message that was received too often goes on to the failures. The last try says what failed,
+    which the failures don't know; they know of a chunker that was killed.
+    """
     begin("chunker", context)
     deployed = deployment()
+    (record,) = event["Records"]
+    message = _DECODER.decode(record["body"])
+    tries = int(record["attributes"]["ApproximateReceiveCount"])
+    try:
+        hear(deployed, message, context)
+    except Exception as error:
+        _retry_soon(deployed, record["receiptHandle"], tries)
+        if tries >= _TRIES:
+            why = f"the chunker could not do its work: {str(error)[:_SAID_AT_MOST]}"
+            give_up(Ledger(deployed.bucket), *subject_of(message), why)
+        raise
+
+
+def hear(deployed: Deployment, event: dict[str, Any], context: Any) -> None:
+    """Act on a message: a job and its attempt, or Batch's event of an archive that is inflated."""
     ledger, batch = Ledger(deployed.bucket), Batch(deployed)
-    inflated = parse_name(str(event.get("detail", {}).get("jobName", "")))
-    job, attempt = (inflated.job, inflated.attempt) if inflated else _asked(event)
+    job, attempt = subject_of(event)
     about(job, attempt)
-    entry = known(ledger, job)
+    entry = known(ledger, job) if is_job(job) else None
     if entry is None or entry.attempt != attempt or entry.failure or entry.has_report:
         _log.info("%s, attempt %d: nothing to do", job, attempt)
         return
-    if inflated is not None:
+    if "detail" in event:
         entry.record_end("inflate", ended_of(event["detail"]))
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
-        chunk(entry, batch, Limits(deployed, seconds))
+        chunk(ledger, entry, batch, Limits(deployed, seconds))
     except FINAL as error:
         fail(ledger, entry, problem_of(error))
     except ApiError as error:
         fail(ledger, entry, error.problem)
     except Cancelled:
         _log.info("%s: not all slices are copied yet; another run goes on", job)
-        wake(deployed.chunker, {"job": job, "attempt": attempt})
+        feed_chunker(deployed, {"job": job, "attempt": attempt})
 
 
 class Limits(NamedTuple):
@@ -74,10 +103,11 @@ class Limits(NamedTuple):
     seconds: float
 
 
-def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
+def chunk(ledger: Ledger, entry: Entry, batch: Batch, limits: Limits) -> None:
     """Plan a job, unless it is planned, and submit what is next to do.
 
     Args:
+        ledger: the jobs.
         entry: the job.
         batch: what does it.
         limits: beyond which a container inflates the input, and another run goes on copying.
@@ -93,14 +123,14 @@ def chunk(entry: Entry, batch: Batch, limits: Limits) -> None:
     if plan is None or _lacks_objects(entry, plan):
         plan = _plan(entry, plan, limits)
     if plan.slices is None:
-        submit(entry, "inflate", inflate_size(), batch)
+        submit(ledger, entry, "inflate", inflate_size(), batch)
         return
     if plan.cut == "text":
         usd = scan_usd(plan.slices[-1].end_byte, plan.slice_bytes, limits.deployed.prices)
         limits.deployed.check_price(entry.request.source.url, usd)
     largest_bytes = max(each.size_bytes for each in plan.slices)
     size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
-    submit(entry, "task", size, batch, len(plan.slices))
+    submit(ledger, entry, "task", size, batch, slices=len(plan.slices))
 
 
 def _known_plan(entry: Entry) -> Plan | None:
@@ -117,8 +147,13 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
 
     The objects come first: a plan that names them has them.
     """
-    place, asked = entry.place, entry.request.asked
-    pinned = entry.request.source
+    place, request, asked = entry.place, entry.request, entry.request.asked
+    if request.plan_schema != PLAN_SCHEMA:
+        raise PlanError(
+            f"{request.source.url}: asked for before an upgrade that changed the form of plans;"
+            " post it again, which makes another job"
+        )
+    pinned = request.source
     genome = Genome(pinned.url)
     if genome.source != pinned:
         raise SourceChangedError(
@@ -128,9 +163,15 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
     wanted_bytes = max(asked.slice_bytes, limits.deployed.least_slice_bytes)
     wanted_bytes = old.slice_bytes if old else array_slice_bytes(pinned.size_bytes, wanted_bytes)
     parameters = check_params(asked.k, canonical=asked.canonical)
-    plan = genome.plan(parameters, wanted_bytes, apart=asked.chunks == "files", judges_small=True)
+    plan = genome.plan(
+        parameters,
+        wanted_bytes,
+        apart=asked.chunks == "files",
+        judges_small=True,
+        version=request.version,
+    )
     if plan.cut == "text":
-        plan = genome.plan(parameters, wanted_bytes, apart=True)
+        plan = genome.plan(parameters, wanted_bytes, apart=True, version=request.version)
         plan = _inflate(RunFolder(place, plan), genome, limits)
     elif plan.apart:
         with _time_limit(limits.seconds) as stopped:
@@ -181,13 +222,15 @@ def _lacks_objects(entry: Entry, plan: Plan) -> bool:
     return folder.lacks_objects(folder.missing())
 
 
-def _asked(event: dict[str, Any]) -> tuple[str, int]:
-    """The job and attempt that an invocation names.
-
-    Raises:
-        FanfoldError: it names none.
-    """
-    job, attempt = event.get("job"), event.get("attempt")
-    if not isinstance(job, str) or not isinstance(attempt, int):
-        raise FanfoldError(f"no job and attempt in {event}")
-    return job, attempt
+def _retry_soon(deployed: Deployment, receipt: str, tries: int) -> None:
+    """Have a message come again soon: else it stays hidden for as long as a killed chunker's."""
+    seconds = min(_FIRST_RETRY_SECONDS * 2 ** (tries - 1), _LAST_RETRY_SECONDS)
+    sqs = client("sqs")
+    try:
+        sqs.change_message_visibility(
+            QueueUrl=deployed.chunker_queue,
+            ReceiptHandle=receipt,
+            VisibilityTimeout=seconds,
+        )
+    except sqs.exceptions.ClientError as error:  # what made the function fail counts more
+        _log.warning("a message can't be made to come again soon: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -35,7 +36,7 @@ class Deployment(msgspec.Struct, frozen=True):
         image: the container's image, by digest.
         queue: the ARN of the Batch queue.
         definitions: the ARN of the job definition of each phase.
-        chunker: the name of the function.
+        chunker_queue: the URL of the queue that feeds the chunker.
         aggregator: the name of the function.
         log_group: where the containers log.
         max_object_bytes: the largest object that is taken.
@@ -53,7 +54,7 @@ class Deployment(msgspec.Struct, frozen=True):
     image: str
     queue: str
     definitions: dict[Phase, str]
-    chunker: str
+    chunker_queue: str
     aggregator: str
     log_group: str
     max_object_bytes: int
@@ -64,6 +65,18 @@ class Deployment(msgspec.Struct, frozen=True):
     max_usd_per_job: float = _MAX_USD_PER_JOB
     max_open_jobs: int = _MAX_OPEN_JOBS
     max_text_bytes: int = _MAX_TEXT_BYTES
+
+    def definition(self, phase: Phase, image: str, recorded: dict[Phase, str]) -> str:
+        """The ARN of a phase's job definition for a job that began with an image.
+
+        Args:
+            phase: the phase.
+            image: that image. The deployment's own has its definitions, also if they were made
+                again since.
+            recorded: the definitions of that time, if they are known.
+        """
+        own = self.definitions[phase]
+        return own if image == self.image else recorded.get(phase, own)
 
     def may_read(self, bucket: str, key: str) -> bool:
         """Whether an object may be read."""
@@ -103,7 +116,7 @@ def deployment() -> Deployment:
         image=setting["image"],
         queue=setting["queue"],
         definitions={phase: setting[f"{phase}_definition"] for phase in PHASES},
-        chunker=setting["chunker"],
+        chunker_queue=setting["chunker_queue"],
         aggregator=setting["aggregator"],
         log_group=setting["log_group"],
         max_object_bytes=int(setting["max_object_bytes"]),
@@ -117,8 +130,9 @@ def deployment() -> Deployment:
     )
 
 
-def client(service: Literal["batch", "lambda", "logs"]) -> Any:
-    """A client of an AWS service, in this function's region."""
+@lru_cache(maxsize=8)
+def client(service: Literal["batch", "lambda", "logs", "sqs"]) -> Any:
+    """A client of an AWS service, in this function's region; made once, since that is slow."""
     import boto3  # noqa: PLC0415 - its own import takes longer than all others
     from botocore.config import Config  # noqa: PLC0415
 
@@ -133,3 +147,9 @@ def wake(function: str, payload: dict[str, Any]) -> None:
     client("lambda").invoke(
         FunctionName=function, InvocationType="Event", Payload=_ENCODER.encode(payload)
     )
+
+
+def feed_chunker(deployed: Deployment, message: dict[str, Any]) -> None:
+    """Send the chunker a message: a job and its attempt, or an event of Batch."""
+    body = _ENCODER.encode(message).decode()
+    client("sqs").send_message(QueueUrl=deployed.chunker_queue, MessageBody=body)

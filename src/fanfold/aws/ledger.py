@@ -1,23 +1,39 @@
 """The ledger: what is known of jobs, as objects in the project's bucket.
 
     results/<job>/request.json             what was asked; whoever creates it, creates the job
+    results/<job>/state/created-<time>.json     when it was created
     results/<job>/state/attempt-0002.json  an attempt after the first
     results/<job>/state/0001-task.json     the Batch job of a phase of an attempt
     results/<job>/state/0001-task.ended.json    how it ended, since Batch forgets
     results/<job>/error.json               why an attempt failed, or that it was cancelled
     results/<job>/cost.json                what the containers took
     jobs/open/<job>                        the job has not ended
+    jobs/open/<job>-task-1.<id>            the Batch job of a phase and attempt of an open job
+    jobs/open/<job>.woken                  the sweep has woken its chunker
     jobs/all/<time>-<job>                  an index of all, the newest first
+
+After an upgrade, open jobs go on with the containers that they began with: whoever submits a phase
+takes the definitions from `request.json`. Functions of another version read the plan, since its
+form is the same, and write one in the name of the version that will read it: how an object is cut
+changes no byte of the report. Only containers of that version scan and fold. Where the form of
+plans has changed, the job fails, and a post of the same genome is another job.
 
 An attempt is numbered, so that what belongs to an older one changes nothing. Objects are created
 unless they are there, or replaced whole: every step can be made twice, by two at once.
+
+What the sweep needs of an open job is in the names and times of `jobs/open/`: a listing of 10,000
+jobs is some 20 requests, where a GET of each would cost more in a day than the jobs themselves.
+These names are hints. A job whose Batch job runs according to them is left alone; of any other, the
+documents are read, and they alone count. So a hint may be missing, late, or of an older attempt.
+Only `jobs/open/<job>` itself says that a job is open: it is written before the job can be seen, and
+what is left without it is removed.
 
 Each document has a checksum. What a damaged one means:
 
     request.json    an error, until the next POST of the same request writes it again
     state/          treated as missing, and written again: Batch finds its jobs by name
     error.json      the newest attempt has failed; the next attempt replaces it
-    jobs/open/      the job is open, and older than any limit
+    jobs/open/      nothing: that it is there, and since when, says all
 """
 
 from __future__ import annotations
@@ -27,10 +43,12 @@ import logging
 import re
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Literal, TypeVar
+from itertools import groupby, islice, takewhile
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from fanfold._kernel import VERSION
 from fanfold.api import (
     PHASES,
     ChunkRequest,
@@ -43,9 +61,9 @@ from fanfold.api import (
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.flow.contents import decode_run
-from fanfold.flow.plan import Plan, job_of
+from fanfold.flow.plan import PLAN_SCHEMA, Plan, job_of
 from fanfold.flow.run_folder import RunFolder, read_plan
-from fanfold.objects import Place, Source, open_place
+from fanfold.objects import Listed, Place, Source, open_place
 from fanfold.params import Params
 from fanfold.report.run_record import MASTER, RUN, RunRecord
 
@@ -56,6 +74,10 @@ COST = "cost.json"
 _STATE = "state"
 _JOB = re.compile(r"[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"attempt-(\d{4,})\.json")
+_CREATED = re.compile(r"created-(\d{14})\.json")
+_INDEXED = re.compile(r"\d{14}-([0-9a-f]{32})")
+_JOB_LENGTH = 32
+_WOKEN = ".woken"
 _NAME = re.compile(rf"([0-9a-f]{{32}})-({'|'.join(PHASES)})-(\d+)")
 
 _END_OF_TIME_MS = 10**14 - 1
@@ -76,6 +98,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         image: the container that answers, by digest.
         created: when.
         estimate: what was expected of it.
+        definitions: the ARN of each phase's job definition, whose containers are of that image.
+        version: the fanfold in that image.
+        plan_schema: the form of the plans that it reads.
     """
 
     job: str
@@ -84,6 +109,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     created: datetime
     estimate: Estimate
+    definitions: dict[Phase, str] = {}
+    version: str = VERSION
+    plan_schema: int = PLAN_SCHEMA
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -144,13 +172,25 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     estimated_cost_usd_most: float
 
 
-class _Opened(msgspec.Struct, frozen=True):
-    since: datetime
+class OpenJob(NamedTuple):
+    """An open job, as `jobs/open/` has it.
+
+    Attributes:
+        job: its name.
+        since: when it was opened; None if only hints of it are left.
+        woken: when the sweep woke its chunker, if it did.
+        batch_id: the Batch job of the last phase of the newest attempt, if there is a hint of one.
+    """
+
+    job: str
+    since: datetime | None
+    woken: datetime | None
+    batch_id: str | None
 
 
 _ENCODER = msgspec.json.Encoder()
 _REQUEST, _FAILURE = Checked(Request), Checked(Failure)
-_BATCH_JOB, _ENDED, _OPENED = Checked(BatchJob), Checked(Ended), Checked(_Opened)
+_BATCH_JOB, _ENDED = Checked(BatchJob), Checked(Ended)
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -235,17 +275,18 @@ class Ledger:
         if known.job != job:
             place.write(REQUEST, encode_checked(request))
             known = request
-        count_down_ms = _END_OF_TIME_MS - round(known.created.timestamp() * 1000)
-        self._jobs.write(f"all/{count_down_ms:014d}-{job}", b"")
+        created_ms = round(known.created.timestamp() * 1000)
+        # First, so that a job in the index is found there again though its request is damaged.
+        document = encode_checked({"created": known.created})
+        place.write(f"{_STATE}/created-{created_ms:014d}.json", document)
+        self._jobs.write(f"all/{_END_OF_TIME_MS - created_ms:014d}-{job}", b"")
         return Entry(place, known)
 
     def created(self, job: str) -> datetime | None:
-        """When a job was created, according to the index of all jobs."""
-        for each in self._jobs.sizes("all"):
-            count_down_ms, _, name = each.partition("-")
-            if name == job and count_down_ms.isdecimal():
-                return datetime.fromtimestamp((_END_OF_TIME_MS - int(count_down_ms)) / 1000, UTC)
-        return None
+        """When a job was created, according to a name in its state."""
+        states = open_place(f"{self.results_url}/{job}").sizes(_STATE)
+        found = [int(match[1]) for each in states if (match := _CREATED.fullmatch(each))]
+        return datetime.fromtimestamp(min(found) / 1000, UTC) if found else None
 
     def reopen(self, job: str) -> None:
         """Have a job looked after until it ends."""
@@ -253,27 +294,36 @@ class Ledger:
 
     def close(self, job: str) -> None:
         """A job has ended."""
-        self._jobs.remove([f"open/{job}"])
+        hints = takewhile(lambda each: each.name.startswith(job), self._jobs.listed("open", job))
+        self._jobs.remove([f"open/{job}", *(f"open/{each.name}" for each in hints)])
 
-    def open_since(self, job: str) -> datetime | None:
-        """Since when a job, or its newest attempt, has not ended; None if it has."""
+    def mark(self, name: Name, batch_id: str) -> None:
+        """Leave a hint of the Batch job of a phase of an open job."""
+        self._jobs.write(f"open/{name}.{batch_id}", b"")
+
+    def mark_woken(self, job: str) -> None:
+        """Leave a hint that the chunker was woken for an open job."""
+        self._jobs.write(f"open/{job}{_WOKEN}", b"")
+
+    def is_open(self, job: str) -> bool:
+        """Whether a job, or its newest attempt, has not ended."""
         try:
-            opened = _read(self._jobs, f"open/{job}", _OPENED)
-        except PlanError as error:
-            _log.warning("%s", error)
-            return datetime.min.replace(tzinfo=UTC)
-        return None if opened is None else opened.since
+            self._jobs.read(f"open/{job}")
+        except FileNotFoundError:
+            return False
+        return True
 
-    def open_jobs(self) -> list[str]:
-        """The jobs that have not ended."""
-        return sorted(filter(is_job, self._jobs.sizes("open")))
+    def open_jobs(self) -> list[OpenJob]:
+        """The jobs that have not ended, by name; and those of which hints are left."""
+        listed = [each for each in self._jobs.listed("open") if is_job(each.name[:_JOB_LENGTH])]
+        return [_open_job(job, list(of_job)) for job, of_job in groupby(listed, _job_of)]
 
     def newest(self, count: int, after: str = "") -> tuple[list[str], str | None]:
         """Some jobs from the newest on, and what to continue `after` if there are more."""
-        entries = sorted(each for each in self._jobs.sizes("all") if each > after)
-        page = entries[:count]
-        jobs = [each.partition("-")[2] for each in page]
-        return list(filter(is_job, jobs)), page[-1] if len(entries) > count else None
+        listed = (each.name for each in self._jobs.listed("all", after))
+        entries = list(islice(filter(_INDEXED.fullmatch, listed), count + 1))
+        jobs = [each.partition("-")[2] for each in entries[:count]]
+        return jobs, entries[count - 1] if len(entries) > count else None
 
     def publish(self, entry: Entry) -> None:
         """Copy a finished report to where a system of one run would leave it."""
@@ -330,15 +380,18 @@ class Entry:
         except FileNotFoundError:
             return None
         asked = self.request.asked
-        job = job_of(self.request.source, Params(asked.k, asked.canonical))
-        if run is None or run.record.question.job != job:
+        if run is None:
+            return None
+        question = run.record.question
+        parameters = Params(asked.k, asked.canonical)
+        if question.job != job_of(self.request.source, parameters, question.version):
             return None
         files = run.record.files.items()
         return run if all(self.files.get(name) == each.size_bytes for name, each in files) else None
 
     def plan(self) -> Plan | None:
         """The plan, if there is one; raises PlanError if it can't be used."""
-        return read_plan(self.place)
+        return read_plan(self.place, self.request.version)
 
     def open_plan(self) -> RunFolder:
         """The plan, which was there when its tasks were submitted, with its files.
@@ -426,6 +479,27 @@ class Entry:
         except PlanError as error:
             _log.warning("%s", error)
             return None
+
+
+def _job_of(listed: Listed) -> str:
+    return listed.name[:_JOB_LENGTH]
+
+
+def _open_job(job: str, listed: list[Listed]) -> OpenJob:
+    """What the names say that begin with a job's."""
+    written = {each.name: each.written for each in listed}
+    hints = [
+        (name.attempt, PHASES.index(name.phase), batch_id)
+        for text, _, batch_id in (each.partition(".") for each in written)
+        if (name := parse_name(text)) is not None
+    ]
+    batch_id = max(hints)[2] if hints else None
+    return OpenJob(job, written.get(job), written.get(job + _WOKEN), batch_id)
+
+
+def is_index(text: str) -> bool:
+    """Whether a text can be what a page of jobs continues after."""
+    return _INDEXED.fullmatch(text) is not None
 
 
 def _read(place: Place, name: str, form: Checked[_State]) -> _State | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from fanfold.api import Phase, Problem
+from fanfold.api import Phase, Problem, problem
 from fanfold.aws.batch import Batch
-from fanfold.aws.deployment import Deployment
-from fanfold.aws.ledger import BatchJob, Entry, Ledger
-from fanfold.aws.log import count_failure
+from fanfold.aws.deployment import Deployment, feed_chunker, wake
+from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job, parse_name
+from fanfold.aws.log import about, count_failure
 from fanfold.aws.sizes import Size
 from fanfold.errors import (
     ChecksumError,
@@ -38,7 +39,13 @@ _log = logging.getLogger("fanfold")
 
 
 def submit(
-    entry: Entry, phase: Phase, size: Size, batch: Batch, slices: int | None = None
+    ledger: Ledger,
+    entry: Entry,
+    phase: Phase,
+    size: Size,
+    batch: Batch,
+    *,
+    slices: int | None = None,
 ) -> BatchJob:
     """Have Batch do a phase of the newest attempt, unless it does already.
 
@@ -46,9 +53,11 @@ def submit(
     and another that was submitted is stopped. (What it did until then is as good.)
     """
     name = entry.name(phase)
-    batch_id = batch.submit(name, entry.place.where(PLAN), size, slices)
+    definition = definition_of(entry, phase, batch.deployed)
+    batch_id = batch.submit(name, definition, entry.place.where(PLAN), size, slices)
     array_size = slices if slices is not None and slices > 1 else None
     recorded = entry.record(phase, BatchJob(batch_id, array_size))
+    ledger.mark(name, recorded.id)
     _log.info("%s is Batch job %s", name, recorded.id)
     if recorded.id != batch_id:
         batch.stop(batch_id, "another was submitted at the same moment")
@@ -57,6 +66,11 @@ def submit(
     if failure is not None and failure.state == "CANCELLED":
         batch.stop(recorded.id, "cancelled")
     return recorded
+
+
+def definition_of(entry: Entry, phase: Phase, deployed: Deployment) -> str:
+    """The ARN of the definition that does a phase of a job."""
+    return deployed.definition(phase, entry.request.image, entry.request.definitions)
 
 
 def known(ledger: Ledger, job: str) -> Entry | None:
@@ -80,7 +94,27 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     count_failure(error)
 
 
-def listener(deployed: Deployment, phase: Phase, status: str) -> str:
-    """The function that hears of a phase's end, as the rules of EventBridge have it."""
-    is_inflated = phase == "inflate" and status == "SUCCEEDED"
-    return deployed.chunker if is_inflated else deployed.aggregator
+def subject_of(message: dict[str, Any]) -> tuple[str, int]:
+    """The job and attempt that a message is about, or an event of Batch; no name if about none."""
+    name = parse_name(str(message.get("detail", {}).get("jobName", "")))
+    if name is not None:
+        return name.job, name.attempt
+    return str(message.get("job", "")), int(message.get("attempt", 0))
+
+
+def give_up(ledger: Ledger, job: str, attempt: int, why: str) -> None:
+    """A function could not do its work for an attempt, which fails unless it has ended by now."""
+    about(job, attempt)
+    entry = known(ledger, job) if is_job(job) else None
+    if entry is None or entry.attempt != attempt or entry.failure or not ledger.is_open(job):
+        _log.warning("a failure that concerns no open job: %s", why)
+        return
+    fail(ledger, entry, problem("function", "A function failed", f"{why}; post the job again"))
+
+
+def forward(deployed: Deployment, phase: Phase, event: dict[str, Any]) -> None:
+    """Send the end of a phase's Batch job where the rules of EventBridge send it."""
+    if phase == "inflate" and event["detail"]["status"] == "SUCCEEDED":
+        feed_chunker(deployed, event)
+    else:
+        wake(deployed.aggregator, event)

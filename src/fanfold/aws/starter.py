@@ -15,7 +15,7 @@ import msgspec
 from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
 from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
-from fanfold.aws.deployment import Deployment, deployment, wake
+from fanfold.aws.deployment import Deployment, deployment, feed_chunker
 from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.aws.log import about, begin
 from fanfold.aws.sizes import estimate
@@ -70,6 +70,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             image=deployed.image,
             created=created or now(),
             estimate=expected,
+            definitions=deployed.definitions,
         )
         entry = ledger.create(request)
     state: State = "SUBMITTED"
@@ -82,7 +83,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             entry.start_attempt(attempt)
         elif entry.batch_job("task") is not None:
             state = "RUNNING"
-        wake(deployed.chunker, {"job": job, "attempt": attempt})
+        feed_chunker(deployed, {"job": job, "attempt": attempt})
     return ChunkAnswer(
         job=job,
         state=state,

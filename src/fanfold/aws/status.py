@@ -23,7 +23,7 @@ from fanfold.api import (
 from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_job
+from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_index, is_job
 from fanfold.aws.log import about, begin, count_failure
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
@@ -132,7 +132,15 @@ class Status:
 
     def _jobs(self, event: dict[str, Any]) -> Jobs:
         limit = gateway.number_of(event, "limit", _PAGE, _LARGEST_PAGE) or _PAGE
-        names, more = self._ledger.newest(limit, gateway.query_of(event, "next") or "")
+        after = gateway.query_of(event, "next") or ""
+        if after and not is_index(after):
+            raise ApiError(
+                400,
+                "bad-request",
+                "A parameter that can't be",
+                "next: give what the answer before calls next",
+            )
+        names, more = self._ledger.newest(limit, after)
 
         def told(name: str) -> Job | None:
             try:
@@ -231,7 +239,7 @@ class Status:
             PlanError: its request is damaged.
         """
         entry = self._ledger.entry(job)
-        if entry is None or _is_told(entry) or self._ledger.open_since(job) is not None:
+        if entry is None or _is_told(entry) or self._ledger.is_open(job):
             return entry
         entry = entry.again()  # it may have ended in between
         if not _is_told(entry):

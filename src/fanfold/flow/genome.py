@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from fanfold._kernel import Fault
+from fanfold._kernel import VERSION, Fault
 from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
 from fanfold.errors import ParameterError
 from fanfold.flow.fold import fasta_error
@@ -55,6 +55,7 @@ class Genome:
         apart: bool = False,
         nonce: str = "",
         judges_small: bool = False,
+        version: str = VERSION,
     ) -> Plan:
         """A new plan.
 
@@ -66,6 +67,7 @@ class Genome:
             nonce: see `Plan`.
             judges_small: whether one whose first bytes are all it has is told of every fault here,
                 so that no container is started for it.
+            version: the version whose tasks will read it.
 
         Raises:
             FastaError: no later byte can make it FASTA.
@@ -89,6 +91,7 @@ class Genome:
             grows=grows,
             apart=apart,
             nonce=nonce,
+            version=version,
         )
 
     def blocks(self) -> Iterator[memoryview]:

@@ -17,7 +17,8 @@ from fanfold.report.master import SCHEMA
 from fanfold.report.run_record import Count, Crc, Question
 
 PLAN_SCHEMA = 2
-"""The version of the form of `plan.json`."""
+"""The version of the form of `plan.json`. A new `SCHEMA` of the report needs a new one too: both
+are in the hashes."""
 
 CHUNKS = "chunks"
 """The folder of all plans' work."""
@@ -119,7 +120,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def question(self) -> Question:
         """What the plan answers."""
-        return question_of(self.source, self.parameters)
+        return question_of(self.source, self.parameters, self.version)
 
     @property
     def folder(self) -> str:
@@ -164,6 +165,7 @@ def make_plan(
     grows: bool = True,
     apart: bool = False,
     nonce: str = "",
+    version: str = VERSION,
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
@@ -182,8 +184,8 @@ def make_plan(
         )
     plan = Plan(
         schema=PLAN_SCHEMA,
-        version=VERSION,
-        job=job_of(source, parameters),
+        version=version,
+        job=job_of(source, parameters, version),
         id="",
         source=source,
         compression=compression,
@@ -206,19 +208,19 @@ def _id_of(plan: Plan) -> str:
     return _hash([plan.job, plan.cut, plan.slice_bytes, plan.grows, plan.apart, plan.nonce])
 
 
-def job_of(source: Source, parameters: Params) -> str:
+def job_of(source: Source, parameters: Params, version: str = VERSION) -> str:
     """The identity of a job: the same for the same source, parameters and version."""
-    return _hash([SCHEMA, VERSION, source, parameters])
+    return _hash([SCHEMA, version, source, parameters])
 
 
-def question_of(source: Source, parameters: Params) -> Question:
+def question_of(source: Source, parameters: Params, version: str = VERSION) -> Question:
     """What a run asks of a pinned input."""
     return Question(
-        job=job_of(source, parameters),
+        job=job_of(source, parameters, version),
         location=shown(source.url),
         name=source.name,
         parameters=parameters,
-        version=VERSION,
+        version=version,
     )
 
 
@@ -259,17 +261,22 @@ def encode_plan(plan: Plan) -> bytes:
     return encode_checked(plan)
 
 
-def decode_plan(data: bytes, where: str) -> Plan:
+def decode_plan(data: bytes, where: str, version: str | None = VERSION) -> Plan:
     """The plan in a `plan.json` that is at `where`.
+
+    Args:
+        data: its bytes.
+        where: its path or URL, for errors.
+        version: the version that must have made it; any that has the same form when None.
 
     Raises:
         PlanError: it is none, is damaged, or was made by another version.
     """
     try:
         made_by = MADE_BY.decode(data)
-        if (made_by.schema, made_by.version) != (PLAN_SCHEMA, VERSION):
+        if made_by.schema != PLAN_SCHEMA or version not in {None, made_by.version}:
             raise PlanError(
-                f"{where}: made by fanfold {made_by.version}, and this is {VERSION}:"
+                f"{where}: made by fanfold {made_by.version}, and this is {version or VERSION}:"
                 " use that one, or plan anew"
             )
         plan = _PLAN.decode(data)
@@ -312,7 +319,7 @@ def _fault_of(plan: Plan) -> str | None:
     source, k = plan.source, plan.parameters.k
     if list(k) != sorted({*k} & {*range(1, MAX_K + 1)}):
         return f"k can't be {list(k)}"
-    job, cut = job_of(source, plan.parameters), _cut_of(source, plan.compression)
+    job, cut = job_of(source, plan.parameters, plan.version), _cut_of(source, plan.compression)
     if (plan.job, plan.cut, plan.id) != (job, cut, _id_of(plan)):
         return "its parameters were changed after it was made"
     if source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}:

@@ -88,7 +88,7 @@ def check_claim(place: Place, plan: Plan) -> Plan:
         OutputError: another is, or none.
     """
     try:
-        found = read_plan(place)
+        found = read_plan(place, None)  # its id is a hash of the version too
         now = "it is gone" if found is None else f"it is of {found.question.location} now"
     except PlanError:
         found, now = None, "it can't be used now"

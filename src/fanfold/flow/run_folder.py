@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from fanfold._kernel import VERSION
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.flow.plan import CHUNKS, Plan, Slice, decode_plan
@@ -119,8 +120,12 @@ class RunFolder:
         return self.plan.chunk_name(index, "json")
 
 
-def read_plan(place: Place) -> Plan | None:
+def read_plan(place: Place, version: str | None = VERSION) -> Plan | None:
     """The plan in a folder or prefix, or None if there is none.
+
+    Args:
+        place: the folder or prefix.
+        version: see `decode_plan`.
 
     Raises:
         PlanError: it can't be used.
@@ -129,7 +134,7 @@ def read_plan(place: Place) -> Plan | None:
         data = place.read(PLAN)
     except FileNotFoundError:
         return None
-    return decode_plan(data, place.where(PLAN))
+    return decode_plan(data, place.where(PLAN), version)
 
 
 def open_run(place: Place) -> RunFolder:

@@ -15,7 +15,7 @@ from pathlib import Path
 from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.folder import STATE, LocalPlace
-from fanfold.objects.place import DOCUMENT_BYTES, Place
+from fanfold.objects.place import DOCUMENT_BYTES, Listed, Place
 from fanfold.objects.source import BLOCK_BYTES, Source, StoredChecksum
 from fanfold.objects.urls import (
     STDIN,
@@ -35,6 +35,7 @@ __all__ = [
     "DOCUMENT_BYTES",
     "STATE",
     "STDIN",
+    "Listed",
     "LocalPlace",
     "Place",
     "Source",

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -17,7 +18,7 @@ from typing import BinaryIO
 from fanfold.errors import OutputError
 from fanfold.objects.local import reason
 from fanfold.objects.lock import locked
-from fanfold.objects.place import DOCUMENT_BYTES, Kind
+from fanfold.objects.place import DOCUMENT_BYTES, Kind, Listed
 from fanfold.objects.source import BLOCK_BYTES
 
 STATE = ".fanfold"
@@ -175,6 +176,13 @@ class LocalPlace:
             for entry in self._entries(below)
             if entry.is_file(follow_symlinks=False) and not _is_temporary(entry.name)
         }
+
+    def listed(self, below: str, after: str = "") -> Iterator[Listed]:
+        """The files directly in `below` whose names sort after `after`, by name."""
+        for name in sorted(each for each in self.sizes(below) if each > after):
+            with contextlib.suppress(FileNotFoundError):
+                written = (self._path / below / name).stat(follow_symlinks=False).st_mtime
+                yield Listed(name, datetime.fromtimestamp(written, UTC))
 
     def folders(self, below: str = "") -> list[str]:
         """The names of the folders directly in `below`, sorted."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Literal, Protocol
+from datetime import datetime
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 Kind = Literal["file", "folder", "other"]
 """What is under a name: a regular file, a folder, or a link, a device and the like."""
 
 DOCUMENT_BYTES = 256 * 1024**2
 """The largest document that is read whole, unless more is asked for."""
+
+
+class Listed(NamedTuple):
+    """An object as a listing has it: its name, and when it was last written."""
+
+    name: str
+    written: datetime
 
 
 class Place(Protocol):
@@ -85,6 +93,12 @@ class Place(Protocol):
 
         Raises:
             OutputError: they can't be listed.
+        """
+
+    def listed(self, below: str, after: str = "") -> Iterator[Listed]:
+        """The objects directly in `below` whose names sort after `after`, by name.
+
+        A store is asked for the next thousand when they are taken; raises as `sizes`.
         """
 
     def folders(self, below: str = "") -> list[str]:

@@ -34,7 +34,7 @@ from fanfold.errors import (
     SourceMissingError,
 )
 from fanfold.objects import s3
-from fanfold.objects.place import DOCUMENT_BYTES, Kind
+from fanfold.objects.place import DOCUMENT_BYTES, Kind, Listed
 from fanfold.objects.settings import (
     CERTIFICATES,
     CERTIFICATES_OF_S3,
@@ -63,6 +63,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _PAUSE_GROWTH = timedelta(seconds=0.1), timedelta(
 """A pause before the next try is drawn from the first to so many times the one before."""
 _MANY_RETRIES = 1000
 """So many that time alone ends them."""
+
+_LISTED_AT_ONCE = 1000
+"""Objects a request: as many as S3 lists."""
 
 _SPOOL_BYTES = 16 * 1024**2
 """What is written up to this size stays in memory until it is sent."""
@@ -270,6 +273,19 @@ class RemotePlace:
         """The size of each object directly in `below`, by name."""
         listed = self._list(below)["objects"]
         return {each["path"].rpartition("/")[2]: each["size"] for each in listed}
+
+    def listed(self, below: str, after: str = "") -> Iterator[Listed]:
+        """The objects directly in `below` whose names sort after `after`, by name."""
+        prefix = self._url.below(below)
+        offset = f"{prefix}/{after}" if after else None
+        try:
+            for page in _store(self._url).list(prefix, offset=offset, chunk_size=_LISTED_AT_ONCE):
+                for each in page:
+                    name = each["path"].removeprefix(f"{prefix}/")
+                    if "/" not in name and name > after:  # some servers ignore the offset
+                        yield Listed(name, each["last_modified"])
+        except _Errors as error:
+            raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
 
     def folders(self, below: str = "") -> list[str]:
         """The names of what objects' names have before a slash in `below`, sorted."""

@@ -20,6 +20,9 @@ Mended, since MiniStack 1.5.33 does otherwise than AWS:
 - EventBridge: events of aws.* sources are taken from whoever may call PutEvents.
 - EventBridge to Lambda is an asynchronous invocation, with its retries and its on-failure
   destination. MiniStack calls the function once.
+- SQS to Lambda: a record of a message from a dead-letter queue says which queue gave it up
+  (DeadLetterQueueSourceArn: Amazon SQS API reference, ReceiveMessage). MiniStack leaves that out.
+- SQS: a message that its receiver makes visible later is so _RETRY_SPEED times sooner.
 - Policies: aws:SecureTransport is true, though on loopback there is no TLS, and aws:SourceAccount
   is the account, for tests assume roles as its services do.
 - Schedules: SCHEDULE_SPEED makes them run that many times faster.
@@ -44,7 +47,7 @@ from ministack import app as gateway  # type: ignore[import-untyped]
 from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-untyped]
 from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
 from ministack.core.router import extract_access_key_id  # type: ignore[import-untyped]
-from ministack.services import apigateway_v1, batch, eventbridge, lambda_svc, s3  # type: ignore[import-untyped]
+from ministack.services import apigateway_v1, batch, eventbridge, lambda_svc, s3, sqs  # type: ignore[import-untyped]
 
 Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 
@@ -56,6 +59,7 @@ _OWN_VARIABLES = (
     "SCHEDULE_SPEED",
     "SERVICES",
 )
+_RETRY_SPEED = 100
 _ANSWER_HEADERS = ("content-type", "x-amzn-errortype")
 _SCHEDULER_TICK_SECONDS = 0.2
 _INTERNAL_ERROR = "Internal server error"
@@ -66,6 +70,8 @@ def main() -> None:
     _check_named_resources()
     _admit_aws_events()
     _invoke_targets_asynchronously()
+    _say_which_queue_gave_up()
+    _hasten_retries()
     _hasten_schedules(float(os.environ.get("SCHEDULE_SPEED", "1")))
     _hide_what_is_not_there()
     _know_the_conditions()
@@ -282,6 +288,36 @@ def _invoke_targets_asynchronously() -> None:
         contextvars.Context().run(lambda_svc.invoke_async_with_retry, record, json.loads(payload))
 
     eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
+
+
+def _say_which_queue_gave_up() -> None:
+    run: Callable[..., None] = lambda_svc._run_sqs_batch  # noqa: SLF001
+
+    def run_with_source(
+        mapping: object, function: object, event: dict[str, Any], batch: list[Any], *queue: str
+    ) -> None:
+        for record, message in zip(event["Records"], batch, strict=False):
+            source = message.get("sys", {}).get("DeadLetterQueueSourceArn")
+            if source is not None:
+                record["attributes"]["DeadLetterQueueSourceArn"] = source
+        run(mapping, function, event, batch, *queue)
+
+    lambda_svc._run_sqs_batch = run_with_source  # noqa: SLF001
+
+
+def _hasten_retries() -> None:
+    change: Callable[..., Any] = sqs._HANDLERS["ChangeMessageVisibility"]  # noqa: SLF001
+
+    def change_sooner(asked: dict[str, Any], queue_url: str) -> Any:
+        answer = change(asked, queue_url)
+        seconds = int(asked["VisibilityTimeout"])
+        queue = sqs._get_q(asked["QueueUrl"])  # noqa: SLF001
+        for message in queue["messages"]:
+            if message["receipt_handle"] == asked["ReceiptHandle"]:
+                message["visible_at"] -= seconds * (1 - 1 / _RETRY_SPEED)
+        return answer
+
+    sqs._HANDLERS["ChangeMessageVisibility"] = change_sooner  # noqa: SLF001
 
 
 def _hasten_schedules(speed: float) -> None:
