@@ -17,8 +17,9 @@ from building.lock import normal
 from building.messages import tell
 from building.wheels import ARCHITECTURES, LOCK, Architecture, locked_wheels, own_wheel
 
-# What each function needs beside fanfold. boto3 is the runtime's own.
-_STORES = ("msgspec", "obstore")
+# What each function needs beside fanfold. The runtime has a boto3 too, but changes it by itself.
+_BOTO3 = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
+_STORES = ("msgspec", "obstore", *_BOTO3)
 _ARCHIVES = ("backports-zstd", "isal")
 FUNCTIONS = {
     "starter": _STORES,
@@ -32,6 +33,9 @@ FUNCTIONS = {
 # The command line isn't in the functions, and neither is what it needs: click and rich.
 _LEFT_OUT = {"__main__.py", "cli"}
 _CODE = {".py", ".so"}
+# botocore describes 400 services: those that functions call are kept, and what serves them all.
+_SERVICES = {"batch", "lambda", "logs", "s3", "sqs", "sts"}
+_FOR_ALL = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
 _DATA = {".html", ".json", ".svg"}
 
 
@@ -135,11 +139,15 @@ def _members(wheel: Path) -> dict[str, bytes]:
 def _is_needed(path: PurePosixPath) -> bool:
     top = path.parts[0]
     if top.endswith(".dist-info"):
-        return path.name == "METADATA" or "licenses" in path.parts
-    if top == "fanfold" and path.parts[1] in _LEFT_OUT:
+        return path.name.startswith(("METADATA", "LICENSE", "NOTICE")) or "licenses" in path.parts
+    if top.endswith(".data") or (top == "fanfold" and path.parts[1] in _LEFT_OUT):
         return False
     if {"__pycache__", "test", "tests"} & set(path.parts):
         return False
+    if path.parts[:2] == ("botocore", "data"):
+        return path.parts[2] in _SERVICES | _FOR_ALL and not path.name.startswith("examples")
+    if path.name == "cacert.pem":
+        return True
     return path.suffix in _CODE or (top == "fanfold" and path.suffix in _DATA)
 
 

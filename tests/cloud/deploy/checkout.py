@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from cloud.deploy.building import CACHE, ROOT
 # What the scripts call that any system has.
 _SYSTEM = (
     *("awk", "basename", "bash", "cat", "cmp", "cp", "cut", "dirname", "env", "grep", "head"),
-    *("ls", "mkdir", "mktemp", "rm", "sed", "sh", "tail", "tr"),
+    *("ls", "mkdir", "mktemp", "mv", "rm", "sed", "sh", "tail", "tr"),
 )
 _STUBBED = ("aws", "docker", "sleep", "terraform")
 _BUILDERS = ("cargo", "cc", "python3", "rustc", "rustup")
@@ -40,8 +41,11 @@ class Checkout:
         self.folder = folder / "checkout"
         self.bin = folder / "bin"
         self.deploy = self.folder / "deploy"
-        generated = shutil.ignore_patterns(".build", ".venv", ".terraform*", "*.tfstate*")
+        generated = shutil.ignore_patterns(
+            ".build", ".venv", ".terraform*", "*.tfstate*", "deployments"
+        )
         shutil.copytree(ROOT / "deploy", self.deploy, ignore=generated)
+        self._declare_what_the_module_lacks_yet()
         # What a build there would leave behind stays there.
         shutil.copytree(ROOT / "kernel", self.folder / "kernel", ignore=lambda *_: ["target"])
         # maturin packs no files that are behind a link.
@@ -67,6 +71,28 @@ class Checkout:
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
         } | {name: os.environ[name] for name in ("CARGO_HOME", "PYTHONPATH") if name in os.environ}
 
+    def _declare_what_the_module_lacks_yet(self) -> None:
+        # Until the module has them.
+        module = self.deploy / "terraform"
+        variables = (module / "variables.tf").read_text()
+        for name, kind, default in (
+            ("account_concurrency", "number", "10"),
+            ("api_logs", "bool", "false"),
+        ):
+            if f'variable "{name}"' not in variables:
+                variables += (
+                    f'\nvariable "{name}" {{\n  type    = {kind}\n  default = {default}\n}}\n'
+                )
+        (module / "variables.tf").write_text(variables)
+        outputs = (module / "outputs.tf").read_text()
+        if 'output "at_rest"' not in outputs:
+            outputs += """
+output "at_rest" {
+  value = { usd_per_month = 43.8, items = [{ what = "endpoints", usd_per_month = 43.8 }] }
+}
+"""
+        (module / "outputs.tf").write_text(outputs)
+
     def remove(self, *tools: str) -> None:
         for tool in tools:
             self.bin.joinpath(tool).unlink(missing_ok=True)
@@ -76,16 +102,40 @@ class Checkout:
         (self.bin / "answers.json").write_text(json.dumps(table))
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """deploy.sh, from a folder that isn't its own."""
+        """deploy.sh, from a folder that isn't its own, without a terminal."""
+        return self._started(subprocess.DEVNULL, *arguments, **environment)
+
+    def _started(
+        self, stdin: int, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.deploy / "deploy.sh", *arguments],
             cwd=self.folder,
             env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def deploy_unasked(
+        self, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return self.run("--yes", *arguments, **environment)
+
+    def answer_question(self, answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """deploy.sh with a terminal, on which somebody types `answer`."""
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, f"{answer}\n".encode())
+            return self._started(theirs, *arguments)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+    def deployment(self, account: str, region: str = "eu-west-1", name: str = "fanfold") -> Path:
+        """The folder of a deployment."""
+        return self.deploy / f"deployments/{account}-{region}-{name}"
 
     def calls(self) -> list[str]:
         """What was called, in order; forgotten then."""

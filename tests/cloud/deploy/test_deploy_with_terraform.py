@@ -23,7 +23,7 @@ from cloud.terraform.provider import ProviderDouble
 
 DIGEST = "sha256:" + "5e" * 32
 PUSH = "docker buildx build"
-APPLY = "terraform .*apply .*image=[^ ]*@sha256:5e"
+APPLY = "terraform .* apply /.*tfplan"
 NO_DATA = Answer("list-object-versions", "None\n")
 
 
@@ -40,22 +40,35 @@ class Deployer(NamedTuple):
         self.checkout.answer(
             [
                 *first,
+                # The double of the provider is in no registry, so there is nothing to lock.
+                Answer("^terraform .* providers lock"),
                 Answer("^terraform", instead=terraform),
                 Answer("aws sts .*--query Account", f"{account}\n"),
                 Answer("aws sts"),
                 Answer("aws service-quotas", "4000.0\n"),
+                Answer("aws lambda get-account-settings", "1000\n"),
+                Answer("aws apigateway get-account", "None\n"),
+                Answer("aws iam get-role"),
+                Answer("aws s3api list-objects-v2", "0\n"),
+                Answer("aws logs", status=254, stderr="ResourceNotFoundException\n"),
                 Answer("aws ecr get-login-password", "pa55word\n"),
                 Answer("aws ecr describe-images", f"{DIGEST}\n", after=PUSH),
                 Answer("aws ecr describe-images", status=254, stderr="ImageNotFoundException\n"),
                 Answer("aws batch list-jobs", "None\n"),
                 Answer("aws batch"),
+                Answer("docker buildx version", "github.com/docker/buildx v0.17.1 257815a\n"),
                 Answer("^docker|^sleep"),
             ]
         )
 
+    @property
+    def folder(self) -> Path:
+        """The deployment's."""
+        return self.checkout.deployment(self.cloud.account, self.cloud.region)
+
     def state(self) -> list[str]:
         """The addresses of what Terraform made."""
-        path = self.checkout.deploy / "terraform/terraform.tfstate"
+        path = self.folder / "terraform.tfstate"
         if not path.exists():
             return []
         return [
@@ -66,7 +79,9 @@ class Deployer(NamedTuple):
 
 
 @pytest.fixture
-def deployer(context: Context, tmp_path: Path) -> Iterator[Deployer]:
+def deployer(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployer]:
     """An account of its own: what these tests make they take down."""
     assert context.folder.is_dir()
     build_functions("x86_64", tmp_path / "zips")
@@ -79,9 +94,12 @@ def deployer(context: Context, tmp_path: Path) -> Iterator[Deployer]:
             ProviderDouble(Path(short), cloud.endpoint_url, cloud.region) as provider,
         ):
             checkout = Checkout(tmp_path)
-            checkout.environment |= provider.environment
+            checkout.environment |= provider.environment | {"AWS_REGION": cloud.region}
             made = Deployer(checkout, cloud)
             made.answer()
+            # The real provider is Terraform's child, and reads the zips from where Terraform is.
+            made.folder.mkdir(parents=True)
+            monkeypatch.chdir(made.folder)
             yield made
     except ServerUnavailableError as error:
         pytest.skip(f"DEPLOY.SH IS NOT TESTED WITH TERRAFORM: {error}")
@@ -91,17 +109,21 @@ def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer)
     checkout, cloud = deployer.checkout, deployer.cloud
     s3 = cloud.client("s3")
 
-    planned = checkout.run("--plan", "-var=max_vcpus=8")
+    planned = checkout.deploy_unasked("--plan", "-var=max_vcpus=8")
     assert planned.returncode == 0, planned.stderr
-    assert "module.functions.aws_lambda_function.this" in planned.stdout
+    assert "module.fanfold.module.functions.aws_lambda_function.this" in planned.stdout
     assert not deployer.state()
 
-    first = checkout.run("-var=max_vcpus=8")
+    first = checkout.deploy_unasked("-var=max_vcpus=8")
     assert first.returncode == 0, first.stderr
     calls = checkout.calls()
     order = [
         next(index for index, call in enumerate(calls) if re.search(pattern, call))
-        for pattern in ("apply .*-target=module.storage.aws_ecr_repository", PUSH, APPLY)
+        for pattern in (
+            "apply .*-target=module.fanfold.module.storage.aws_ecr_repository",
+            PUSH,
+            APPLY,
+        )
     ]
     assert order == sorted(order)
     bucket = f"fanfold-{cloud.account}-{cloud.region}"
@@ -115,11 +137,14 @@ def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer)
     assert starter["Environment"]["Variables"]["FANFOLD_IMAGE"] == image
 
     deployer.answer(Answer("aws ecr describe-images", f"{DIGEST}\n"))
-    second = checkout.run("-var=max_vcpus=8")
+    checkout.calls()
+    second = checkout.deploy_unasked()
     assert second.returncode == 0, second.stderr
     assert second.stdout == first.stdout
-    assert "0 added, 0 changed, 0 destroyed" in second.stderr
-    assert not [call for call in checkout.calls() if PUSH in call]
+    assert "Nothing changes." in second.stderr
+    assert not [call for call in checkout.calls() if PUSH in call or " apply " in call]
+    environments = cloud.client("batch").describe_compute_environments()["computeEnvironments"]
+    assert {made["computeResources"]["maxvCpus"] for made in environments} == {8}
 
     s3.put_object(Bucket=bucket, Key="input/genome.fa", Body=b">one\nACGT\n")
     there = [
@@ -127,19 +152,19 @@ def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer)
         Answer("list-object-versions .*--prefix input/", "1\n"),
     ]
     deployer.answer(*there)
-    refused = checkout.run("destroy")
+    refused = checkout.deploy_unasked("destroy")
     assert refused.returncode == 1
     assert f"There is data in s3://{bucket}: 1 object in input/" in refused.stderr
     assert len(deployer.state()) > 40
 
-    destroyed = checkout.run("destroy", "--delete-data")
+    destroyed = checkout.deploy_unasked("destroy", "--delete-data")
     assert destroyed.returncode == 0, destroyed.stderr
     assert not deployer.state()
     assert not s3.list_buckets()["Buckets"]
     assert not cloud.client("lambda").list_functions()["Functions"]
     assert not cloud.client("ecr").describe_repositories()["repositories"]
 
-    again = checkout.run("destroy")
+    again = checkout.deploy_unasked("destroy")
     assert again.returncode == 0, again.stderr
     assert "Nothing is deployed" in again.stderr
 
@@ -149,34 +174,34 @@ def test_a_push_that_fails_leaves_the_registry_and_the_next_run_goes_on(
 ) -> None:
     checkout = deployer.checkout
     deployer.answer(Answer(PUSH, status=1, stderr="no space left on device\n"))
-    failed = checkout.run()
+    failed = checkout.deploy_unasked()
     assert failed.returncode != 0
     assert "failed at: pushing the image" in failed.stderr
-    assert deployer.state() == ["module.storage.aws_ecr_repository.this"]
+    assert deployer.state() == ["module.fanfold.module.storage.aws_ecr_repository.this"]
     checkout.calls()
 
     deployer.answer()
-    done = checkout.run()
+    done = checkout.deploy_unasked()
     assert done.returncode == 0, done.stderr
     assert not [call for call in checkout.calls() if "apply -target" in call]
 
     deployer.answer(NO_DATA)
-    gone = checkout.run("destroy")
+    gone = checkout.deploy_unasked("destroy")
     assert gone.returncode == 0, gone.stderr
     assert not deployer.state()
 
 
 def test_a_registry_alone_is_taken_down_too(deployer: Deployer) -> None:
     deployer.answer(Answer(PUSH, status=1))
-    assert deployer.checkout.run().returncode != 0
-    assert deployer.state() == ["module.storage.aws_ecr_repository.this"]
-    done = deployer.checkout.run("destroy")
+    assert deployer.checkout.deploy_unasked().returncode != 0
+    assert deployer.state() == ["module.fanfold.module.storage.aws_ecr_repository.this"]
+    done = deployer.checkout.deploy_unasked("destroy")
     assert done.returncode == 0, done.stderr
     assert not deployer.state()
 
 
 def test_a_wrong_variable_is_told_before_anything_is_built(deployer: Deployer) -> None:
-    done = deployer.checkout.run("-var=architecture=mips")
+    done = deployer.checkout.deploy_unasked("-var=architecture=mips")
     assert done.returncode != 0
     assert 'The architecture "mips" isn\'t one of x86_64, arm64.' in done.stderr
     assert "building" not in done.stderr
