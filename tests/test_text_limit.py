@@ -67,6 +67,8 @@ def test_a_text_beyond_the_limit_is_refused(suffix: str, tmp_path: Path) -> None
     with pytest.raises(InputError, match="max_text_bytes"):
         plan_text(folder, blocks_of(folder), Watch(0, None).advance, max_text_bytes=len(TEXT) - 1)
 
+    assert list(Path(folder.url).glob("chunks/*/*")) == []
+
 
 @every_format
 def test_a_bomb_is_stopped_while_it_is_inflated(suffix: str, tmp_path: Path) -> None:

@@ -93,20 +93,25 @@ def plan_text(
     Args and errors are those of `scan_text`; no more than ``max_text_bytes`` are written.
 
     Raises:
-        InputError: there is more text than ``max_text_bytes``.
+        InputError: there is more text than ``max_text_bytes``. What was written is removed.
         OutputError: a file can't be written.
     """
     plan, slices = folder.plan, list[Slice]()
     with _Inflating(plan, blocks, watch, memory, max_text_bytes) as inflating:
         text = _Text(inflating)
-        while not slices or not text.ended():
-            index, start_byte = len(slices), text.position_byte
-            name = plan.object_name(index)
-            pieces = _Summed(text.take(_slice_bytes(plan, index)))
-            folder.objects.write(name, pieces)
-            slices.append(
-                Slice(index, start_byte, text.position_byte, name, f"{pieces.crc64nvme:016x}")
-            )
+        try:
+            while not slices or not text.ended():
+                index, start_byte = len(slices), text.position_byte
+                name = plan.object_name(index)
+                pieces = _Summed(text.take(_slice_bytes(plan, index)))
+                folder.objects.write(name, pieces)
+                slices.append(
+                    Slice(index, start_byte, text.position_byte, name, f"{pieces.crc64nvme:016x}")
+                )
+        except InputError:
+            # No other run gets further, and what is written costs until it expires.
+            folder.objects.remove(plan.object_name(index) for index in range(len(slices)))
+            raise
     return _whole_plan(folder, slices, inflating)
 
 
