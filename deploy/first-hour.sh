@@ -30,6 +30,7 @@ main() {
     scratch=$(mktemp -d)
     salt=$(python3 -c 'import secrets; print(secrets.token_hex(16))')
     mkdir -p "$record"
+    find_region
     export AWS_PAGER="" FANFOLD_NAME="$name"
     if [ $# -eq 0 ]; then set -- "${steps[@]}"; fi
     for step in "$@"; do
@@ -179,13 +180,18 @@ check_tools() {
     done
 }
 
-# What the deployment is called, and where it answers.
+find_region() {
+    AWS_REGION=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
+    [ -n "$AWS_REGION" ] || stop "there is no region: export AWS_REGION=eu-west-1"
+    # Version 1 of the AWS CLI reads only the second.
+    export AWS_REGION AWS_DEFAULT_REGION="$AWS_REGION"
+}
+
+# Where the deployment answers.
 find_deployment() {
-    local account region folder
+    local account folder
     account=$(aws sts get-caller-identity --query Account --output text)
-    region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
-    [ -n "$region" ] || stop "There is no region: export AWS_REGION=eu-west-1"
-    folder="$here/deployments/$account-$region-$name"
+    folder="$here/deployments/$account-$AWS_REGION-$name"
     [ -d "$folder" ] || stop "$name isn't deployed: begin with ./first-hour.sh deploy"
     api=$(terraform -chdir="$folder" output -raw api_url)
     bucket=$(terraform -chdir="$folder" output -raw bucket)
