@@ -55,11 +55,11 @@ locals {
   # Ten alarms and a million calls of SQS are free in an account; each of two queues is polled 15 times
   # a minute. The sweep, every ten minutes, lists the bucket and takes half a second of a function.
   at_rest = [
-    { what = "interface endpoints: ${module.network.interface_endpoints}, by zone", usd_per_month = module.network.interface_endpoints * 0.01 * 730 },
-    { what = "alarms beyond ten: ${max(0, module.observability.alarms - 10)}", usd_per_month = max(0, module.observability.alarms - 10) * 0.10 },
-    { what = "polling of queues", usd_per_month = 0.13 },
+    { what = "interface endpoints (${module.network.interface_endpoints})", usd_per_month = module.network.interface_endpoints * 0.01 * 730 },
+    { what = "alarms beyond ten (${max(0, module.observability.alarms - 10)})", usd_per_month = max(0, module.observability.alarms - 10) * 0.10 },
+    { what = "polling of two queues", usd_per_month = 0.13 },
     { what = "the sweep", usd_per_month = 0.04 },
-    { what = "images in ECR: about 1 GB", usd_per_month = 0.10 },
+    { what = "images in ECR (1 GB)", usd_per_month = 0.10 },
   ]
 
   # By the names of the functions' settings.

@@ -14,8 +14,8 @@ Otherwise than the real provider:
 - Of what is changed behind its back, it sees that buckets, roles and functions are gone, no more.
 - Tags stay in Terraform's state. default_tags are merged into tags_all.
 - Nothing has to be waited for: an IAM role is known at once, a VPC endpoint available.
-- In Terraform's state alone, since the emulator has nothing of the sort: access logs, metrics and
-  execution logs of a stage; prefix lists; encryption of the registry.
+- In Terraform's state alone, since the emulator has nothing of the sort: access logs and metrics of
+  a stage; prefix lists; encryption of the registry.
 """
 
 from __future__ import annotations
