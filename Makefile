@@ -12,11 +12,12 @@ KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python fuzz sanitize lint format bench bench-stores bench-cloud wheel clean
+.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format bench bench-stores bench-cloud wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
 	@echo "make test    set up everything here, run every test"
+	@echo "make scale   post a thousand genomes at once to an emulated AWS: half an hour"
 	@echo "make fuzz    look for inputs that break a law, for an hour"
 	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
@@ -75,6 +76,9 @@ $(AWSCLI)/.built: pyproject.toml
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+scale: $(BUILT) $(LAMBDA)/.built
+	$(BIN)/python -m pytest -n 0 -s tests/cloud/scale.py
 
 FUZZ_SECONDS ?= 3600
 
