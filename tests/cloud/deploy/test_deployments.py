@@ -10,6 +10,7 @@ import pytest
 from deployments import (
     Deployment,
     RefusedError,
+    answered,
     changes,
     check_folder,
     configuration,
@@ -71,6 +72,11 @@ def test_what_is_kept_gives_way_to_the_users_own_file(tmp_path: Path) -> None:
     given = ["-var=log_retention_days=7", "-var=name=fanfold"]
     kept = settings_to_keep(tmp_path, values | {"name": "fanfold"}, given)
     assert kept == {"versioning": True, "log_retention_days": 7}
+
+
+def test_the_consoles_answer_is_found_behind_what_terraform_says_first() -> None:
+    waiting = "Acquiring state lock. This may take a few moments...\n"
+    assert answered(waiting + r'"{\"spot\":true}"' + "\n") == {"spot": True}
 
 
 @pytest.mark.parametrize("name", ["name", "region", "account", "image"])
