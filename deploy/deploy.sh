@@ -283,7 +283,13 @@ check_folder() {
 }
 
 open_folder() {
+    local other
     begin "opening $folder" "Its files must be writable."
+    if [ ! -d "$folder" ]; then
+        for other in "$here"/deployments/*/; do
+            if [ -d "$other" ]; then say "this is another deployment than $(basename "$other")"; fi
+        done
+    fi
     demand write "$folder"
     start_terraform
     read_state
@@ -399,6 +405,7 @@ check_concurrency() {
 
 check_api_logs() {
     local role logs=true
+    if is_set api_logs && [ -z "$api_log_role" ]; then return; fi
     if ! role=$(aws apigateway get-account --query cloudwatchRoleArn --output text 2>"$scratch/said"); then
         [ -z "$api_log_role" ] || stop "Whether API Gateway has a role for logs can't be seen: $(said)"
         say "warning: the API's access logs are off, since API Gateway's role for logs can't be seen: $(said)"
@@ -666,10 +673,12 @@ say_open_jobs() {
     local bucket jobs
     bucket=$(in_state "$bucket_address" bucket)
     if [ -z "$bucket" ]; then return; fi
-    begin "counting open jobs" "The message of aws is above."
     # shellcheck disable=SC2016 # JMESPath's literal
-    jobs=$(aws s3api list-objects-v2 --bucket "$bucket" --prefix jobs/open/ --no-paginate \
-        --query 'length(Contents || `[]`)' --output text)
+    if ! jobs=$(aws s3api list-objects-v2 --bucket "$bucket" --prefix jobs/open/ --no-paginate \
+        --query 'length(Contents || `[]`)' --output text 2>"$scratch/said"); then
+        say "warning: open jobs can't be counted: $(said)"
+        return
+    fi
     case "$jobs" in
     0) ;;
     1000) say "1000 jobs or more are open: they end with the image that they began with" ;;

@@ -133,6 +133,12 @@ def settings_to_keep(
     return {name: values[name] for name in sorted(kept) if name in values}
 
 
+def answered(text: str) -> dict[str, Any]:
+    """What Terraform's console answered; before it, it may tell that it waits for the state."""
+    values: dict[str, Any] = json.loads(json.loads(text.splitlines()[-1]))
+    return values
+
+
 def _assigned(path: Path) -> list[str]:
     """The names that a file of variables sets."""
     if path.suffix == ".json":
@@ -281,17 +287,15 @@ def _expression() -> int:
 
 
 def _keep(folder: str, values: str, out: str, *given: str) -> int:
-    """Reads the console's answer; writes the values, what is kept, and which the user set."""
-    answer = Path(values)
-    everything = json.loads(json.loads(answer.read_text()))
-    kept = settings_to_keep(Path(folder), everything, given)
+    """Writes what is kept of the console's answer; prints which variables the user set."""
+    kept = settings_to_keep(Path(folder), answered(Path(values).read_text()), given)
     Path(out).write_text(json.dumps(kept, indent=2) + "\n")
     _print("\n".join([*own_settings(Path(folder)), *kept]))
     return 0
 
 
 def _value(values: str, name: str) -> int:
-    value = json.loads(json.loads(Path(values).read_text()))[name]
+    value = answered(Path(values).read_text())[name]
     _print(value if isinstance(value, str) else json.dumps(value))
     return 0
 

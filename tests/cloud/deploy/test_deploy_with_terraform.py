@@ -6,8 +6,10 @@ docker and aws are stubs here too: what aws answers of images, data and jobs is 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,18 @@ class Deployer(NamedTuple):
     def folder(self) -> Path:
         """The deployment's."""
         return self.checkout.deployment(self.cloud.account, self.cloud.region)
+
+    def terraform(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Terraform, as it is typed in the deployment's folder."""
+        return subprocess.run(
+            ["terraform", *arguments],
+            cwd=self.folder,
+            env=os.environ | self.checkout.environment | {"PATH": os.environ["PATH"]},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def state(self) -> list[str]:
         """The addresses of what Terraform made."""
@@ -146,6 +160,9 @@ def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer)
     environments = cloud.client("batch").describe_compute_environments()["computeEnvironments"]
     assert {made["computeResources"]["maxvCpus"] for made in environments} == {8}
 
+    terraform_typed_in_the_folder_asks_for_no_variable(deployer)
+    a_deployment_of_an_earlier_version_is_moved_not_made_again(deployer)
+
     s3.put_object(Bucket=bucket, Key="input/genome.fa", Body=b">one\nACGT\n")
     there = [
         Answer("list-object-versions .*--delimiter", "input/\n"),
@@ -167,6 +184,24 @@ def test_a_deployment_is_made_found_unchanged_and_taken_down(deployer: Deployer)
     again = checkout.deploy_unasked("destroy")
     assert again.returncode == 0, again.stderr
     assert "Nothing is deployed" in again.stderr
+
+
+def terraform_typed_in_the_folder_asks_for_no_variable(deployer: Deployer) -> None:
+    typed = deployer.terraform("plan", "-destroy")
+    assert typed.returncode == 0, typed.stderr
+    assert "0 to add, 0 to change" in typed.stdout
+
+
+def a_deployment_of_an_earlier_version_is_moved_not_made_again(deployer: Deployer) -> None:
+    """There, the module was the root."""
+    made = deployer.state()
+    for module in sorted({address.split(".")[3] for address in made}):
+        moved = ("state", "mv", f"module.fanfold.module.{module}", f"module.{module}")
+        assert deployer.terraform(*moved).returncode == 0
+    upgraded = deployer.checkout.deploy_unasked()
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "create 0, change 0, replace 0, remove 0" in upgraded.stderr
+    assert deployer.state() == made
 
 
 def test_a_push_that_fails_leaves_the_registry_and_the_next_run_goes_on(
