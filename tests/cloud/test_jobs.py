@@ -74,7 +74,7 @@ def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
             "master": f"s3://{system.bucket}/results/{job}/master.json",
             "report": None,
         },
-        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0012, "usd_most": 0.0012},
+        "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0017, "usd_most": 0.0017},
     }
     assert answer.document["status_url"].endswith(f"/jobs/{job}")
     told = system.wait(job)
