@@ -204,10 +204,10 @@ _TITLES = {
 }
 
 
-def problem_of_exit(exit_code: int, detail: str) -> Problem:
+def problem_of_exit(exit_code: int, detail: str, slices: tuple[FailedSlice, ...] = ()) -> Problem:
     """The problem that an exit code of the command line, or an error with one, stands for."""
     kind, title = _TITLES.get(exit_code, ("container", "A container failed"))
-    return problem(kind, title, detail)
+    return problem(kind, title, detail, slices=slices)
 
 
 def problem_of(error: FanfoldError) -> Problem:

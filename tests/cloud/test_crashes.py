@@ -151,7 +151,7 @@ def test_copying_that_takes_too_long_goes_on_in_another_run(
     name, data = genome(295, "plain")
     job = created(system, proxy, name, data, chunks="files")
     proxy.clear()
-    run(system, proxy, "chunker", {"job": job, "attempt": 1}, remaining_ms=1000)
+    run(system, proxy, "chunker", chunk(job), remaining_ms=1000)
 
     assert system.succeed(job) == local_results(tmp_path, name, data, (5,))
 

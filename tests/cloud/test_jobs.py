@@ -32,6 +32,12 @@ FORMS = {
 K = (5, 8)
 
 
+def flipped(data: bytes) -> bytes:
+    """The same with one bit in the middle that is another."""
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 def varied(seed: int) -> bytes:
     """A genome that no other test has asked for."""
     bases = random.Random(seed).choices("ACGT", k=6000)
@@ -296,6 +302,7 @@ def test_a_source_that_is_overwritten_in_between_is_an_error(system: System) -> 
     system.cloud.batch.release()
 
     error = system.fail(job, "slices have no result")
+    assert error["type"] == "urn:fanfold:problem:source"
     assert "changed while it was being read" in error["slices"][0]["reason"]
     assert system.start("input/changing.fa", slice_bytes=1500) != job
 
@@ -309,6 +316,7 @@ def test_a_source_that_is_overwritten_in_between_is_an_error(system: System) -> 
         ("late.fa", b">a\nACGT\n" * 20_000 + b"\x07\n", "byte"),
         ("cut.fa.gz", gzip.compress(LAMBDA)[:-50], "truncated"),
         ("cut.fa.bgz", bgzf(LAMBDA * 20, end=False), "truncated"),
+        ("flipped.fa.bgz", flipped(bgzf(LAMBDA * 20)), "block"),
     ],
 )
 def test_an_input_that_is_bad_fails_and_says_why(

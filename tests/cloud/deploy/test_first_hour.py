@@ -64,7 +64,7 @@ class FirstHour(NamedTuple):
 
 
 @pytest.fixture
-def first_hour(tmp_path: Path) -> Iterator[FirstHour]:
+def first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FirstHour]:
     terraform = shutil.which("terraform")
     if terraform is None or not AWS.exists():
         pytest.skip(f"THE FIRST HOUR IS NOT TESTED: it takes terraform and {AWS}; see make test")
@@ -85,6 +85,10 @@ def first_hour(tmp_path: Path) -> Iterator[FirstHour]:
                 "FIRST_HOUR_RECORD": str(made.record),
             }
             _give_tools(checkout, terraform)
+            # The real provider is Terraform's child, and reads the zips from where Terraform is.
+            folder = checkout.deployment(cloud.account, cloud.region, NAME)
+            folder.mkdir(parents=True)
+            monkeypatch.chdir(folder)
             yield made
             cloud.batch.calm()
     except ServerUnavailableError as error:
