@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -101,9 +100,7 @@ def _give_tools(checkout: Checkout, terraform: str) -> None:
     aws.write_text(f'#!/bin/sh\nexec {AWS} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
     aws.chmod(0o755)
     sleep = shutil.which("sleep") or "/bin/sleep"
-    fanfold = checkout.bin / "fanfold"
-    fanfold.write_text(f'#!/bin/sh\nexec {sys.executable} -m fanfold "$@"\n')
-    fanfold.chmod(0o755)
+    (checkout.bin / "fanfold").symlink_to(FANFOLD)
     for tool in ("cmp", "date", "mv", "seq", "sort", "tee", "wc", "xargs"):
         found = shutil.which(tool)
         if found and not (checkout.bin / tool).exists():
