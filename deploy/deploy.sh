@@ -23,13 +23,13 @@ signed_in=""    # the registry that Docker was signed in to
 python=""       # has maturin and ziglang
 yes=""          # apply without a question
 api_log_role="" # give API Gateway a role for its logs
-account=""      # the deployment: account, AWS_REGION and name; its folder
+account=""      # a deployment is named by account, AWS_REGION and name
 name=""
-folder=""
-found=""          # what was found out about the account, as JSON
-agreed=agreed     # the plan to apply
-missing_roles=()  # service-linked roles to create, by service
-variables=()      # -var and -var-file, as given
+folder=""        # the deployment's
+found=""         # variables that the account decides, as JSON
+agreed=agreed    # the plan to apply
+missing_roles=() # service-linked roles to create, by service
+variables=()     # -var and -var-file, as given
 
 main() {
     trap finish EXIT

@@ -124,10 +124,10 @@ output "at_rest" {
         return self.run("--yes", *arguments, **environment)
 
     def answer_question(self, answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """deploy.sh with a terminal, on which somebody types `answer`."""
+        """deploy.sh with a terminal, on which somebody types `answer`, and then the end (^D)."""
         ours, theirs = pty.openpty()
         try:
-            os.write(ours, f"{answer}\n".encode())
+            os.write(ours, f"{answer}\n\x04".encode())
             return self._started(theirs, *arguments)
         finally:
             os.close(ours)
