@@ -45,7 +45,6 @@ class Checkout:
             ".build", ".venv", ".terraform*", "*.tfstate*", "deployments"
         )
         shutil.copytree(ROOT / "deploy", self.deploy, ignore=generated)
-        self._declare_what_the_module_lacks_yet()
         # What a build there would leave behind stays there.
         shutil.copytree(ROOT / "kernel", self.folder / "kernel", ignore=lambda *_: ["target"])
         # maturin packs no files that are behind a link.
@@ -70,28 +69,6 @@ class Checkout:
             "AWS_REGION": "eu-west-1",
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
         } | {name: os.environ[name] for name in ("CARGO_HOME", "PYTHONPATH") if name in os.environ}
-
-    def _declare_what_the_module_lacks_yet(self) -> None:
-        # Until the module has them.
-        module = self.deploy / "terraform"
-        variables = (module / "variables.tf").read_text()
-        for name, kind, default in (
-            ("account_concurrency", "number", "10"),
-            ("api_logs", "bool", "false"),
-        ):
-            if f'variable "{name}"' not in variables:
-                variables += (
-                    f'\nvariable "{name}" {{\n  type    = {kind}\n  default = {default}\n}}\n'
-                )
-        (module / "variables.tf").write_text(variables)
-        outputs = (module / "outputs.tf").read_text()
-        if 'output "at_rest"' not in outputs:
-            outputs += """
-output "at_rest" {
-  value = { usd_per_month = 43.8, items = [{ what = "endpoints", usd_per_month = 43.8 }] }
-}
-"""
-        (module / "outputs.tf").write_text(outputs)
 
     def remove(self, *tools: str) -> None:
         for tool in tools:
