@@ -375,8 +375,7 @@ check_quota() {
     for kind in "${kinds[@]}"; do
         code=${kind#* }
         kind=${kind% *}
-        if ! quota=$(aws service-quotas get-service-quota --service-code fargate --quota-code "$code" \
-            --query Quota.Value --output text 2>"$scratch/said"); then
+        if ! quota=$(fargate_quota "$code"); then
             say "warning: the Fargate $kind quota can't be read, so max_vcpus = $wanted isn't held against it: $(said)"
             continue
         fi
@@ -390,6 +389,15 @@ check_quota() {
         wanted=$quota
     done
     if ! is_set max_vcpus; then found+=", \"max_vcpus\": $wanted"; fi
+}
+
+# The account's, or the default where AWS has none of the account's own.
+fargate_quota() {
+    local asked=(--service-code fargate --quota-code "$1" --query Quota.Value --output text)
+    aws service-quotas get-service-quota "${asked[@]}" 2>"$scratch/said" || {
+        grep -q NoSuchResource "$scratch/said" &&
+            aws service-quotas get-aws-default-service-quota "${asked[@]}" 2>"$scratch/said"
+    }
 }
 
 check_concurrency() {

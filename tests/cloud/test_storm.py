@@ -1,4 +1,4 @@
-"""Thirty posts at once; `make scale` posts a thousand."""
+"""Fifty posts at once; `make scale` posts a thousand."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from servers.proxy import FaultProxy
 from cloud.storm import storm
 from cloud.system import System
 
-JOBS = 30
+JOBS = 50
 
 
-def test_thirty_posts_at_once_all_end_and_none_twice(
+def test_fifty_posts_at_once_all_end_and_none_twice(
     system: System, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = storm(system, proxy, JOBS, tmp_path, monkeypatch)

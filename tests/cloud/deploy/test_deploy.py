@@ -396,6 +396,14 @@ def test_a_quota_below_what_a_fold_needs_is_refused(checkout: Checkout) -> None:
     assert not changing(checkout.calls())
 
 
+def test_an_account_without_a_quota_of_its_own_has_the_default(checkout: Checkout) -> None:
+    none = Answer("get-service-quota", status=254, stderr="NoSuchResourceException: none\n")
+    checkout.answer([none, Answer("get-aws-default-service-quota", "6.0\n"), *FIRST_RUN])
+    done = checkout.deploy_unasked()
+    assert done.returncode == 0, done.stderr
+    assert "max_vcpus is 6 instead of 64" in done.stderr
+
+
 def test_a_quota_that_may_not_be_read_is_a_warning(checkout: Checkout) -> None:
     denied = Answer("get-service-quota", status=254, stderr="AccessDeniedException: no\n")
     checkout.answer([denied, *FIRST_RUN])

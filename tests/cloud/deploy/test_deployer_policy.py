@@ -39,6 +39,9 @@ CALLS = {
     ("logs", "delete-log-group"): ("logs:DeleteLogGroup", EXECUTION_LOGS),
     ("s3api", "list-object-versions"): ("s3:ListBucketVersions", BUCKET),
     ("s3api", "list-objects-v2"): ("s3:ListBucket", BUCKET),
+    ("service-quotas", "get-aws-default-service-quota"): (
+        *("servicequotas:GetAWSDefaultServiceQuota", "*"),
+    ),
     ("service-quotas", "get-service-quota"): ("servicequotas:GetServiceQuota", "*"),
 }
 RESOURCES = {"iam": ROLE, "lambda": "*", "batch": "*", "sts": "*"}
@@ -179,6 +182,16 @@ def test_every_type_of_the_terraform_files_is_allowed() -> None:
         resource, service, calls = GATEWAY if gateway else TYPES[kind]
         for call in calls:
             assert is_allowed(f"{service}:{call}", resource), (kind, call)
+
+
+def test_a_name_may_be_longer() -> None:
+    for action, resource in (
+        ("ecr:CreateRepository", REGISTRY),
+        ("lambda:CreateFunction", FUNCTION),
+        ("sqs:CreateQueue", QUEUE),
+        ("iam:CreateRole", ROLE),
+    ):
+        assert is_allowed(action, resource.replace("fanfold", "fanfold-first-hour", 1)), action
 
 
 def test_nothing_of_others_is_allowed() -> None:
