@@ -77,7 +77,8 @@ def first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firs
             cloud.batch.images["*"] = Image([FANFOLD])
             checkout = Checkout(tmp_path)
             made = FirstHour(checkout, cloud, tmp_path / "record")
-            checkout.environment |= provider.environment | cloud.environment()
+            user = cloud.user("deployer", *documented_policies())
+            checkout.environment |= provider.environment | cloud.environment(user)
             checkout.environment |= {
                 "FIRST_HOUR_SLICES": str(SLICES),
                 "FIRST_HOUR_POSTS": "6",
@@ -92,6 +93,15 @@ def first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firs
             cloud.batch.calm()
     except ServerUnavailableError as error:
         pytest.skip(f"THE FIRST HOUR IS NOT TESTED: {error}")
+
+
+def documented_policies() -> list[dict[str, object]]:
+    """What the documented user may do, who calls AWS, but for Terraform: its provider is root."""
+    return [
+        statement
+        for name in ("deployer-policy.json", "first-hour-policy.json")
+        for statement in json.loads((ROOT / "deploy" / name).read_text())["Statement"]
+    ]
 
 
 def _give_tools(checkout: Checkout, terraform: str) -> None:

@@ -118,7 +118,7 @@ def _forward_batch(double_url: str) -> None:
 
 
 def _check_named_resources() -> None:
-    """Name the resources of calls to Batch and Logs; of several, joined by spaces, check each."""
+    """Name the resources of calls of Batch, EventBridge and Logs; check each of several, by spaces."""
     extract: Callable[..., str] = iam_actions.extract_resource_arn
     enforce: Callable[..., Any] = iam_evaluator.enforce
 
@@ -134,6 +134,10 @@ def _check_named_resources() -> None:
     ) -> str:
         if service == "batch":
             return _batch_resources(path, body, f"arn:aws:batch:{region}:{account}")
+        if service == "events":
+            asked = _fields(body)
+            rule = asked.get("Rule") or asked.get("Name")
+            return f"arn:aws:events:{region}:{account}:rule/{rule}" if rule else "*"
         arn = extract(service, method, path, headers, body, query, region, account)
         if service == "logs" and (stream := _fields(body).get("logStreamName")):
             return f"{arn}:log-stream:{stream}"
