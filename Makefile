@@ -78,7 +78,7 @@ test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AW
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 scale: $(BUILT) $(LAMBDA)/.built
-	$(BIN)/python -m pytest -n 0 -s tests/cloud/scale.py
+	PYTHONPATH=benchmarks $(BIN)/python -m pytest -n 0 tests/cloud/scale.py
 
 FUZZ_SECONDS ?= 3600
 

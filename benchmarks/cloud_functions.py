@@ -38,7 +38,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 RATE_BYTES = 70_000_000
 MEMORY_BYTES = 3008 * 1024**2
-LIMIT_SECONDS = 600
+LIMIT_SECONDS = 60
+"""What is left of the chunker's 120 s once it has kept back what handing over takes."""
 BUCKET = "bench-bucket"
 STARTS = 7
 FUNCTIONS = ("starter", "chunker", "aggregator", "status", "failures", "sweep")
@@ -49,7 +50,7 @@ from fanfold.aws import chunker
 from fanfold.aws.deployment import deployment
 class Context:
     def get_remaining_time_in_millis(self):
-        return 900_000
+        return 120_000
 chunker.hear(deployment(), json.loads(sys.argv[1]), Context())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
@@ -119,8 +120,10 @@ def chunking(folder: Path, bases: int) -> Iterator[Row]:
     """The chunker on genomes of human size, plain and gzip."""
     plain = generated(folder / "genome.fa", bases)
     packed = folder / "genome.fa.gz"
+    # What it inflates itself: an archive of less than 256 MiB.
+    small = generated(folder / "small.fa", bases // 5)
     with packed.open("wb") as out:
-        subprocess.run([shutil.which("pigz") or "gzip", "-1", "-c", plain], check=True, stdout=out)
+        subprocess.run([shutil.which("pigz") or "gzip", "-1", "-c", small], check=True, stdout=out)
     cases = ((plain, "ranges"), (plain, "files"), (packed, "ranges"))
     with deployed(folder) as (cloud, proxy):
         for path, chunks in cases:
@@ -154,7 +157,6 @@ def deployed(folder: Path) -> Iterator[tuple[Cloud, FaultProxy]]:
             FANFOLD_INFLATE_DEFINITION=parts.definition,
             FANFOLD_FOLD_DEFINITION=parts.definition,
             FANFOLD_CHUNKER_QUEUE="none",
-            FANFOLD_INFLATED_HERE_BYTES=str(2**40),
             FANFOLD_AGGREGATOR="none",
             FANFOLD_LOG_GROUP=parts.log_group,
             FANFOLD_MAX_OBJECT_BYTES=str(10**13),
@@ -213,12 +215,12 @@ def page(rows: list[Row], bases: int) -> str:
     lines = [
         "# The functions of the cloud path",
         "",
-        f"The chunker plans genomes of {bases:,} generated bases, in a process",
-        f"whose data can't grow beyond {MEMORY_BYTES // 1024**2:,} MB, the function's memory. The",
-        "store is MiniStack on loopback behind a proxy that holds all bytes, in and out, to",
-        f"{RATE_BYTES / 1e6:.0f} MB/s; both run on the same two cores. The time of a handler is",
-        "that of a new Python process that imports it and makes a client of boto3; Lambda adds",
-        "its own start. `make bench-cloud` measures it again.",
+        f"The chunker plans a genome of {bases:,} generated bases, and a gzip of a fifth, in",
+        f"a process whose data can't grow beyond {MEMORY_BYTES // 1024**2:,} MB, the function's",
+        "memory. The store is MiniStack on loopback behind a proxy that holds all bytes, in and",
+        f"out, to {RATE_BYTES / 1e6:.0f} MB/s; both run on the same two cores. The time of a",
+        "handler is that of a new Python process that imports it and makes a client of boto3;",
+        "Lambda adds its own start. `make bench-cloud` measures it again.",
         "",
         "| work | figure | |",
         "| --- | --- | --- |",

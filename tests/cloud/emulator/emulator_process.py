@@ -118,7 +118,7 @@ def _forward_batch(double_url: str) -> None:
 
 
 def _check_named_resources() -> None:
-    """Name the resources of calls of Batch, EventBridge and Logs; check each of several, by spaces."""
+    """Name what calls of Batch, EventBridge and Logs are about; of several, check each."""
     extract: Callable[..., str] = iam_actions.extract_resource_arn
     enforce: Callable[..., Any] = iam_evaluator.enforce
 
