@@ -32,6 +32,7 @@ from servers.api import (
     problem_document,
     sign,
 )
+from servers.tls import TlsProxy, make_certificates
 
 from fanfold.api import ChunkRequest
 from fanfold.client import Client, check_api_url, is_passing
@@ -417,6 +418,32 @@ def test_a_server_without_tls_is_told(server: ApiServer, monkeypatch: pytest.Mon
     with Client(server.api_url.replace("http:", "https:")) as client:
         refusal(lambda: client.job(JOB), "no secure connection", "AWS_CA_BUNDLE")
     assert server.seen == []
+
+
+def test_an_unknown_authority_is_told_at_once_and_can_be_made_known(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = make_certificates(tmp_path)
+    with TlsProxy(server.api_url.removesuffix("/prod"), certificates) as proxy:
+        started = time.monotonic()
+        with Client(f"{proxy.url}/prod") as client:
+            refusal(lambda: client.job(JOB), "CERTIFICATE_VERIFY_FAILED", "AWS_CA_BUNDLE")
+        assert time.monotonic() - started < 5
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+        with Client(f"{proxy.url}/prod") as client:
+            assert client.job(JOB).job == JOB
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("gone.pem", "can't be read"), ("notes.pem", "holds no certificates")]
+)
+def test_a_file_of_authorities_that_is_none_is_told(
+    server: ApiServer, name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.pem").write_text("no certificate")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / name))
+    with pytest.raises(ParameterError, match=rf"AWS_CA_BUNDLE=.*{name}: {words}"):
+        Client(server.api_url.replace("http:", "https:"))
 
 
 def test_a_proxy_that_is_not_there_is_told(

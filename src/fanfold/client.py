@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import ssl
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -24,7 +25,12 @@ import msgspec
 from fanfold._kernel import VERSION
 from fanfold.api import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
 from fanfold.errors import CloudError, ParameterError
-from fanfold.objects.settings import read_timeout, retry_timeout
+from fanfold.objects.settings import (
+    CERTIFICATES_OF_S3,
+    certificates_of_s3,
+    read_timeout,
+    retry_timeout,
+)
 from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
@@ -177,6 +183,8 @@ class Client:
                 if not _may_pass(answer):
                     return answer
             except HTTPError as error:
+                if _is_untrusted(error):
+                    raise CloudError(f"{self.api_url}: {_unreachable(error)}") from as_cause(error)
                 failure = error
             asked_seconds = _asked_pause(answer)
             left_seconds = end - time.monotonic()
@@ -345,13 +353,19 @@ def _pool(api_url: str) -> PoolManager:
     import urllib3
     from botocore.httpsession import get_cert_path
 
-    certificates = os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True)
+    own = certificates_of_s3()
+    certificates = get_cert_path(True) if own is None else os.environ[CERTIFICATES_OF_S3]
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=read_timeout().total_seconds())
     parts = urlsplit(api_url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         return urllib3.ProxyManager(proxy, timeout=timeout, ca_certs=certificates)
     return urllib3.PoolManager(timeout=timeout, ca_certs=certificates)
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether a server's certificate is not trusted, which no other try changes."""
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in error.args)
 
 
 def _may_pass(answer: BaseHTTPResponse) -> bool:

@@ -145,6 +145,20 @@ def test_an_archive_that_takes_too_long_is_handed_to_a_container(
     assert len(system.batch_jobs(job, "inflate")) == 1
 
 
+def test_an_archive_whose_text_is_huge_is_handed_over_in_time(
+    system: System, proxy: FaultProxy
+) -> None:
+    """All of it is in one block of the input, and many slices."""
+    job = created(system, proxy, "huge.gz", zipped(varied(291) + b"ACGT" * 5_000_000))
+    proxy.clear()
+    run(system, proxy, "chunker", chunk(job), remaining_ms=1000)
+
+    written = [each for each in proxy.log() if f"{job}/chunks/" in each.request.path]
+    assert len(written) < 10
+    assert len(system.batch_jobs(job, "inflate")) == 1
+    assert system.call("DELETE", f"/jobs/{job}").status == 200
+
+
 def test_copying_that_takes_too_long_goes_on_in_another_run(
     system: System, proxy: FaultProxy, tmp_path: Path
 ) -> None:

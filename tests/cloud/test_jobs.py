@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from archives import bgzf
+from servers.proxy import FaultProxy, Request, Stall
 
 from cloud.emulator.batch_runner import Interruption
-from cloud.functions import received
+from cloud.functions import received, run
 from cloud.system import System, local_results
 
 DATA = Path(__file__).parents[1] / "data"
@@ -389,6 +391,57 @@ def test_a_damaged_archive_beyond_the_limit_says_so(system: System) -> None:
     assert error["type"] == "urn:fanfold:problem:input"
     (batch_job,) = system.batch_jobs(job)
     assert len(batch_job["attempts"]) == 1
+
+
+def test_a_text_that_is_lost_after_it_was_written_is_an_error(system: System) -> None:
+    data = gzip.compress(varied(44), mtime=0)
+    with setting(system, "chunker", FANFOLD_INFLATED_HERE_BYTES="100"):
+        with events_lost(system):
+            job = system.start("input/lost-text.fa.gz", data, slice_bytes=1500)
+            eventually(lambda: ended(system, job))
+        plan = f"results/{job}/plan.json"
+        system.cloud.client("s3").delete_object(Bucket=system.bucket, Key=plan)
+        system.sweep()
+        error = system.fail(job, "is gone; post the job again")
+        assert error["type"] == "urn:fanfold:problem:plan"
+
+        system.start("input/lost-text.fa.gz", slice_bytes=1500)
+        system.succeed(job)
+
+
+def test_a_post_that_comes_before_the_failed_attempt_is_closed_keeps_the_job_open(
+    system: System, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    data = varied(45)
+    system.put("input/at-once.fa", data)
+    system.cloud.batch.interrupt(Interruption(index=0, attempt=None))
+    with events_lost(system):
+        job = system.start("input/at-once.fa", slice_bytes=1500)
+        eventually(lambda: ended(system, job))
+    system.cloud.batch.calm()
+    system.cloud.batch.hold()
+    posted = threading.Event()
+
+    def closes(request: Request) -> bool:
+        if request.method == "POST" and "delete" in request.query:
+            posted.wait(60)
+        return False
+
+    proxy.clear()
+    proxy.inject(Stall(), when=closes, times=None)
+    event = {"detail": system.batch_jobs(job)[0]}
+    with ThreadPoolExecutor(1) as pool:
+        aggregator = pool.submit(run, system, proxy, "aggregator", event)
+        eventually(lambda: system.job(job)["state"] == "FAILED")
+        assert system.post("input/at-once.fa", slice_bytes=1500).document["state"] == "SUBMITTED"
+        posted.set()
+        aggregator.result()
+
+    told = system.job(job)
+    assert (told["attempt"], told["error"]) == (2, None)
+    system.cloud.batch.release()
+    assert system.succeed(job) == local_results(tmp_path, "at-once.fa", data, (5,))
+    assert system.keys(f"results/{job}/cost.json")
 
 
 def test_a_fold_beyond_the_limit_is_done_in_a_container(system: System, tmp_path: Path) -> None:

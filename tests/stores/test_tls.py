@@ -123,3 +123,7 @@ def test_a_file_of_authorities_that_is_none_is_told(
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "gone.pem"))
     with pytest.raises(ParameterError, match=r"AWS_CA_BUNDLE=.*gone\.pem: can't be read"):
         stat_source(INPUT)
+    (tmp_path / "notes.pem").write_text("no certificate")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "notes.pem"))
+    with pytest.raises(ParameterError, match=r"AWS_CA_BUNDLE=.*notes\.pem: holds no certificates"):
+        stat_source(INPUT)

@@ -84,6 +84,7 @@ def hear(deployed: Deployment, event: dict[str, Any], context: Any) -> None:
         return
     if "detail" in event:
         entry.record_end("inflate", ended_of(event["detail"]))
+        entry = entry.again()
     seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
     try:
         chunk(ledger, entry, batch, Limits(deployed, seconds))
@@ -123,6 +124,11 @@ def chunk(ledger: Ledger, entry: Entry, batch: Batch, limits: Limits) -> None:
     if plan is None or _lacks_objects(entry, plan):
         plan = _plan(entry, plan, limits)
     if plan.slices is None:
+        if entry.ended("inflate") is not None:  # Batch would find that job again
+            raise PlanError(
+                f"{entry.request.source.name}: its text was written out, but that or the plan with"
+                " it is gone; post the job again"
+            )
         submit(ledger, entry, "inflate", inflate_size(), batch)
         return
     if plan.cut == "text":

@@ -297,6 +297,17 @@ class Ledger:
         hints = takewhile(lambda each: each.name.startswith(job), self._jobs.listed("open", job))
         self._jobs.remove([f"open/{job}", *(f"open/{each.name}" for each in hints)])
 
+    def close_attempt(self, entry: Entry) -> None:
+        """Close a job whose newest attempt has ended, unless another has begun by now.
+
+        A post may begin one as soon as the failure can be seen. It opens the job again after that,
+        so that whichever comes last leaves it open.
+        """
+        self.close(entry.job)
+        now = entry.again()
+        if now.failure is None and not now.has_report:
+            self.reopen(entry.job)
+
     def mark(self, name: Name, batch_id: str) -> None:
         """Leave a hint of the Batch job of a phase of an open job."""
         self._jobs.write(f"open/{name}.{batch_id}", b"")

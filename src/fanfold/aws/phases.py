@@ -90,7 +90,7 @@ def fail(ledger: Ledger, entry: Entry, error: Problem) -> None:
     """The newest attempt has failed."""
     _log.warning("%s, attempt %d, failed: %s", entry.job, entry.attempt, error.detail)
     entry.fail(error)
-    ledger.close(entry.job)
+    ledger.close_attempt(entry)
     count_failure(error)
 
 

@@ -81,6 +81,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
         if entry.failure is not None:
             attempt = entry.failure.attempt + 1
             entry.start_attempt(attempt)
+            ledger.reopen(job)  # whoever saw the failure may have closed it in between
         elif entry.batch_job("task") is not None:
             state = "RUNNING"
         feed_chunker(deployed, {"job": job, "attempt": attempt})

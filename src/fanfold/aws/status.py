@@ -168,7 +168,7 @@ class Status:
             batch_id = recorded.id if recorded is not None else self._batch.find(entry.name(phase))
             if batch_id is not None:
                 self._batch.stop(batch_id, "cancelled")
-        self._ledger.close(entry.job)
+        self._ledger.close_attempt(entry)
         if state != "CANCELLED":
             count_failure(cancelled)
         return self.job(entry)

@@ -115,10 +115,13 @@ class Sweep:
         """Wake who must act on a job, by its documents."""
         job = opened.job
         entry = self._ledger.entry(job) if self._ledger.is_open(job) else None
-        if entry is None or entry.failure is not None:
-            # A starter that was killed before it made the job, or a function that had failed it.
+        if entry is None:  # a starter was killed before it made the job
             if self._is_lost(opened):
                 self._ledger.close(job)
+            return
+        if entry.failure is not None:  # a function was killed that had failed it
+            if self._is_lost(opened):
+                self._ledger.close_attempt(entry)
             return
         phase = self._phase(entry)
         recorded = entry.batch_job(phase) if phase is not None else None

@@ -235,6 +235,7 @@ class _Inflating:
                     return
                 text_bytes += len(text)
                 self._check_size(text_bytes)
+                self._watch(0)  # a block of the input may have gigabytes of text
                 self._queue.put(text)
             self._queue.put(b"")
         except BaseException as error:

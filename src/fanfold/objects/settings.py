@@ -55,18 +55,27 @@ def certificates_of_s3() -> bytes | None:
     """The certificates of authorities that S3's may be signed by, besides those that are known.
 
     Raises:
-        ParameterError: their file can't be read.
+        ParameterError: their file can't be read, or is none.
     """
     path = os.environ.get(CERTIFICATES_OF_S3)
     if not path:
         return None
+    import ssl  # noqa: PLC0415 - only where such a file is set
+
     try:
-        return Path(path).read_bytes()
+        certificates = Path(path).read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise ParameterError(
+            f"{CERTIFICATES_OF_S3}={path}: holds no certificates that can be read; name a file of"
+            " certificates, in PEM"
+        ) from error
     except OSError as error:
         raise ParameterError(
             f"{CERTIFICATES_OF_S3}={path}: can't be read ({error.strerror}); name a file of"
             " certificates"
         ) from error
+    return certificates
 
 
 def read_timeout() -> timedelta:
