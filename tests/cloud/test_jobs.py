@@ -254,7 +254,7 @@ def test_another_array_that_fails_changes_nothing(system: System, tmp_path: Path
     data = varied(40)
     system.cloud.batch.hold()
     job = system.start("input/twice.fa", data, slice_bytes=1500)
-    eventually(lambda: system.keys(f"results/{job}/state/"))
+    eventually(lambda: system.keys(f"results/{job}/state/0001-task"))
     (counts,) = system.batch_jobs(job)
     other = dict(counts, jobId="another", status="FAILED")
 

@@ -235,8 +235,9 @@ def is_job(text: str) -> bool:
 
 
 def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
+    """The time, in UTC, in whole milliseconds: names in the ledger hold no more."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 class Ledger:
