@@ -153,7 +153,7 @@ def test_an_archive_whose_text_is_huge_is_handed_over_in_time(
     proxy.clear()
     run(system, proxy, "chunker", chunk(job), remaining_ms=1000)
 
-    written = [each for each in proxy.log() if f"{job}/chunks/" in each.request.path]
+    written = [each for each in proxy.log() if f"/chunks/{job}/" in each.request.path]
     assert len(written) < 10
     assert len(system.batch_jobs(job, "inflate")) == 1
     assert system.call("DELETE", f"/jobs/{job}").status == 200

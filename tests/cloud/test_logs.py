@@ -11,7 +11,7 @@ import pytest
 from cloud.conftest import FANFOLD
 from cloud.emulator.batch_runner import Image
 from cloud.system import System
-from cloud.test_jobs import eventually, setting, varied
+from cloud.test_jobs import eventually, permission_removed, setting, varied
 
 ROLES = ("starter", "status", "chunker", "aggregator", "failures", "sweep")
 
@@ -56,6 +56,25 @@ def test_functions_log_documents_and_count_a_success_once(system: System) -> Non
     slices = json.loads(system.get(f"results/{job}/run.json"))["slices"]["count"]
     usd = cost["estimated_cost_usd"]
     assert metrics(system, job) == [{"JobsSucceeded": 1, "Slices": slices, "Usd": usd}]
+
+
+@pytest.mark.parametrize(
+    ("role", "action"), [("chunker", "batch:SubmitJob"), ("aggregator", "s3:PutObject")]
+)
+def test_an_error_that_another_try_may_mend_names_the_job(
+    system: System, role: str, action: str
+) -> None:
+    with permission_removed(system, role, action):
+        job = system.start(f"input/error-of-{role}.fa", varied(603), slice_bytes=3000)
+        eventually(
+            lambda: [
+                each
+                for each in documents(system, job)
+                if (each.get("function"), each.get("level")) == (role, "ERROR")
+            ]
+        )
+    system.sweep()
+    system.succeed(job)
 
 
 def test_a_containers_words_are_told_without_their_form(system: System) -> None:

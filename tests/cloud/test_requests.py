@@ -102,6 +102,21 @@ def test_a_job_too_many_is_refused_and_one_that_is_known_is_not(system: System) 
     assert system.post("input/too-many.fa").status == 200
 
 
+def test_hints_of_jobs_that_have_ended_are_no_open_jobs(system: System) -> None:
+    system.put("input/with-hints.fa", varied(503))
+    opened = len([key for key in system.keys("jobs/open/") if len(key) == len("jobs/open/") + 32])
+    hints = [f"jobs/open/{number:032x}-task-1.0" for number in range(5)]
+    for hint in hints:
+        system.put(hint, b"")
+
+    with setting(system, "starter", FANFOLD_MAX_OPEN_JOBS=str(opened + 3)):
+        job = system.start("input/with-hints.fa")
+
+    system.sweep()
+    assert not {*hints} & {*system.keys("jobs/open/")}
+    system.succeed(job)
+
+
 def test_a_bucket_of_another_region_is_refused(system: System, proxy: FaultProxy) -> None:
     proxy.clear()
     proxy.inject(ELSEWHERE, method="HEAD", times=None)

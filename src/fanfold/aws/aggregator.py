@@ -58,7 +58,11 @@ def handler(event: dict[str, Any], context: object) -> None:
         _log.info("nothing of a job in %s", detail.get("jobArn", "the event"))
         return
     about(name.job, name.attempt)
-    Aggregator(deployment()).hear(name, detail)
+    try:
+        Aggregator(deployment()).hear(name, detail)
+    except Exception:
+        _log.exception("could not act on %s", name)  # Lambda's own line names no job
+        raise
 
 
 class Aggregator:

@@ -66,6 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     try:
         hear(deployed, message, context)
     except Exception as error:
+        _log.exception("try %d of %d failed", tries, _TRIES)
         _retry_soon(deployed, record["receiptHandle"], tries)
         if tries >= _TRIES:
             why = f"the chunker could not do its work: {str(error)[:_SAID_AT_MOST]}"

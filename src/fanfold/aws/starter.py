@@ -97,7 +97,8 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
 def _check_room(ledger: Ledger, deployed: Deployment) -> None:
     """Check that another job may be open."""
     # A request to the store for each thousand of them: not worth a count that may be wrong.
-    if len(ledger.open_jobs()) >= deployed.max_open_jobs:
+    opened = sum(each.since is not None for each in ledger.open_jobs())
+    if opened >= deployed.max_open_jobs:
         raise ApiError(
             429,
             "too-many-jobs",
