@@ -249,7 +249,7 @@ given() {
         case "$argument" in
         "-var=$1="*) value=${argument#-var="$1"=} ;;
         -var-file=*)
-            in_file=$(sed -n "s/^[[:space:]\"]*$1\"\\{0,1\\}[[:space:]]*[=:][[:space:]]*\"\\([^\"]*\\)\".*/\\1/p" "${argument#*=}")
+            in_file=$(folders text "${argument#*=}" "$1")
             value=${in_file:-$value}
             ;;
         esac

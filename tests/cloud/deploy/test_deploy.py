@@ -542,6 +542,24 @@ def test_another_name_region_or_account_is_another_folder(checkout: Checkout) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"name": "b", "spot": true}', "b"),
+        ('{\n  "tags": {\n    "name": "team", "region": "emea"\n  }\n}\n', "fanfold"),
+    ],
+)
+def test_the_name_in_a_file_names_the_folder_and_a_tag_does_not(
+    checkout: Checkout, text: str, name: str
+) -> None:
+    file = checkout.folder / "mine.tfvars.json"
+    file.write_text(text)
+    checkout.answer([settings(name=name), *FIRST_RUN])
+    done = checkout.run("--plan", f"-var-file={file}")
+    assert done.returncode == 0, done.stderr
+    assert checkout.deployment(ACCOUNT, name=name).is_dir()
+
+
+@pytest.mark.parametrize(
     "other", [{"name": "b"}, {"region": "us-east-1"}, {"account": "210987654321"}]
 )
 @pytest.mark.parametrize("verb", [[], ["--plan"], ["destroy"]])
