@@ -56,6 +56,10 @@ main() {
     [ -n "$yes" ] || [ "$task" = plan ] || [ -t 0 ] || stop \
         "There is no terminal to ask on before anything is changed." \
         "--yes goes on without a question; --plan only shows what would be done."
+    [ "${TF_WORKSPACE:-default}" = default ] || stop \
+        "TF_WORKSPACE is $TF_WORKSPACE, but a deployment has one state, in its own folder." \
+        "unset TF_WORKSPACE; another deployment has another name (FANFOLD_NAME)."
+    unset TF_WORKSPACE TF_DATA_DIR # a folder of data for two deployments would mix their backends
     scratch=$(mktemp -d)
     export TF_IN_AUTOMATION=1 TF_INPUT=0 AWS_PAGER=""
     if [ ! -t 2 ]; then export TF_CLI_ARGS="-no-color ${TF_CLI_ARGS-}"; fi
@@ -249,7 +253,7 @@ given() {
         case "$argument" in
         "-var=$1="*) value=${argument#-var="$1"=} ;;
         -var-file=*)
-            in_file=$(sed -n "s/^[[:space:]\"]*$1\"\\{0,1\\}[[:space:]]*[=:][[:space:]]*\"\\([^\"]*\\)\".*/\\1/p" "${argument#*=}")
+            in_file=$(folders text "${argument#*=}" "$1")
             value=${in_file:-$value}
             ;;
         esac
@@ -380,10 +384,14 @@ check_quota() {
             continue
         fi
         quota=${quota%%.*}
+        if [ "$quota" -lt "$fold_vcpus" ]; then
+            stop "This account may run $quota vCPUs of Fargate $kind in $AWS_REGION (quota $code); one container needs $fold_vcpus." \
+                "Ask for more in the console of Service Quotas."
+        fi
         if [ "$wanted" -le "$quota" ]; then continue; fi
-        if is_set max_vcpus || [ "$quota" -lt "$fold_vcpus" ]; then
+        if is_set max_vcpus; then
             stop "max_vcpus is $wanted, but this account may run $quota vCPUs of Fargate $kind in $AWS_REGION (quota $code)." \
-                "Ask for more in the console of Service Quotas, or set max_vcpus, $fold_vcpus at least."
+                "Ask for more in the console of Service Quotas, or set max_vcpus to $quota at most."
         fi
         say "max_vcpus is $quota instead of $wanted: this account may run no more of Fargate $kind (quota $code)"
         wanted=$quota

@@ -139,23 +139,40 @@ def answered(text: str) -> dict[str, Any]:
     return values
 
 
-def _assigned(path: Path) -> list[str]:
-    """The names that a file of variables sets."""
+def text_set(path: Path, name: str) -> str:
+    """The text that a file of variables sets the variable `name` to; empty if it sets none."""
+    value = _assigned(path).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _assigned(path: Path) -> dict[str, Any]:
+    """What a file of variables sets, by name; None for what isn't a text that stands there."""
     if path.suffix == ".json":
-        return list(_read_json(path))
-    names, depth = [], 0
+        return _read_json(path)
+    found: dict[str, Any] = {}
+    name, depth = "", 0
     for word in _WORD.findall(path.read_text()):
         if word in "[{(":
-            depth += 1
+            name, depth = "", depth + 1
         elif word in "])}":
             depth -= 1
-        elif word.endswith("=") and depth == 0:
-            names.append(word[:-1].strip())
-    return names
+        elif depth == 0 and word.endswith("="):
+            name = word[:-1].strip()
+            found[name] = None
+        elif depth == 0 and word.startswith('"') and name:
+            found[name], name = word[1:-1], ""
+    return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise RefusedError(f"{path} isn't JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise RefusedError(f"{path} isn't an object of JSON.")
     return values
 
 
@@ -294,6 +311,11 @@ def _keep(folder: str, values: str, out: str, *given: str) -> int:
     return 0
 
 
+def _text(path: str, name: str) -> int:
+    _print(text_set(Path(path), name))
+    return 0
+
+
 def _value(values: str, name: str) -> int:
     value = answered(Path(values).read_text())[name]
     _print(value if isinstance(value, str) else json.dumps(value))
@@ -348,6 +370,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "keep": _keep,
     "own": _own,
     "summary": _summary,
+    "text": _text,
     "value": _value,
     "within": _within,
     "write": _write,

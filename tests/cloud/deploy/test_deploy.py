@@ -391,8 +391,10 @@ def test_a_quota_below_what_a_fold_needs_is_refused(checkout: Checkout) -> None:
     checkout.answer([Answer("get-service-quota", "3.0\n"), *FIRST_RUN])
     done = checkout.deploy_unasked()
     assert done.returncode == 1
-    assert "3 vCPUs" in done.stderr
-    assert "4 at least" in done.stderr
+    told = done.stderr.splitlines()[-2:]
+    assert "3 vCPUs" in told[0]
+    assert "one container needs 4" in told[0]
+    assert "max_vcpus" not in "".join(told)  # whatever it is set to, it wouldn't help
     assert not changing(checkout.calls())
 
 
@@ -550,6 +552,24 @@ def test_another_name_region_or_account_is_another_folder(checkout: Checkout) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"name": "b", "spot": true}', "b"),
+        ('{\n  "tags": {\n    "name": "team", "region": "emea"\n  }\n}\n', "fanfold"),
+    ],
+)
+def test_the_name_in_a_file_names_the_folder_and_a_tag_does_not(
+    checkout: Checkout, text: str, name: str
+) -> None:
+    file = checkout.folder / "mine.tfvars.json"
+    file.write_text(text)
+    checkout.answer([settings(name=name), *FIRST_RUN])
+    done = checkout.run("--plan", f"-var-file={file}")
+    assert done.returncode == 0, done.stderr
+    assert checkout.deployment(ACCOUNT, name=name).is_dir()
+
+
+@pytest.mark.parametrize(
     "other", [{"name": "b"}, {"region": "us-east-1"}, {"account": "210987654321"}]
 )
 @pytest.mark.parametrize("verb", [[], ["--plan"], ["destroy"]])
@@ -607,6 +627,13 @@ def test_a_state_of_an_earlier_version_is_noticed_and_says_where_it_goes(
     checkout.answer([settings(name="genomes"), Answer("state pull", there), *FIRST_RUN])
     done = checkout.run("--plan", FANFOLD_NAME="genomes")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_workspace_is_refused_since_it_would_be_a_second_state(checkout: Checkout) -> None:
+    done = checkout.deploy_unasked(TF_WORKSPACE="b")
+    assert done.returncode == 1
+    assert "TF_WORKSPACE is b" in done.stderr
+    assert not checkout.calls()
 
 
 def test_the_lock_file_is_made_for_every_platform_once(checkout: Checkout) -> None:

@@ -13,7 +13,10 @@ from fnmatch import fnmatchcase
 from cloud.deploy.building import ROOT
 
 POLICY = (ROOT / "deploy/deployer-policy.json").read_text()
-LONGEST_MANAGED_POLICY = 6144  # characters other than white space
+FIRST_HOUR_POLICY = (ROOT / "deploy/first-hour-policy.json").read_text()
+# "User policy size can't exceed 2,048 characters", all policies in a user together, without white
+# space (IAM user guide, "IAM and AWS STS quotas").
+LONGEST_POLICIES_OF_A_USER = 2048
 ACCOUNT = "123456789012"
 PLACE = f"eu-west-1:{ACCOUNT}"
 BUCKET = f"arn:aws:s3:::fanfold-{ACCOUNT}-eu-west-1"
@@ -205,5 +208,21 @@ def test_nothing_of_others_is_allowed() -> None:
         assert not is_allowed(action, resource), action
 
 
-def test_it_fits_into_a_managed_policy() -> None:
-    assert len(re.sub(r"\s", "", POLICY)) <= LONGEST_MANAGED_POLICY
+def test_the_first_hours_deployment_is_named_as_the_policy_has_it() -> None:
+    script = (ROOT / "deploy/first-hour.sh").read_text()
+    (name,) = re.findall(r"^readonly name=\${FIRST_HOUR_NAME:-([a-z-]+)}$", script, re.MULTILINE)
+    for action, resource in (
+        ("ecr:CreateRepository", f"arn:aws:ecr:{PLACE}:repository/{name}"),
+        ("s3:CreateBucket", f"arn:aws:s3:::{name}-{ACCOUNT}-eu-west-1"),
+        ("lambda:CreateFunction", f"arn:aws:lambda:{PLACE}:function:{name}-starter"),
+        ("sqs:CreateQueue", f"arn:aws:sqs:{PLACE}:{name}-events"),
+        ("events:PutRule", f"arn:aws:events:{PLACE}:rule/{name}-events"),
+        ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/{name}-starter-eu-west-1"),
+        ("cloudwatch:PutDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}-eu-west-1"),
+        ("logs:CreateLogGroup", f"arn:aws:logs:{PLACE}:log-group:/aws/batch/{name}"),
+    ):
+        assert is_allowed(action, resource), action
+
+
+def test_they_fit_into_a_user_as_the_first_hour_puts_them() -> None:
+    assert len(re.sub(r"\s", "", POLICY + FIRST_HOUR_POLICY)) <= LONGEST_POLICIES_OF_A_USER

@@ -18,6 +18,7 @@ from deployments import (
     own_settings,
     settings_to_keep,
     summary,
+    text_set,
 )
 
 from cloud.deploy.building import ROOT
@@ -62,6 +63,31 @@ def test_the_provider_is_that_of_the_module() -> None:
 def test_names_in_files_of_settings_are_found(tmp_path: Path, text: str, names: set[str]) -> None:
     (tmp_path / "terraform.tfvars").write_text(text)
     assert set(own_settings(tmp_path)) == names
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "name"),
+    [
+        ("x.tfvars", 'name = "b"\n', "b"),
+        ("x.tfvars", 'tags = {\n  name = "team"\n}\n', ""),
+        ("x.tfvars", '# name = "c"\ntags = { name = "team" }\nname = "b" # "d"\n', "b"),
+        ("x.tfvars", 'name = null\nbucket_name = "genomes"\n', ""),
+        ("x.tfvars.json", '{"name": "b", "tags": {"name": "team"}}', "b"),
+        ("x.tfvars.json", '{\n  "tags": {\n    "name": "team"\n  }\n}', ""),
+    ],
+)
+def test_the_name_is_the_files_own_and_none_of_a_tag(
+    tmp_path: Path, file: str, text: str, name: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    assert text_set(tmp_path / file, "name") == name
+
+
+@pytest.mark.parametrize("text", ['{"name": ', "[]"])
+def test_a_file_of_settings_that_is_no_json_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.tfvars.json").write_text(text)
+    with pytest.raises(RefusedError, match=r"x\.tfvars\.json isn't"):
+        text_set(tmp_path / "x.tfvars.json", "name")
 
 
 def test_what_is_kept_gives_way_to_the_users_own_file(tmp_path: Path) -> None:

@@ -280,6 +280,23 @@ def test_the_api_and_the_chunkers_take_what_the_account_bears(
 # --- Removed -----------------------------------------------------------------------------------
 
 
+def test_the_log_role_that_an_earlier_version_made_stays_when_it_is_no_longer_managed(
+    account: Cloud, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    role = 'module.functions.aws_iam_role.function["starter"]'
+    earlier = "module.api.aws_iam_role.logs[0]"
+    chosen = variables | {"name": "earlier"}
+    with TerraformWorkspace(tmp_path / "copy", account.endpoint_url, account.region) as workspace:
+        workspace.init()
+        workspace.apply(chosen, f"-target={role}")
+        workspace.run("state", "mv", role, earlier)
+
+        assert changes(workspace.plan(chosen))[earlier] == ("forget",)
+
+        workspace.run("state", "mv", earlier, role)
+        workspace.destroy(chosen)
+
+
 @pytest.mark.parametrize("network", ["private", "public"])
 def test_destroy_leaves_nothing_behind(
     account: Cloud, variables: dict[str, Any], tmp_path: Path, network: str
