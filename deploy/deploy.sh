@@ -174,6 +174,7 @@ destroy() {
     ask "Remove all this?"
 
     if [ -n "$queue" ]; then stop_jobs "$queue"; fi
+    move_state
     if [ -n "$bucket" ]; then
         begin "letting the bucket go" "Run ./deploy.sh destroy again once it is mended."
         with_variables apply -auto-approve "-target=module.fanfold.$bucket_address" >&2
@@ -516,6 +517,7 @@ image_tag() {
 # --- The registry ---------------------------------------------------------------------------------
 
 create_registry() {
+    move_state
     begin "creating the registry" "Run ./deploy.sh again once it is mended."
     with_variables apply -auto-approve "-target=module.fanfold.$registry_address" >&2
     read_state
@@ -618,6 +620,22 @@ ask() {
     y | Y | yes) ;;
     *) stop "Not applied." ;;
     esac
+}
+
+# An earlier version's state has other addresses. Terraform moves them by itself, but not with -target.
+move_state() {
+    local module queue to=module.fanfold.module
+    for module in storage network batch functions api events observability; do
+        if grep -q "\"module\": \"module\\.$module\"" "$scratch/state.json"; then
+            begin "moving $module of an earlier version's state" "Terraform's message is above."
+            tf state mv "module.$module" "$to.$module" >&2
+        fi
+    done
+    for queue in aws_sqs_queue.{failures,dead_letters} aws_sqs_queue_redrive_allow_policy.dead_letters; do
+        if [ -n "$(in_state "module.events.$queue" id)" ]; then
+            tf state mv "$to.events.$queue" "$to.queues.$queue" >&2
+        fi
+    done
 }
 
 # Empty where nothing is deployed.

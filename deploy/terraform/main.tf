@@ -195,3 +195,19 @@ module "observability" {
   blocked_rule       = module.events.blocked_rule
   alarm_topic_arn    = var.alarm_topic_arn
 }
+
+# Earlier versions had the queues beside the events. A queue that goes as one of its name comes is lost.
+moved {
+  from = module.events.aws_sqs_queue.failures
+  to   = module.queues.aws_sqs_queue.failures
+}
+
+moved {
+  from = module.events.aws_sqs_queue.dead_letters
+  to   = module.queues.aws_sqs_queue.dead_letters
+}
+
+moved {
+  from = module.events.aws_sqs_queue_redrive_allow_policy.dead_letters
+  to   = module.queues.aws_sqs_queue_redrive_allow_policy.dead_letters
+}

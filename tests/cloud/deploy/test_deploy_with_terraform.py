@@ -235,6 +235,20 @@ def test_a_registry_alone_is_taken_down_too(deployer: Deployer) -> None:
     assert not deployer.state()
 
 
+def test_a_registry_alone_of_an_earlier_version_is_taken_down_with_its_bucket(
+    deployer: Deployer,
+) -> None:
+    deployer.answer(Answer(PUSH, status=1), NO_DATA)
+    assert deployer.checkout.deploy_unasked().returncode != 0
+    target = "-target=module.fanfold.module.storage.aws_s3_bucket.this"
+    assert deployer.terraform("apply", "-auto-approve", target).returncode == 0
+    moved = ("state", "mv", "module.fanfold.module.storage", "module.storage")
+    assert deployer.terraform(*moved).returncode == 0
+    done = deployer.checkout.deploy_unasked("destroy")
+    assert done.returncode == 0, done.stderr
+    assert not deployer.state()
+
+
 def test_a_wrong_variable_is_told_before_anything_is_built(deployer: Deployer) -> None:
     done = deployer.checkout.deploy_unasked("-var=architecture=mips")
     assert done.returncode != 0
