@@ -277,7 +277,8 @@ demand() {
 name_folder() {
     account=$(aws sts get-caller-identity --query Account --output text)
     name=$(given name "${TF_VAR_name:-fanfold}")
-    case "$name" in *[!a-z0-9-]*) stop "The name \"$name\" can't be used: lower-case letters, digits and hyphens." ;; esac
+    [[ $name =~ ^[a-z][a-z0-9-]{0,22}[a-z0-9]$ ]] || stop \
+        "The name \"$name\" can't be used: 2 to 24 lower-case letters, digits and hyphens, a letter first, no hyphen last."
     folder="$here/deployments/$account-$AWS_REGION-$name"
     demand earlier "$here/deployments"
     check_folder /dev/null
@@ -385,6 +386,8 @@ check_quota() {
             continue
         fi
         quota=${quota%%.*}
+        [[ $quota =~ ^[0-9]+$ ]] || stop "AWS answers \"$quota\" for the Fargate $kind quota (quota $code)." \
+            "Set max_vcpus, or look into the console of Service Quotas."
         if [ "$quota" -lt "$fold_vcpus" ]; then
             stop "This account may run $quota vCPUs of Fargate $kind in $AWS_REGION (quota $code); one container needs $fold_vcpus." \
                 "Ask for more in the console of Service Quotas."
@@ -712,6 +715,10 @@ say_open_jobs() {
         --query 'length(Contents || `[]`)' --output text 2>"$scratch/said"); then
         say "warning: open jobs can't be counted: $(said)"
         return
+    fi
+    if [ "$jobs" != 0 ] && folders ends-jobs "$scratch/agreed.json"; then
+        stop "$jobs jobs are open, and the plan removes the queue or the environment that they run in." \
+            "Run it again when they have ended: fanfold jobs."
     fi
     case "$jobs" in
     0) ;;

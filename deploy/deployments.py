@@ -247,6 +247,15 @@ def changes(plan: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def ends_jobs(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan removes, or replaces, what the jobs of a deployment run in."""
+    runs = (".aws_batch_compute_environment.", ".aws_batch_job_queue.")
+    return any(
+        verb in {"remove", "replace"} and any(kind in address for kind in runs)
+        for address, verb in changes(plan).items()
+    )
+
+
 def summary(plan: Mapping[str, Any]) -> list[str]:
     """A plan in lines: how much it does, what it does to what exists, and the price at rest."""
     done = changes(plan)
@@ -339,6 +348,11 @@ def _summary(plan: str) -> int:
     return 0
 
 
+def _ends_jobs(plan: str) -> int:
+    """The status says whether a plan ends jobs that run."""
+    return 0 if ends_jobs(_loaded(plan)) else 2
+
+
 def _applyable(plan: str) -> int:
     """Prints whether there is anything to apply: resources or outputs."""
     _print(json.dumps(_loaded(plan)["applyable"]))
@@ -366,6 +380,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "attribute": _attribute,
     "check": _check,
     "earlier": _earlier,
+    "ends-jobs": _ends_jobs,
     "expression": _expression,
     "keep": _keep,
     "own": _own,

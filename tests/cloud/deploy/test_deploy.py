@@ -724,6 +724,30 @@ def test_an_upgrade_says_how_many_jobs_are_open(checkout: Checkout, jobs: str, t
     assert told in done.stderr
 
 
+def test_what_open_jobs_run_in_is_not_removed(checkout: Checkout) -> None:
+    address = "module.fanfold.module.batch.aws_batch_compute_environment.this"
+    ended = Answer("show -json", plan(address, action="delete"))
+    opened = Answer("list-objects-v2 .*jobs/open/", "3\n")
+    checkout.answer([ended, opened, *DEPLOYED, *FIRST_RUN])
+
+    done = checkout.deploy_unasked()
+
+    assert done.returncode == 1
+    assert "3 jobs are open, and the plan removes" in done.stderr
+    assert not changing(checkout.calls())
+    checkout.answer([ended, *DEPLOYED, *FIRST_RUN])
+    assert checkout.deploy_unasked().returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a", "-fan", "fan-", "f" * 25, "Fan", "fan/../x"])
+def test_a_name_that_cant_be_makes_no_folder(checkout: Checkout, name: str) -> None:
+    done = checkout.deploy_unasked(f"-var=name={name}")
+
+    assert done.returncode == 1
+    assert f'The name "{name}" can\'t be used' in done.stderr
+    assert not (checkout.deploy / "deployments").exists()
+
+
 # --- The account ----------------------------------------------------------------------------------
 
 

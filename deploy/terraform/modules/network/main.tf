@@ -17,8 +17,13 @@ locals {
       try(length(service.availability_zones) == 0 || contains(service.availability_zones, zone), true)
     ])
   ] : []
-  zones   = slice(local.usable, 0, min(2, length(local.usable)))
-  subnets = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 2, index) }
+  zones = slice(local.usable, 0, min(2, length(local.usable)))
+
+  # By the zone's letter, so that a zone that comes or goes leaves the other's subnet alone.
+  subnets = {
+    for zone in local.zones :
+    zone => cidrsubnet(var.vpc_cidr, 3, index(split("", "abcdefgh"), substr(zone, -1, 1)))
+  }
 }
 
 data "aws_availability_zones" "available" {
