@@ -36,6 +36,8 @@ from cloud.emulator.clients import ROOT_KEY, ROOT_SECRET, Clients
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 MINISTACK = "1.5.33"
+CONCURRENCY = 10
+"""How many functions run at once: what a new account may."""
 LAMBDA_PYTHON_VARIABLE = "FANFOLD_LAMBDA_PYTHON"
 _LAMBDA_PYTHON = Path(__file__).parents[3] / ".venv-lambda/bin/python"
 _SERVICES = (
@@ -142,6 +144,7 @@ class Cloud:
                 "SERVICES": ",".join(_SERVICES),
                 "SFTP_ENABLED": "0",
                 "IOT_MTLS_ENABLED": "0",
+                "LAMBDA_ACCOUNT_CONCURRENCY": str(CONCURRENCY),
                 "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
                 "LOG_LEVEL": "WARNING",
                 "BATCH_DOUBLE": self.batch.url,

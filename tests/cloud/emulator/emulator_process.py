@@ -18,6 +18,9 @@ Mended, since MiniStack 1.5.33 does otherwise than AWS:
   fails, or answers in another form than a proxy's, is status 502, or DEFAULT_5XX (500 without a
   status of its own, where AWS keeps 502). MiniStack tells the error, and takes any answer.
 - EventBridge: events of aws.* sources are taken from whoever may call PutEvents.
+- An asynchronous call that is throttled stays in its queue, for hours (AWS Lambda developer guide,
+  "Error handling for an asynchronous invocation"), and a message of SQS is tried again while it is
+  hidden ("Configuring a queue to use with Lambda"). MiniStack counts both as failures.
 - EventBridge to Lambda is an asynchronous invocation, with its retries and its on-failure
   destination. MiniStack calls the function once.
 - SQS to Lambda: a record of a message from a dead-letter queue says which queue gave it up
@@ -36,6 +39,7 @@ import json
 import os
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -62,6 +66,7 @@ _OWN_VARIABLES = (
 _RETRY_SPEED = 100
 _ANSWER_HEADERS = ("content-type", "x-amzn-errortype")
 _SCHEDULER_TICK_SECONDS = 0.2
+_THROTTLED_SECONDS = 0.2
 _INTERNAL_ERROR = "Internal server error"
 
 
@@ -70,6 +75,7 @@ def main() -> None:
     _check_named_resources()
     _admit_aws_events()
     _invoke_targets_asynchronously()
+    _wait_where_calls_are_throttled()
     _say_which_queue_gave_up()
     _hasten_retries()
     _hasten_schedules(float(os.environ.get("SCHEDULE_SPEED", "1")))
@@ -322,6 +328,29 @@ def _hasten_retries() -> None:
         return answer
 
     sqs._HANDLERS["ChangeMessageVisibility"] = change_sooner  # noqa: SLF001
+
+
+def _wait_where_calls_are_throttled() -> None:
+    invoke: Callable[[dict[str, Any], dict[str, Any]], None] = lambda_svc.invoke_async_with_retry
+    execute: Callable[..., dict[str, Any]] = lambda_svc._execute_function  # noqa: SLF001
+    is_asynchronous = contextvars.ContextVar("is_asynchronous", default=False)
+
+    def invoke_asynchronously(function: dict[str, Any], event: dict[str, Any]) -> None:
+        token = is_asynchronous.set(True)  # its thread has a copy of this context
+        try:
+            invoke(function, event)
+        finally:
+            is_asynchronous.reset(token)
+
+    def execute_or_wait(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+        answer = execute(function, event)
+        while answer.get("throttle") and (is_asynchronous.get() or "Records" in event):
+            time.sleep(_THROTTLED_SECONDS)
+            answer = execute(function, event)
+        return answer
+
+    lambda_svc.invoke_async_with_retry = invoke_asynchronously
+    lambda_svc._execute_function = execute_or_wait  # noqa: SLF001
 
 
 def _hasten_schedules(speed: float) -> None:
