@@ -532,7 +532,7 @@ def test_another_name_region_or_account_is_another_folder(checkout: Checkout) ->
     before = {path.name: path.read_bytes() for path in first.iterdir()}
     other = Answer("aws sts get-caller-identity --query Account", "210987654321\n")
     for answers, environment in (
-        ([settings(name="b")], {"FANFOLD_NAME": "b"}),
+        ([settings(name="two")], {"FANFOLD_NAME": "two"}),
         ([], {"AWS_REGION": "us-east-1"}),
         ([other], {}),
     ):
@@ -544,7 +544,7 @@ def test_another_name_region_or_account_is_another_folder(checkout: Checkout) ->
         assert not [call for call in checkout.calls() if f"-chdir={first} " in call]
     assert {path.name for path in (checkout.deploy / "deployments").iterdir()} == {
         first.name,
-        f"{ACCOUNT}-eu-west-1-b",
+        f"{ACCOUNT}-eu-west-1-two",
         f"{ACCOUNT}-us-east-1-fanfold",
         "210987654321-eu-west-1-fanfold",
     }
@@ -554,7 +554,7 @@ def test_another_name_region_or_account_is_another_folder(checkout: Checkout) ->
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ('{"name": "b", "spot": true}', "b"),
+        ('{"name": "two", "spot": true}', "two"),
         ('{\n  "tags": {\n    "name": "team", "region": "emea"\n  }\n}\n', "fanfold"),
     ],
 )
@@ -589,9 +589,9 @@ def test_a_state_of_another_deployment_is_refused(
 def test_a_folder_that_was_copied_is_refused_before_terraform_runs(checkout: Checkout) -> None:
     assert checkout.deploy_unasked().returncode == 0
     checkout.calls()
-    copied = checkout.deployment(ACCOUNT, name="b")
+    copied = checkout.deployment(ACCOUNT, name="two")
     shutil.copytree(checkout.deployment(ACCOUNT), copied)
-    done = checkout.deploy_unasked(FANFOLD_NAME="b")
+    done = checkout.deploy_unasked(FANFOLD_NAME="two")
     assert done.returncode == 1
     assert "is of another deployment: its name is fanfold" in done.stderr
     assert not [call for call in checkout.calls() if "-chdir" in call]
