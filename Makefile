@@ -17,7 +17,7 @@ GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
 	@echo "make test    set up everything here, run every test"
-	@echo "make scale   post a thousand genomes at once to an emulated AWS: half an hour"
+	@echo "make scale   post a thousand genomes at once to an emulated AWS; writes benchmarks/STORM.md"
 	@echo "make fuzz    look for inputs that break a law, for an hour"
 	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
