@@ -320,7 +320,9 @@ say() {
 
 stop() {
     printf 'first-hour.sh: %s\n' "$1" >&2
-    printf '    The deployment is still there: look, then ./first-hour.sh destroy\n' >&2
+    # Before the first step there is nothing to look at.
+    [ -z "$scratch" ] ||
+        printf '    The deployment is still there: look, then ./first-hour.sh destroy\n' >&2
     exit 1
 }
 

@@ -159,6 +159,16 @@ def test_the_first_hour_goes_as_it_says(first_hour: FirstHour) -> None:
     assert cloud.batch.jobs()[0]["jobId"] not in events
 
 
+def test_a_step_that_is_none_is_told_with_those_there_are() -> None:
+    script = ROOT / "deploy/first-hour.sh"
+    done = subprocess.run([script, "jump"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "first-hour.sh: jump is no step: deploy missing job kill spot posts upgrade destroy\n"
+    )
+
+
 @contextmanager
 def children_held_until_one_is_killed(cloud: Cloud) -> Iterator[None]:
     """Fargate takes a minute to start a child; here it would have ended before it is killed."""
