@@ -1,0 +1,43 @@
+"""The view: how lengths and gaps are looked at, after everything is counted."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fanfold.errors import ParameterError
+
+
+class View(msgspec.Struct, frozen=True):
+    """What changes figures derived from record lengths and gaps, and nothing else.
+
+    Attributes:
+        min_gap: a run of N of at least this length splits contigs and counts as a gap; shorter runs
+            stay in their contig and count in its length.
+        min_length: records shorter than this are left out of lengths and gaps.
+        genome_size: the length of the genome in bases that NG(x) and auNG refer to; without one
+            there are none.
+    """
+
+    min_gap: int = 1
+    min_length: int = 0
+    genome_size: int | None = None
+
+
+DEFAULT_VIEW = View()
+
+
+def check_view(view: View) -> View:
+    """The view, if it can be taken.
+
+    Raises:
+        ParameterError: one of its values can't be.
+    """
+    values = (
+        ("min_gap", view.min_gap, 1),
+        ("min_length", view.min_length, 0),
+        ("genome_size", 1 if view.genome_size is None else view.genome_size, 1),
+    )
+    for name, value, least in values:
+        if not least <= value < 2**63:
+            raise ParameterError(f"{name} must be {least} or more, and below 2^63, not {value}")
+    return view
