@@ -1,26 +1,16 @@
-"""The report: what `master.json` says, a pure function of the findings."""
+"""The form of the report: what `master.json` says."""
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
-
 import msgspec
 
-from fanfold._kernel import VERSION, Findings
 from fanfold.checked_json import encode_indented
-from fanfold.errors import ProofError
-from fanfold.params import Params
-from fanfold.report.ratio import percent, ratio
+from fanfold.report.notes import Note
+from fanfold.report.survey import AtLeast
+from fanfold.report.view import View
 
-if TYPE_CHECKING:
-    from fanfold._kernel import Lengths
-
-SCHEMA = 1
+SCHEMA = 2
 """The version of the form of `master.json`."""
-
-_EXTREMES = 10
 
 
 class Kmers(msgspec.Struct, frozen=True):
@@ -70,8 +60,20 @@ class Composition(msgspec.Struct, frozen=True):
     gc_percent_of_length: float | None
 
 
+class Total(msgspec.Struct, frozen=True):
+    """How many there are whatever the view, and their summed length."""
+
+    count: int
+    length: int
+
+
 class Contiguity(msgspec.Struct, frozen=True):
-    """Lengths of a set of sequences, in residues; None where there is nothing to tell."""
+    """Lengths of the sequences in view, in residues; None where there is nothing to tell.
+
+    NG50, LG50, NG90 and LG90 refer to the view's genome size as N50 does to the length; None where
+    the sequences never reach it. auNG is the integral of NG(x) for x from 0 to 1; NG(x) counts as 0
+    where it isn't reached.
+    """
 
     count: int
     length: int
@@ -83,6 +85,11 @@ class Contiguity(msgspec.Struct, frozen=True):
     N90: int | None
     L90: int | None
     auN: float | None  # noqa: N815 - the field's name for it
+    NG50: int | None
+    LG50: int | None
+    NG90: int | None
+    LG90: int | None
+    auNG: float | None  # noqa: N815 - the field's name for it
 
 
 class Fai(msgspec.Struct, frozen=True):
@@ -103,20 +110,23 @@ class Fai(msgspec.Struct, frozen=True):
     note: str | None
 
 
-class Sequences(msgspec.Struct, frozen=True):
-    """The records, and the contigs that are left of them when they are split at their gaps."""
+class Sequences(Contiguity, frozen=True):
+    """The records in view, and the contigs that are left of them when they are split at gaps.
 
-    count: int
-    length: int
+    Attributes:
+        all: every record, whatever its length.
+        ungapped_length: residues of every record but N.
+        at_least: for some lengths, every record of at least that: how many, and their length.
+        empty: records of length 0.
+        duplicate_names: records with a name that an earlier one has.
+        comment_lines: lines that start with ``;``.
+        contigs: the contigs of the records in view.
+        fai: the index.
+    """
+
+    all: Total
     ungapped_length: int
-    longest: int | None
-    shortest: int | None
-    mean: float | None
-    N50: int | None
-    L50: int | None
-    N90: int | None
-    L90: int | None
-    auN: float | None  # noqa: N815 - the field's name for it
+    at_least: list[AtLeast]
     empty: int
     duplicate_names: int
     comment_lines: int
@@ -124,12 +134,33 @@ class Sequences(msgspec.Struct, frozen=True):
     fai: Fai
 
 
+class GapThreshold(msgspec.Struct, frozen=True):
+    """What a `min_gap` makes of the records in view: gaps, and the contigs between them."""
+
+    min_gap: int
+    gaps: int
+    gap_length: int
+    contigs: int
+    contig_N50: int | None  # noqa: N815 - the field's name for it
+    contig_L50: int | None  # noqa: N815 - the field's name for it
+
+
 class Gaps(msgspec.Struct, frozen=True):
-    """The maximal runs of N."""
+    """The gaps of the records in view: maximal runs of N of at least the view's `min_gap`.
+
+    Attributes:
+        count: how many there are.
+        length: their summed length.
+        longest: the longest, 0 without any.
+        all: every maximal run of N.
+        thresholds: the gaps at the usual values of `min_gap`, and at the view's.
+    """
 
     count: int
     length: int
     longest: int
+    all: Total
+    thresholds: list[GapThreshold]
 
 
 class Cpg(msgspec.Struct, frozen=True):
@@ -156,10 +187,11 @@ class SourceFacts(msgspec.Struct, frozen=True):
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """What changes the answer."""
+    """What changes the answer; `view` changes lengths and gaps alone."""
 
     k: tuple[int, ...]
     canonical: bool
+    view: View
 
 
 class KmerProof(msgspec.Struct, frozen=True):
@@ -206,11 +238,12 @@ class Master(msgspec.Struct, frozen=True):
         kmers: a summary for each k.
         composition: residues by kind.
         sequences: the records.
-        gaps: the maximal runs of N.
+        gaps: the runs of N.
         cpg: CG 2-mers.
         source: the object that was read.
         parameters: what was asked.
         proof: sums that were made in two ways.
+        notes: what is unusual.
         fanfold: what wrote it.
     """
 
@@ -226,46 +259,8 @@ class Master(msgspec.Struct, frozen=True):
     source: SourceFacts
     parameters: Parameters
     proof: Proof
+    notes: list[Note]
     fanfold: MadeBy
-
-
-def make_report(
-    findings: Findings, source: SourceFacts, parameters: Params, text_bytes: int
-) -> Master:
-    """The report of a whole object.
-
-    Args:
-        findings: what the object holds.
-        source: the object.
-        parameters: what was asked.
-        text_bytes: the bytes of text that were scanned.
-
-    Raises:
-        ProofError: it contradicts its own checks.
-    """
-    counts = findings.composition
-    records = findings.records
-    total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
-    gc_count = counts["G"] + counts["C"]
-    cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
-    k, canonical = parameters.k, parameters.canonical
-    kmers = [_kmers(findings, each, canonical=canonical) for each in k]
-    return Master(
-        total_bases=total_bases,
-        gc_count=gc_count,
-        gc_percent=percent(gc_count, total_bases),
-        # JSON as the kernel wrote it: a dictionary of 65,536 k-mers takes as long as the scan.
-        kmer_counts=cast("dict[str, int]", msgspec.Raw(findings.kmer_counts_json(k, canonical))),
-        kmers=kmers,
-        composition=Composition(**counts, gc_percent_of_length=percent(gc_count, records["sum"])),
-        sequences=_sequences(source.compression, findings),
-        gaps=Gaps(findings.gaps["count"], findings.gaps["sum"], findings.gaps["longest"]),
-        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
-        source=source,
-        parameters=Parameters(k, canonical),
-        proof=_proof(kmers, findings, text_bytes),
-        fanfold=MadeBy(VERSION, SCHEMA),
-    )
 
 
 _DECODER = msgspec.json.Decoder(Master)
@@ -283,90 +278,3 @@ def decode_report(data: bytes) -> Master:
 def encode_report(master: Master) -> bytes:
     """The bytes of `master.json`."""
     return encode_indented(master)
-
-
-def _kmers(findings: Findings, k: int, *, canonical: bool) -> Kmers:
-    counts = memoryview(findings.kmer_counts(k, canonical)).cast("Q")
-    spectrum = sorted((count, kmers) for count, kmers in Counter(counts).items() if count)
-    observed = [(count, code) for code, count in enumerate(counts) if count]
-    top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))
-    bottom = heapq.nsmallest(_EXTREMES, observed)
-    palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
-    return Kmers(
-        k=k,
-        canonical=canonical,
-        total=sum(counts),
-        distinct=len(observed),
-        possible=(4**k + palindromes) // 2 if canonical else 4**k,
-        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
-        max=spectrum[-1][0] if spectrum else 0,
-        spectrum=spectrum,
-        top=[(_kmer(code, k), count) for count, code in top],
-        bottom=[(_kmer(code, k), count) for count, code in bottom],
-        table=None,
-    )
-
-
-def _kmer(code: int, k: int) -> str:
-    """The k-mer of a code: 2 bits a base, the first in the highest."""
-    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
-
-
-def _contiguity(lengths: Lengths) -> dict[str, Any]:
-    n50, l50 = lengths["n50"] or (None, None)
-    n90, l90 = lengths["n90"] or (None, None)
-    return {
-        "count": lengths["count"],
-        "length": lengths["sum"],
-        "longest": lengths["longest"] if lengths["count"] else None,
-        "shortest": lengths["shortest"] if lengths["count"] else None,
-        "mean": ratio(lengths["sum"], lengths["count"]),
-        "N50": n50,
-        "L50": l50,
-        "N90": n90,
-        "L90": l90,
-        "auN": ratio(lengths["sum_of_squares"], lengths["sum"]),
-    }
-
-
-def _sequences(compression: str, findings: Findings) -> Sequences:
-    return Sequences(
-        **_contiguity(findings.records),
-        ungapped_length=findings.records["sum"] - findings.composition["N"],
-        empty=findings.empty_records,
-        duplicate_names=findings.repeated_names,
-        comment_lines=findings.comment_lines,
-        contigs=Contiguity(**_contiguity(findings.contigs)),
-        fai=_fai(compression, findings),
-    )
-
-
-def _fai(compression: str, findings: Findings) -> Fai:
-    note = findings.fai_refusal
-    if note is None and compression not in {"none", "bgzf"}:
-        note = "of the inflated text: samtools reads it with that, or with BGZF of it"
-    return Fai(
-        written=findings.fai_refusal is None,
-        records=findings.fai_rows,
-        empty_left_out=findings.fai_lineless,
-        repeated_left_out=findings.fai_repeated,
-        note=note,
-    )
-
-
-def _proof(kmers: list[Kmers], findings: Findings, text_bytes: int) -> Proof:
-    counts = findings.composition
-    bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
-    residues = sum(counts.values()) - counts["lowercase"]
-    proof = Proof(
-        kmers=[KmerProof(each.k, each.total, findings.kmers_in_runs(each.k)) for each in kmers],
-        bases=(bases, sum(memoryview(findings.kmer_counts(1, False)).cast("Q"))),
-        residues=(residues, findings.records["sum"]),
-        gap_residues=(counts["N"], findings.gaps["sum"]),
-        text_bytes=text_bytes,
-    )
-    pairs = [(each.counted, each.in_runs) for each in proof.kmers]
-    pairs += [proof.bases, proof.residues, proof.gap_residues]
-    if any(one != other for one, other in pairs):
-        raise ProofError(f"the report contradicts itself ({proof}); please report this")
-    return proof

@@ -1,0 +1,312 @@
+"""How a report is made: what was counted, and what a survey of the tables finds under a view.
+
+    findings ──▶ facts ──┐
+    tables ──▶ survey ───┴──▶ Master
+
+A finished report gives its facts back, so that another view of it needs no input.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from fanfold._kernel import VERSION, Findings
+from fanfold.errors import ProofError
+from fanfold.params import Params
+from fanfold.report.master import (
+    SCHEMA,
+    Composition,
+    Contiguity,
+    Cpg,
+    Fai,
+    Gaps,
+    GapThreshold,
+    KmerProof,
+    Kmers,
+    MadeBy,
+    Master,
+    Parameters,
+    Proof,
+    Sequences,
+    SourceFacts,
+    Total,
+)
+from fanfold.report.notes import Unusual, notes_of
+from fanfold.report.ratio import percent, ratio
+from fanfold.report.survey import STEPS, Lengths, Step, Survey
+from fanfold.report.view import View
+
+_EXTREMES = 10
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a report says whatever the view; the fields are those of `Master`.
+
+    Attributes:
+        kmer_counts: the map as JSON, as the kernel wrote it: a dictionary of 65,536 k-mers takes as
+            long as the scan.
+    """
+
+    total_bases: int
+    gc_count: int
+    gc_percent: float | None
+    kmer_counts: msgspec.Raw
+    kmers: list[Kmers]
+    composition: Composition
+    comment_lines: int
+    empty: int
+    duplicate_names: int
+    fai: Fai
+    cpg: Cpg
+    source: SourceFacts
+    parameters: Params
+    proof: Proof
+
+
+def facts_of_findings(
+    findings: Findings, source: SourceFacts, parameters: Params, text_bytes: int
+) -> Facts:
+    """The facts of a whole object.
+
+    Args:
+        findings: what the object holds.
+        source: the object.
+        parameters: what was asked.
+        text_bytes: the bytes of text that were scanned.
+
+    Raises:
+        ProofError: they contradict each other.
+    """
+    counts = findings.composition
+    total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
+    gc_count = counts["G"] + counts["C"]
+    cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
+    k, canonical = parameters.k, parameters.canonical
+    kmers = [_kmers(findings, each, canonical=canonical) for each in k]
+    return Facts(
+        total_bases=total_bases,
+        gc_count=gc_count,
+        gc_percent=percent(gc_count, total_bases),
+        kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
+        kmers=kmers,
+        composition=Composition(**counts, gc_percent_of_length=percent(gc_count, findings.length)),
+        comment_lines=findings.comment_lines,
+        empty=findings.empty_records,
+        duplicate_names=findings.repeated_names,
+        fai=_fai(source.compression, findings),
+        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
+        source=source,
+        parameters=parameters,
+        proof=_proof(kmers, findings, text_bytes),
+    )
+
+
+class _Counts(msgspec.Struct):
+    kmer_counts: msgspec.Raw
+
+
+_COUNTS = msgspec.json.Decoder(_Counts)
+
+
+def facts_of_report(master: Master, data: bytes) -> Facts:
+    """The facts of a finished report.
+
+    Args:
+        master: the report.
+        data: the bytes of its `master.json`.
+    """
+    sequences = master.sequences
+    return Facts(
+        total_bases=master.total_bases,
+        gc_count=master.gc_count,
+        gc_percent=master.gc_percent,
+        kmer_counts=_COUNTS.decode(data).kmer_counts,
+        kmers=master.kmers,
+        composition=master.composition,
+        comment_lines=sequences.comment_lines,
+        empty=sequences.empty,
+        duplicate_names=sequences.duplicate_names,
+        fai=sequences.fai,
+        cpg=master.cpg,
+        source=master.source,
+        parameters=Params(master.parameters.k, master.parameters.canonical),
+        proof=master.proof,
+    )
+
+
+def make_report(facts: Facts, survey: Survey, view: View) -> Master:
+    """The report.
+
+    Args:
+        facts: what was counted.
+        survey: what the tables hold under the view.
+        view: the view.
+
+    Raises:
+        ProofError: the tables hold something else than was counted.
+    """
+    _check_tables(facts, survey)
+    composition, proof = facts.composition, facts.proof
+    return Master(
+        total_bases=facts.total_bases,
+        gc_count=facts.gc_count,
+        gc_percent=facts.gc_percent,
+        kmer_counts=cast("dict[str, int]", facts.kmer_counts),
+        kmers=facts.kmers,
+        composition=composition,
+        sequences=Sequences(
+            **_contiguity(survey.records, view),
+            all=Total(survey.sums.records, survey.sums.length),
+            ungapped_length=survey.sums.length - composition.N,
+            at_least=survey.at_least,
+            empty=facts.empty,
+            duplicate_names=facts.duplicate_names,
+            comment_lines=facts.comment_lines,
+            contigs=Contiguity(**_contiguity(survey.contigs, view)),
+            fai=facts.fai,
+        ),
+        gaps=_gaps(survey),
+        cpg=facts.cpg,
+        source=facts.source,
+        parameters=Parameters(facts.parameters.k, facts.parameters.canonical, view),
+        proof=proof,
+        notes=notes_of(
+            Unusual(
+                compression=facts.source.compression,
+                text_bytes=proof.text_bytes,
+                records=survey.sums.records,
+                length=survey.sums.length,
+                comment_lines=facts.comment_lines,
+                repeated_names=facts.duplicate_names,
+                unnamed=survey.unnamed,
+                empty=facts.empty,
+                not_nucleotides=composition.gap_characters
+                + composition.asterisk
+                + composition.other,
+                uracil=composition.U,
+                lowercase=composition.lowercase,
+                below_200=survey.below_200,
+            )
+        ),
+        fanfold=MadeBy(VERSION, SCHEMA),
+    )
+
+
+def _check_tables(facts: Facts, survey: Survey) -> None:
+    counted, sums = facts.composition, survey.sums
+    found = (sums.A, sums.C, sums.G, sums.T, sums.N, sums.lowercase, sums.length)
+    expected = (
+        *(counted.A, counted.C, counted.G, counted.T, counted.N, counted.lowercase),
+        facts.proof.residues[1],
+    )
+    if found != expected or survey.all_gaps.sum != counted.N:
+        raise ProofError(f"the tables hold {found}, but {expected} was counted; please report this")
+
+
+def _gaps(survey: Survey) -> Gaps:
+    return Gaps(
+        count=survey.gaps.count,
+        length=survey.gaps.sum,
+        longest=survey.gaps.longest,
+        all=Total(survey.all_gaps.count, survey.all_gaps.sum),
+        thresholds=[
+            GapThreshold(
+                min_gap=each.min_gap,
+                gaps=each.gaps.count,
+                gap_length=each.gaps.sum,
+                contigs=each.contigs,
+                contig_N50=each.contig_n50 or None,
+                contig_L50=each.contig_l50 or None,
+            )
+            for each in survey.thresholds
+        ],
+    )
+
+
+def _kmers(findings: Findings, k: int, *, canonical: bool) -> Kmers:
+    counts = memoryview(findings.kmer_counts(k, canonical)).cast("Q")
+    spectrum = sorted((count, kmers) for count, kmers in Counter(counts).items() if count)
+    observed = [(count, code) for code, count in enumerate(counts) if count]
+    top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))
+    bottom = heapq.nsmallest(_EXTREMES, observed)
+    palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
+    return Kmers(
+        k=k,
+        canonical=canonical,
+        total=sum(counts),
+        distinct=len(observed),
+        possible=(4**k + palindromes) // 2 if canonical else 4**k,
+        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
+        max=spectrum[-1][0] if spectrum else 0,
+        spectrum=spectrum,
+        top=[(_kmer(code, k), count) for count, code in top],
+        bottom=[(_kmer(code, k), count) for count, code in bottom],
+        table=None,
+    )
+
+
+def _kmer(code: int, k: int) -> str:
+    """The k-mer of a code: 2 bits a base, the first in the highest."""
+    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
+
+
+def _contiguity(lengths: Lengths, view: View) -> dict[str, Any]:
+    def at(steps: Sequence[Step | None], per_cent: int) -> tuple[int | None, int | None]:
+        step = steps[per_cent * STEPS // 100 - 1] if steps else None
+        return (None, None) if step is None else (step.n, step.l)
+
+    (n50, l50), (n90, l90) = at(lengths.steps, 50), at(lengths.steps, 90)
+    (ng50, lg50), (ng90, lg90) = at(lengths.ng_steps, 50), at(lengths.ng_steps, 90)
+    return {
+        "count": lengths.count,
+        "length": lengths.sum,
+        "longest": lengths.longest if lengths.count else None,
+        "shortest": lengths.shortest if lengths.count else None,
+        "mean": ratio(lengths.sum, lengths.count),
+        "N50": n50,
+        "L50": l50,
+        "N90": n90,
+        "L90": l90,
+        "auN": ratio(lengths.sum_of_squares, lengths.sum),
+        "NG50": ng50,
+        "LG50": lg50,
+        "NG90": ng90,
+        "LG90": lg90,
+        "auNG": None if view.genome_size is None else ratio(lengths.ng_area, view.genome_size),
+    }
+
+
+def _fai(compression: str, findings: Findings) -> Fai:
+    note = findings.fai_refusal
+    if note is None and compression not in {"none", "bgzf"}:
+        note = "of the inflated text: samtools reads it with that, or with BGZF of it"
+    return Fai(
+        written=findings.fai_refusal is None,
+        records=findings.fai_rows,
+        empty_left_out=findings.fai_lineless,
+        repeated_left_out=findings.fai_repeated,
+        note=note,
+    )
+
+
+def _proof(kmers: list[Kmers], findings: Findings, text_bytes: int) -> Proof:
+    counts = findings.composition
+    bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
+    residues = sum(counts.values()) - counts["lowercase"]
+    proof = Proof(
+        kmers=[KmerProof(each.k, each.total, findings.kmers_in_runs(each.k)) for each in kmers],
+        bases=(bases, sum(memoryview(findings.kmer_counts(1, False)).cast("Q"))),
+        residues=(residues, findings.length),
+        gap_residues=(counts["N"], findings.gap_length),
+        text_bytes=text_bytes,
+    )
+    pairs = [(each.counted, each.in_runs) for each in proof.kmers]
+    pairs += [proof.bases, proof.residues, proof.gap_residues]
+    if any(one != other for one, other in pairs):
+        raise ProofError(f"the report contradicts itself ({proof}); please report this")
+    return proof

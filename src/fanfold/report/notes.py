@@ -1,0 +1,118 @@
+"""What is unusual in an input, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from fanfold.report.ratio import percent
+
+_SHORT_BASES = 200
+"""GenBank and others don't take shorter contigs of an assembly."""
+
+_MANY = 1000
+"""One residue in so many that is no nucleotide is worth a word."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something unusual.
+
+    Attributes:
+        kind: what, for a program: ``archive``, ``comments``, ``repeated-names``, ``empty-names``,
+            ``empty-records``, ``not-nucleotides``, ``uracil``, ``lowercase`` or ``short-records``.
+        count: how many lines, records or residues it is of; bytes of text for an archive.
+        text: the same in words.
+    """
+
+    kind: str
+    count: int
+    text: str
+
+
+class Unusual(msgspec.Struct, frozen=True):
+    """The counts that notes are of.
+
+    Attributes:
+        compression: the format of the input; ``none`` for plain text.
+        text_bytes: the bytes of its text.
+        records: how many records there are.
+        length: their residues.
+        comment_lines: lines that start with ``;``.
+        repeated_names: records with a name that an earlier one has.
+        unnamed: records with an empty name.
+        empty: records of length 0.
+        not_nucleotides: residues that are neither bases nor IUPAC codes.
+        uracil: U among the residues.
+        lowercase: residues in lower case.
+        below_200: records of fewer than 200 residues.
+    """
+
+    compression: str
+    text_bytes: int
+    records: int
+    length: int
+    comment_lines: int
+    repeated_names: int
+    unnamed: int
+    empty: int
+    not_nucleotides: int
+    uracil: int
+    lowercase: int
+    below_200: int
+
+
+def notes_of(found: Unusual) -> list[Note]:
+    """The notes of an input, in a fixed order."""
+    return list(_notes(found))
+
+
+def _notes(found: Unusual) -> Iterator[Note]:
+    def of_length(count: int) -> str:
+        return f"{percent(count, found.length):.3f} % of the length"
+
+    if found.compression != "none":
+        yield Note(
+            "archive",
+            found.text_bytes,
+            f"a {found.compression} archive of {found.text_bytes:,} bytes of text",
+        )
+    if found.comment_lines:
+        lines = _counted(found.comment_lines, "comment line")
+        yield Note("comments", found.comment_lines, f"{lines} (they start with ;)")
+    if found.repeated_names:
+        names = _counted(found.repeated_names, "record")
+        yield Note("repeated-names", found.repeated_names, f"{names} with a name used before")
+    if found.unnamed:
+        yield Note(
+            "empty-names", found.unnamed, f"{_counted(found.unnamed, 'record')} without name"
+        )
+    if found.empty:
+        yield Note("empty-records", found.empty, f"{_counted(found.empty, 'record')} of length 0")
+    if found.not_nucleotides * _MANY >= max(found.length, 1):
+        yield Note(
+            "not-nucleotides",
+            found.not_nucleotides,
+            f"{_counted(found.not_nucleotides, 'residue')} ({of_length(found.not_nucleotides)})"
+            " that no nucleotide code stands for: proteins, or an alignment?",
+        )
+    if found.uracil:
+        yield Note("uracil", found.uracil, f"{found.uracil:,} U: RNA?")
+    if found.lowercase:
+        yield Note(
+            "lowercase",
+            found.lowercase,
+            f"{_counted(found.lowercase, 'residue')} ({of_length(found.lowercase)}) in lower case:"
+            " soft-masked?",
+        )
+    if found.below_200:
+        yield Note(
+            "short-records",
+            found.below_200,
+            f"{found.below_200:,} of {_counted(found.records, 'record')} below"
+            f" {_SHORT_BASES} residues",
+        )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,32 @@
+"""`nx.tsv`: N(x), L(x), NG(x) and LG(x) for x from 1 to 100 per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fanfold.report.survey import STEPS, Step, Survey
+
+_COLUMNS = (
+    "x",
+    *(f"sequences_{each}" for each in ("N", "L", "NG", "LG")),
+    *(f"contigs_{each}" for each in ("N", "L", "NG", "LG")),
+)
+
+
+def nx_table(survey: Survey) -> bytes:
+    """The bytes of `nx.tsv`; a value that isn't there is empty."""
+    sets = (survey.records, survey.contigs)
+
+    def cells(per_cent: int) -> Iterator[str]:
+        yield str(per_cent)
+        for lengths in sets:
+            yield from _cells(lengths.steps, per_cent)
+            yield from _cells(lengths.ng_steps, per_cent)
+
+    rows = [_COLUMNS, *(tuple(cells(per_cent)) for per_cent in range(1, 101))]
+    return "".join("\t".join(row) + "\n" for row in rows).encode()
+
+
+def _cells(steps: Sequence[Step | None], per_cent: int) -> tuple[str, str]:
+    step = steps[per_cent * STEPS // 100 - 1] if steps else None
+    return ("", "") if step is None else (str(step.n), str(step.l))
