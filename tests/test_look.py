@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 
@@ -341,9 +340,3 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     assert command("report", out, "--busco", path).returncode == 2
     assert command("report", out, "--busco", tmp_path / "no").returncode == 4
     assert files(out) == expected
-
-
-def test_no_chart_or_page_is_imported_by_a_task() -> None:
-    code = "import fanfold, sys; print([m for m in sys.modules if 'fanfold.report.page' in m])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
