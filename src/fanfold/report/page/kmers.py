@@ -9,7 +9,7 @@ from math import isqrt
 from markupsafe import Markup
 
 from fanfold.report.master import Kmers
-from fanfold.report.page.chaos import chaos_figure, reverse_complement
+from fanfold.report.page.chaos import chaos_figure, reverse_complements
 from fanfold.report.page.curves import HEIGHT, X_PIXELS, Y_PIXELS
 from fanfold.report.page.scale import Axis, linear_domain, log_domain
 from fanfold.report.page.svg import WIDTH, Figure, Path, Series, frame, legend
@@ -81,10 +81,11 @@ def symmetry_figure(kmers: Kmers, counts: Sequence[int]) -> Figure:
     """The count of each k-mer against that of its reverse complement."""
     k = kmers.k
     name, title = f"symmetry-k{k}", f"Strand symmetry, k = {k}"
+    others = reverse_complements(k)
     pairs = [
         (code, counts[code], counts[other])
-        for code in range(len(counts))
-        if code < (other := reverse_complement(code, k)) and (counts[code] or counts[other])
+        for code, other in enumerate(others)
+        if code < other and (counts[code] or counts[other])
     ]
     if not pairs:
         return Figure(
@@ -208,6 +209,6 @@ def _symmetry_finding(k: int, pairs: Sequence[tuple[int, int, int]]) -> str:
     if apart:
         said += (
             f" Most apart: {kmer(code, k)} {one:,},"
-            f" {kmer(reverse_complement(code, k), k)} {other:,}."
+            f" {kmer(reverse_complements(k)[code], k)} {other:,}."
         )
     return said
