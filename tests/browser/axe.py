@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from node_packages import node_package
@@ -9,7 +10,9 @@ from playwright.sync_api import Browser
 
 from browser.watching import Look, open_context
 
-AXE_CORE = "4.14.1"
+_PAGE_PACKAGES = json.loads((Path(__file__).parents[2] / "page" / "package.json").read_text())
+AXE_CORE: str = _PAGE_PACKAGES["devDependencies"]["axe-core"]
+"""The version that the page's packages name."""
 
 
 def axe_source(packages: Path) -> str:
