@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fanfold.report.master import Kmers
 from fanfold.report.page.png import data_url, png
 from fanfold.report.page.svg import WIDTH, Figure, text
-from fanfold.report.page.words import counted, share
+from fanfold.report.page.words import counted, share, short_count
 
 LEVELS = 256
 
@@ -95,23 +95,18 @@ def level_bounds(counts: Sequence[int]) -> list[int]:
     return [*bounds, end]
 
 
-def reverse_complement(code: int, k: int) -> int:
-    """The code of the reverse complement."""
-    found = 0
+def reverse_complements(k: int) -> list[int]:
+    """The code of the reverse complement of each k-mer, by code."""
+    codes = [0]
     for _ in range(k):
-        found = found << 2 | 3 - (code & 3)
-        code >>= 2
-    return found
+        # One more base in front of the k-mer is the last of the reverse complement.
+        codes = [each << 2 | 3 - base for base in range(4) for each in codes]
+    return codes
 
 
 def unfolded(counts: Sequence[int], k: int) -> list[int]:
     """Canonical counts, where a k-mer that isn't canonical has its reverse complement's."""
-    found = list(counts)
-    for code in range(len(found)):
-        other = reverse_complement(code, k)
-        if other < code:
-            found[code] = found[other]
-    return found
+    return [counts[min(each)] for each in enumerate(reverse_complements(k))]
 
 
 def palette() -> bytes:
@@ -160,9 +155,10 @@ def _labels(bounds: Sequence[int]) -> Markup:
     drawn += text(right + 6, _TOP - 4, "G", "corner")
     drawn += text(right + 6, bottom + 14, "T", "corner")
     at = _BAR_LEFT + _BAR_WIDTH + 5
-    drawn += text(at, _TOP + 10, f"{bounds[-1] - 1:,}") + text(at, bottom, f"{bounds[1]:,}")
+    drawn += text(at, _TOP + 10, short_count(bounds[-1] - 1))
+    drawn += text(at, bottom, short_count(bounds[1]))
     if bounds[1] < bounds[LEVELS // 2] < bounds[-1] - 1:
-        drawn += text(at, _TOP + _SIDE // 2 + 4, f"{bounds[LEVELS // 2]:,}")
+        drawn += text(at, _TOP + _SIDE // 2 + 4, short_count(bounds[LEVELS // 2]))
     return Markup('<g class="legend">{}</g>').format(drawn)
 
 

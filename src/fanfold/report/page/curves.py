@@ -11,8 +11,11 @@ from fanfold.report.page.words import counted, number, share, short_bases, verb
 from fanfold.report.survey import STEPS, Lengths, Step, Survey
 
 HEIGHT = 340
-X_PIXELS = (66, WIDTH - 12)
+X_PIXELS = (66, WIDTH - 20)
 Y_PIXELS = (HEIGHT - 48, 30)
+
+_SHOWN = STEPS * 99 // 100
+"""The Nx curve is in its frame up to this step at least."""
 
 _LOG_RECORDS = 100
 """Of more records than this, the cumulative curve has a log axis: a few hold most of the length."""
@@ -24,9 +27,14 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     curves = _nx_curves(master, survey)
     if not survey.records.steps:
         return Figure("nx", title, _no_length(survey))
-    values = [step.n for _, _, steps in curves for _, step in steps]
+    # The shortest sequences may be far shorter than all but a per cent of the length: the curve
+    # leaves the frame there.
+    lowest = min(
+        next(step.n for i, step in reversed(steps) if i <= _SHOWN) for _, _, steps in curves
+    )
+    highest = max(steps[0][1].n for _, _, steps in curves)
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), X_PIXELS)
-    y = Axis("N(x) (bases)", "N_bases", True, log_domain(min(values), max(values)), Y_PIXELS)
+    y = Axis("N(x) (bases)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
     marks = [guide(x, y, x=50).drawn("guide"), guide(x, y, x=90).drawn("guide")]
     marks += [
         _steps([(x.at(_percent(i)), y.at(step.n)) for i, step in steps], x.at(0)).drawn(f"line {s}")
@@ -35,7 +43,7 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     entries = [(f"line {s}", name) for name, s, _ in curves]
     over = legend(X_PIXELS[0], 18, entries)
     for per_cent in (50, 90):
-        over += text(x.at(per_cent) - 4, Y_PIXELS[0] - 6, f"{per_cent} %", anchor="end")
+        over += text(x.at(per_cent) + 4, Y_PIXELS[1] + 10, f"{per_cent} %")
     return Figure(
         "nx",
         title,

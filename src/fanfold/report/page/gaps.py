@@ -41,7 +41,7 @@ def tracks_figure(master: Master, survey: Survey) -> Figure:
         "position_bases",
         False,
         linear_domain(0, survey.records.longest),
-        (_TRACKS_LEFT, WIDTH - 14),
+        (_TRACKS_LEFT, WIDTH - 20),
     )
     records, gaps, names = Path(), Path(), Markup("")
     data = []
@@ -141,10 +141,10 @@ def thresholds_table(master: Master) -> Markup:
         for each in master.gaps.thresholds
     )
     return Markup(
-        '<div class="table"><table><caption>What counts as a gap, and the contigs that are left'
+        '<div class="table"><table><caption>What counts as a gap, and the contigs between'
         "</caption><thead><tr><th scope=col>Gap (bases)</th><th scope=col>Gaps</th>"
-        "<th scope=col>Summed length</th><th scope=col>Contigs</th><th scope=col>Contig N50</th>"
-        "<th scope=col>Contig L50</th></tr></thead><tbody>{}</tbody></table></div>"
+        "<th scope=col>Length</th><th scope=col>Contigs</th><th scope=col>N50</th>"
+        "<th scope=col>L50</th></tr></thead><tbody>{}</tbody></table></div>"
     ).format(rows)
 
 
@@ -168,6 +168,8 @@ def _tracks_finding(survey: Survey, rows: int) -> str:
             f"{of} {verb(rows, 'has', 'have')} no gaps; all {survey.gaps.count:,} are in shorter"
             " ones."
         )
+    if survey.records.count == 1:
+        return f"The record has {counted(gaps, 'gap')}. A gap is at least one pixel wide."
     if rows == 1:
         return f"The longest record has {counted(gaps, 'gap')} of {survey.gaps.count:,}."
     return (

@@ -9,7 +9,7 @@ from math import isqrt
 from markupsafe import Markup
 
 from fanfold.report.master import Kmers
-from fanfold.report.page.chaos import chaos_figure, reverse_complement
+from fanfold.report.page.chaos import chaos_figure, reverse_complements
 from fanfold.report.page.curves import HEIGHT, X_PIXELS, Y_PIXELS
 from fanfold.report.page.scale import Axis, linear_domain, log_domain
 from fanfold.report.page.svg import WIDTH, Figure, Path, Series, frame, legend
@@ -81,10 +81,11 @@ def symmetry_figure(kmers: Kmers, counts: Sequence[int]) -> Figure:
     """The count of each k-mer against that of its reverse complement."""
     k = kmers.k
     name, title = f"symmetry-k{k}", f"Strand symmetry, k = {k}"
+    others = reverse_complements(k)
     pairs = [
         (code, counts[code], counts[other])
-        for code in range(len(counts))
-        if code < (other := reverse_complement(code, k)) and (counts[code] or counts[other])
+        for code, other in enumerate(others)
+        if code < other and (counts[code] or counts[other])
     ]
     if not pairs:
         return Figure(
@@ -137,15 +138,15 @@ def extremes_table(kmers: Kmers) -> Markup:
     """The most and the least frequent k-mers."""
     rows = Markup("").join(
         Markup(
-            "<tr><td>{}</td><td><code>{}</code></td><td>{:,}</td><td>{}</td>"
-            "<td><code>{}</code></td><td>{:,}</td></tr>"
+            "<tr><td>{}</td><td class=text><code>{}</code></td><td>{:,}</td><td>{}</td>"
+            "<td class=text><code>{}</code></td><td>{:,}</td></tr>"
         ).format(place, *top, share(top[1], kmers.total), *bottom)
         for place, (top, bottom) in enumerate(zip(kmers.top, kmers.bottom, strict=True), 1)
     )
     return Markup(
         '<div class="table"><table><caption>The most and the least frequent {k}-mers that occur'
-        "</caption><thead><tr><th scope=col>#</th><th scope=col>Most frequent</th>"
-        "<th scope=col>Count</th><th scope=col>Of all</th><th scope=col>Least frequent</th>"
+        "</caption><thead><tr><th scope=col>#</th><th scope=col class=text>Most frequent</th>"
+        "<th scope=col>Count</th><th scope=col>Of all</th><th scope=col class=text>Least frequent</th>"
         "<th scope=col>Count</th></tr></thead><tbody>{rows}</tbody></table></div>"
     ).format(k=kmers.k, rows=rows)
 
@@ -189,10 +190,11 @@ def _edges(most: int) -> list[int]:
 
 def _spectrum_finding(kmers: Kmers) -> str:
     kind = f"canonical {kmers.k}-mer" if kmers.canonical else f"{kmers.k}-mer"
-    (best, times), often = kmers.top[0], kmers.singletons
+    best, times = kmers.top[0]
+    once = f" {kmers.singletons:,} only once," if kmers.singletons else ""
     return (
         f"{kmers.distinct:,} of {counted(kmers.possible, f'possible {kind}')}"
-        f" {verb(kmers.distinct, 'occurs', 'occur')}, {kmers.total:,} in all; {often:,} only once,"
+        f" {verb(kmers.distinct, 'occurs', 'occur')}, {kmers.total:,} in all;{once}"
         f" {best} most often ({counted(times, 'time')}, {share(times, kmers.total)})."
     )
 
@@ -208,6 +210,6 @@ def _symmetry_finding(k: int, pairs: Sequence[tuple[int, int, int]]) -> str:
     if apart:
         said += (
             f" Most apart: {kmer(code, k)} {one:,},"
-            f" {kmer(reverse_complement(code, k), k)} {other:,}."
+            f" {kmer(reverse_complements(k)[code], k)} {other:,}."
         )
     return said

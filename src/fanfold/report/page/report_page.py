@@ -93,7 +93,7 @@ def _section(name: str, title: str, content: Markup) -> Markup:
 
 
 def _plots(figures: Iterable[Figure], *others: Markup) -> Markup:
-    return Markup('<div class="plots">{}{}</div>').format(
+    return Markup('<div class="figures">{}{}</div>').format(
         Markup("").join(in_page(each) for each in figures), Markup("").join(others)
     )
 

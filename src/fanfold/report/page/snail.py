@@ -26,8 +26,8 @@ _RIM = 136
 _RING = (144, 172)
 """Where the ring of composition begins and ends."""
 
-_BUSCO_CENTRE = (434, 52)
-_BUSCO_RING = (20, 36)
+_BUSCO_CENTRE = (434, 46)
+_BUSCO_RING = (26, 38)
 
 _HALF_TURN = STEPS // 2
 
@@ -70,16 +70,21 @@ def snail_figure(master: Master, survey: Survey, busco: Busco | None = None) -> 
             "outer": _RING[1],
             "columns": ["x_percent", "N", "L", "gc_percent", "at_percent", "n_percent"],
             "rows": [
-                [(i + 1) * 100 / STEPS, step.n, step.l, *_shares(kinds)]
-                for i, (step, kinds) in enumerate(zip(lengths.steps, survey.snail, strict=True))
+                [(i + 1) * 100 / STEPS, step.n, step.l, *shares]
+                for i, (step, shares) in enumerate(
+                    zip(lengths.steps, _shares(survey.snail), strict=True)
+                )
             ],
         },
     )
 
 
-def _shares(kinds: SnailStep) -> list[float | None]:
-    whole = kinds.gc + kinds.at + kinds.n + kinds.other
-    return [percent(each, whole) for each in (kinds.gc, kinds.at, kinds.n)]
+def _shares(snail: Sequence[SnailStep]) -> Iterable[list[float | None]]:
+    """GC, AT and N of each step in per cent."""
+    for kinds, group in groupby(snail):
+        whole = kinds.gc + kinds.at + kinds.n + kinds.other
+        shares = [percent(each, whole) for each in (kinds.gc, kinds.at, kinds.n)]
+        yield from (shares for _ in group)
 
 
 def _depth(length: int, longest: int) -> float:
@@ -168,21 +173,16 @@ def _composition(snail: Sequence[SnailStep]) -> Iterable[Markup]:
     """The ring: from inside out the shares of GC, AT and N."""
     width = _RING[1] - _RING[0]
     bounds: list[list[float]] = [[], [], [], []]
-    for kinds in snail:
+    for kinds, group in groupby(snail):
         whole = kinds.gc + kinds.at + kinds.n + kinds.other
+        steps = len(list(group))
         reached = 0
         for bound, part in zip(bounds, (0, kinds.gc, kinds.at, kinds.n), strict=True):
             reached += part
-            bound.append(_RING[0] + width * (reached / whole))
-    for place, (kind, any_) in enumerate(
-        (
-            ("snail-gc", any(each.gc for each in snail)),
-            ("snail-at", any(each.at for each in snail)),
-            ("snail-n", any(each.n for each in snail)),
-        )
-    ):
-        if any_:
-            yield _ring(bounds[place], bounds[place + 1]).drawn(kind)
+            bound.extend([_RING[0] + width * (reached / whole)] * steps)
+    for place, kind in enumerate(("gc", "at", "n")):
+        if bounds[place] != bounds[place + 1]:
+            yield _ring(bounds[place], bounds[place + 1]).drawn(f"snail-{kind}")
 
 
 def _turn_labels() -> Markup:
@@ -194,7 +194,7 @@ def _turn_labels() -> Markup:
         (3, "end", 4),
     ):
         step = quarter * STEPS // 4
-        x, y = _at(step, _RING[1] + 5)
+        x, y = _at(step, _RING[1] + 7)
         drawn += (
             Path().move(*_at(step, _RING[1])).line(*_at(step, _RING[1] + 4)).drawn("snail-tick")
         )
@@ -209,7 +209,7 @@ def _legend(master: Master, survey: Survey) -> Markup:
         ("snail-longest", f"longest {lengths.longest:,}"),
         ("snail-n50", f"N50 {number(sequences.N50)} (L50 {number(sequences.L50)})"),
         ("snail-n90", f"N90 {number(sequences.N90)} (L90 {number(sequences.L90)})"),
-        ("snail-count", "records so far (log)"),
+        ("snail-count", "records so far (log; circles: 10, 100, …)"),
     )
     sums = survey.sums
     right = (
@@ -218,7 +218,7 @@ def _legend(master: Master, survey: Survey) -> Markup:
         ("snail-n", f"N {share(sums.N, sums.length)}"),
     )
     drawn = Markup("")
-    for x, rows in ((10, left), (256, right)):
+    for x, rows in ((6, left), (228, right)):
         for row, (kind, words) in enumerate(rows):
             y = 402 + 20 * row
             if kind in {"snail-longest", "snail-count"}:
@@ -254,7 +254,7 @@ def _busco(busco: Busco) -> Markup:
     )
     for row, (kind, words) in enumerate(rows):
         down = 402 + 20 * row
-        drawn += swatch(352, down, kind) + text(366, down, words)
+        drawn += swatch(338, down, kind) + text(352, down, words)
     return drawn
 
 

@@ -108,7 +108,7 @@ class Path:
 
     def drawn(self, kind: str) -> Markup:
         """The path, of a class."""
-        return Markup('<path class="{}" d="{}"/>').format(kind, "".join(self._parts))
+        return Markup('<path class="%s" d="%s"/>') % (kind, "".join(self._parts))
 
 
 def _tenths(value: float) -> int:
@@ -116,9 +116,7 @@ def _tenths(value: float) -> int:
 
 
 def _text(tenths: int) -> str:
-    whole, rest = divmod(abs(tenths), 10)
-    sign = "-" if tenths < 0 else ""
-    return f"{sign}{whole}.{rest}" if rest else f"{sign}{whole}"
+    return f"{tenths / 10:g}"  # six digits: exact up to 99,999.9
 
 
 def pixels(value: float) -> str:
@@ -128,8 +126,12 @@ def pixels(value: float) -> str:
 
 def text(x: float, y: float, words: str, kind: str = "note", anchor: str = "start") -> Markup:
     """A line of text."""
-    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-        kind, pixels(x), pixels(y), anchor, words
+    return Markup('<text class="%s" x="%s" y="%s" text-anchor="%s">%s</text>') % (
+        kind,
+        pixels(x),
+        pixels(y),
+        anchor,
+        words,
     )
 
 
@@ -165,9 +167,10 @@ def x_axis(axis: Axis, y: int) -> Markup:
     """An axis below a plot."""
     ticks = Markup("").join(
         Markup(
-            '<g class="tick" transform="translate({} 0)"><line y2="6"/>'
-            '<text y="9" dy="0.71em">{}</text></g>'
-        ).format(pixels(axis.at(each)), short(each))
+            '<g class="tick" transform="translate(%s 0)"><line y2="6"/>'
+            '<text y="9" dy="0.71em">%s</text></g>'
+        )
+        % (pixels(axis.at(each)), short(each))
         for each in axis.ticks()
     )
     left, right = axis.pixels
@@ -180,9 +183,10 @@ def x_axis(axis: Axis, y: int) -> Markup:
 def _y_axis(axis: Axis, x: int) -> Markup:
     ticks = Markup("").join(
         Markup(
-            '<g class="tick" transform="translate(0 {})"><line x2="-6"/>'
-            '<text x="-9" dy="0.32em">{}</text></g>'
-        ).format(pixels(axis.at(each)), short(each))
+            '<g class="tick" transform="translate(0 %s)"><line x2="-6"/>'
+            '<text x="-9" dy="0.32em">%s</text></g>'
+        )
+        % (pixels(axis.at(each)), short(each))
         for each in axis.ticks()
     )
     bottom, top = axis.pixels

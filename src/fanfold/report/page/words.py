@@ -10,7 +10,7 @@ NOTHING = "\N{EN DASH}"
 
 _NAME_BYTES = 300
 
-_UNITS = ((10**12, "Tb"), (10**9, "Gb"), (10**6, "Mb"), (10**3, "kb"))
+_UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 def counted(count: int, noun: str) -> str:
@@ -29,22 +29,32 @@ def verb(count: int, one: str, many: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with thousands separators; its decimals as they are."""
+    """A number with thousands separators; its decimals, if any, as they are."""
     if value is None:
         return NOTHING
-    return f"{value:,}"
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def short_bases(length: int) -> str:
     """A length in three digits: 25,989,094 bases are 26.0 Mb."""
-    for unit, name in _UNITS:
-        if length >= unit:
-            digits = len(str(length // unit))
-            decimals = max(0, 3 - digits)
-            scaled = (length * 10**decimals * 2 + unit) // (2 * unit)
+    digits, unit = _three_digits(length)
+    return f"{digits} {unit}b"
+
+
+def short_count(count: int) -> str:
+    """A count in three digits: 3,729,956 is 3.73M."""
+    return "".join(_three_digits(count))
+
+
+def _three_digits(value: int) -> tuple[str, str]:
+    """The digits, rounded half up, and the unit; from 1,000 T more digits."""
+    for unit, letter in _UNITS:
+        if 2 * value >= 2 * unit - unit // 1000:  # 999,600 is 1.00 M
+            decimals = max(0, 3 - len(str(value // unit or 1)))
+            scaled = (value * 10**decimals * 2 + unit) // (2 * unit)
             whole, rest = divmod(scaled, 10**decimals)
-            return f"{whole:,}.{rest:0{decimals}d} {name}" if decimals else f"{whole:,} {name}"
-    return f"{length} b"
+            return (f"{whole:,}.{rest:0{decimals}d}" if decimals else f"{whole:,}"), letter
+    return str(value), ""
 
 
 def share(part: int, whole: int) -> str:
