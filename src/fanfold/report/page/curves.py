@@ -11,7 +11,7 @@ from fanfold.report.page.words import counted, number, share, short_bases, verb
 from fanfold.report.survey import STEPS, Lengths, Step, Survey
 
 HEIGHT = 340
-X_PIXELS = (66, WIDTH - 12)
+X_PIXELS = (66, WIDTH - 20)
 Y_PIXELS = (HEIGHT - 48, 30)
 
 _SHOWN = STEPS * 99 // 100
@@ -43,7 +43,7 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     entries = [(f"line {s}", name) for name, s, _ in curves]
     over = legend(X_PIXELS[0], 18, entries)
     for per_cent in (50, 90):
-        over += text(x.at(per_cent) - 4, Y_PIXELS[0] - 6, f"{per_cent} %", anchor="end")
+        over += text(x.at(per_cent) + 4, Y_PIXELS[1] + 10, f"{per_cent} %")
     return Figure(
         "nx",
         title,

@@ -168,6 +168,8 @@ def _tracks_finding(survey: Survey, rows: int) -> str:
             f"{of} {verb(rows, 'has', 'have')} no gaps; all {survey.gaps.count:,} are in shorter"
             " ones."
         )
+    if survey.records.count == 1:
+        return f"The record has {counted(gaps, 'gap')}. A gap is at least one pixel wide."
     if rows == 1:
         return f"The longest record has {counted(gaps, 'gap')} of {survey.gaps.count:,}."
     return (

@@ -18,6 +18,9 @@ _SHADES = 8
 _BINS = 200
 """Of the histogram: half a per cent each."""
 
+_FEW = 100
+"""Up to so many dots are larger."""
+
 _NARROWEST = 10
 """The axis of GC spans at least so many per cent, so that small differences look small."""
 
@@ -49,7 +52,7 @@ def gc_figure(master: Master, survey: Survey) -> Figure:
     dots = Path()
     for length, gc in zip(lengths, shares, strict=True):
         dots.dot(x.at(length), y.at(gc))
-    marks.append(dots.drawn("dots s0"))
+    marks.append(dots.drawn("dots s0 large" if len(rows) <= _FEW else "dots s0"))
     series.append(_dots_data(rows, lengths, shares))
     return Figure(
         "gc",
@@ -204,18 +207,20 @@ def _bin(place: int) -> str:
 
 def _histogram_finding(bins: Sequence[int], length: int) -> str:
     """The narrowest range of bins that holds half of the length, the first of equal ones."""
-    half = sum(bins)
+    whole = sum(bins)
     best = (0, len(bins))
     start, inside = 0, 0
     for end, added in enumerate(bins, 1):
         inside += added
-        while 2 * (inside - bins[start]) >= half:
+        while 2 * (inside - bins[start]) >= whole:
             inside -= bins[start]
             start += 1
-        if 2 * inside >= half and end - start < best[1] - best[0]:
+        if 2 * inside >= whole and end - start < best[1] - best[0]:
             best = (start, end)
+    if best[1] - best[0] == 1 and bins[best[0]] == whole:
+        return f"All of the length is in records with {_bin(best[0])} GC."
     mode = max(range(_BINS), key=lambda place: (bins[place], -place))
     return (
         f"Half of the length is in records with {best[0] / 2} to {best[1] / 2} % GC;"
-        f" most of it with {_bin(mode)} ({share(bins[mode], length)})."
+        f" the fullest bin, {_bin(mode)}, has {share(bins[mode], length)}."
     )

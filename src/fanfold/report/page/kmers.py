@@ -138,15 +138,15 @@ def extremes_table(kmers: Kmers) -> Markup:
     """The most and the least frequent k-mers."""
     rows = Markup("").join(
         Markup(
-            "<tr><td>{}</td><td><code>{}</code></td><td>{:,}</td><td>{}</td>"
-            "<td><code>{}</code></td><td>{:,}</td></tr>"
+            "<tr><td>{}</td><td class=text><code>{}</code></td><td>{:,}</td><td>{}</td>"
+            "<td class=text><code>{}</code></td><td>{:,}</td></tr>"
         ).format(place, *top, share(top[1], kmers.total), *bottom)
         for place, (top, bottom) in enumerate(zip(kmers.top, kmers.bottom, strict=True), 1)
     )
     return Markup(
         '<div class="table"><table><caption>The most and the least frequent {k}-mers that occur'
-        "</caption><thead><tr><th scope=col>#</th><th scope=col>Most frequent</th>"
-        "<th scope=col>Count</th><th scope=col>Of all</th><th scope=col>Least frequent</th>"
+        "</caption><thead><tr><th scope=col>#</th><th scope=col class=text>Most frequent</th>"
+        "<th scope=col>Count</th><th scope=col>Of all</th><th scope=col class=text>Least frequent</th>"
         "<th scope=col>Count</th></tr></thead><tbody>{rows}</tbody></table></div>"
     ).format(k=kmers.k, rows=rows)
 
@@ -190,10 +190,11 @@ def _edges(most: int) -> list[int]:
 
 def _spectrum_finding(kmers: Kmers) -> str:
     kind = f"canonical {kmers.k}-mer" if kmers.canonical else f"{kmers.k}-mer"
-    (best, times), often = kmers.top[0], kmers.singletons
+    best, times = kmers.top[0]
+    once = f" {kmers.singletons:,} only once," if kmers.singletons else ""
     return (
         f"{kmers.distinct:,} of {counted(kmers.possible, f'possible {kind}')}"
-        f" {verb(kmers.distinct, 'occurs', 'occur')}, {kmers.total:,} in all; {often:,} only once,"
+        f" {verb(kmers.distinct, 'occurs', 'occur')}, {kmers.total:,} in all;{once}"
         f" {best} most often ({counted(times, 'time')}, {share(times, kmers.total)})."
     )
 

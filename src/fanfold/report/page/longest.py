@@ -16,6 +16,8 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 _COLUMNS = ("#", "Name", "Length", "Of the length (%)", "GC (%)", "N", "Soft-masked (%)")
 
+_HEADER_ATTRIBUTES = {"#": Markup(' aria-sort="ascending"'), "Name": Markup(' class="text"')}
+
 
 def longest_table(master: Master, survey: Survey) -> Markup:
     """The table, sortable where scripts run."""
@@ -24,9 +26,9 @@ def longest_table(master: Master, survey: Survey) -> Markup:
         return Markup("<p>No record is in view.</p>") + _links(master)
     header = Markup("").join(
         Markup('<th scope="col"{}><button type="button">{}</button></th>').format(
-            Markup(' aria-sort="ascending"') if place == 0 else "", each
+            _HEADER_ATTRIBUTES.get(each, Markup("")), each
         )
-        for place, each in enumerate(_COLUMNS)
+        for each in _COLUMNS
     )
     body = Markup("\n").join(
         _row(place, each, master.sequences.length) for place, each in enumerate(rows, 1)
@@ -41,14 +43,14 @@ def longest_table(master: Master, survey: Survey) -> Markup:
 def _caption(master: Master, shown: int) -> str:
     count = master.sequences.count
     if shown == count:
-        return "The record" if count == 1 else f"All {count:,} records, longest first"
+        return "One record" if count == 1 else f"All {count:,} records, longest first"
     return f"The {shown} longest of {counted(count, 'record')}"
 
 
 def _row(place: int, row: Row, length: int) -> Markup:
     name = shown_name(row.name)
     return Markup(
-        '<tr><td data-value="{place}">{place}</td><td data-value="{name}"><bdi>{name}</bdi></td>'
+        '<tr><td data-value="{place}">{place}</td><td class="text" data-value="{name}"><bdi>{name}</bdi></td>'
         '<td data-value="{length}">{length:,}</td>{share}{gc}<td data-value="{n}">{n:,}</td>'
         "{lowercase}</tr>"
     ).format(

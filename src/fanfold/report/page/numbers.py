@@ -121,7 +121,7 @@ def _longest(lengths: Contiguity) -> _Number:
 def _area(term: str, value: float | None) -> _Number:
     if value is None:
         return _Number(term, NOTHING, "no length")
-    return _Number(term, short_bases(round(value)), f"{value:,} bases")
+    return _Number(term, short_bases(round(value)), f"{number(value)} bases")
 
 
 def _per_cent(value: float | None) -> str:

@@ -26,8 +26,8 @@ _RIM = 136
 _RING = (144, 172)
 """Where the ring of composition begins and ends."""
 
-_BUSCO_CENTRE = (434, 52)
-_BUSCO_RING = (20, 36)
+_BUSCO_CENTRE = (434, 46)
+_BUSCO_RING = (26, 38)
 
 _HALF_TURN = STEPS // 2
 
@@ -218,7 +218,7 @@ def _legend(master: Master, survey: Survey) -> Markup:
         ("snail-n", f"N {share(sums.N, sums.length)}"),
     )
     drawn = Markup("")
-    for x, rows in ((6, left), (242, right)):
+    for x, rows in ((6, left), (228, right)):
         for row, (kind, words) in enumerate(rows):
             y = 402 + 20 * row
             if kind in {"snail-longest", "snail-count"}:

@@ -29,10 +29,10 @@ def verb(count: int, one: str, many: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with thousands separators; its decimals as they are."""
+    """A number with thousands separators; its decimals, if any, as they are."""
     if value is None:
         return NOTHING
-    return f"{value:,}"
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def short_bases(length: int) -> str:
