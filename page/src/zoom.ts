@@ -25,6 +25,7 @@ const TICK_HEIGHT = 40;
 const STEP_MS = 150;
 
 type Side = "x" | "y";
+type TickValue = number | { valueOf(): number };
 
 interface ZoomedAxis {
   readonly side: Side;
@@ -152,11 +153,17 @@ export class Zoom {
     const isX = side === "x";
     const part = isX ? transform.rescaleX(scale) : transform.rescaleY(scale);
     const room = isX ? this.frame.width / TICK_WIDTH : this.frame.height / TICK_HEIGHT;
-    const ticks: Ticks<number | { valueOf(): number }> = isX ? axisBottom(part) : axisLeft(part);
-    axis.moving.call(
-      ticks.offset(0).ticks(room, (value: number | { valueOf(): number }) => short(+value)),
-    );
+    const ticks: Ticks<TickValue> = isX ? axisBottom(part) : axisLeft(part);
+    axis.moving.call(ticks.offset(0).tickSizeOuter(0).ticks(room).tickFormat(labels(part, room)));
+    // The style sheet's fonts count, as for the static axis.
+    axis.moving.attr("font-family", null).attr("font-size", null);
   }
+}
+
+/** On a log scale, only as many ticks have a label as there is room for. */
+function labels(scale: Scale, room: number): (value: TickValue) => string {
+  const isLabelled = "base" in scale ? scale.tickFormat(room) : () => "all";
+  return (value) => (isLabelled(value) === "" ? "" : short(+value));
 }
 
 /** An axis in the place of a static one, with its label. */
