@@ -77,7 +77,7 @@ def cumulative_figure(master: Master, survey: Survey) -> Figure:
     if not records.steps:
         return Figure("cumulative", title, _no_length(survey))
     sets = [("records", "s0", records)]
-    if are_split(survey):
+    if are_split(survey) and survey.contigs.steps:
         sets.append(("contigs", "s1", survey.contigs))
     most = max(each.steps[-1].l for _, _, each in sets)
     is_log = most > _LOG_RECORDS
@@ -173,7 +173,9 @@ def _nx_finding(master: Master, survey: Survey) -> str:
         said = f"All of the length is in one record of {counted(sequences.length, 'base')}."
     else:
         said = f"{half_of_the_length(sequences)}; auN {number(sequences.auN)}."
-    if are_split(survey):
+    if are_split(survey) and not survey.contigs.count:
+        said += " All of it is gaps."
+    elif are_split(survey):
         contigs = sequences.contigs
         said += (
             f" Split at gaps: contig N50 {number(contigs.N50)} (L50 {number(contigs.L50)}),"

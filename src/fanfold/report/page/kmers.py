@@ -146,8 +146,9 @@ def extremes_table(kmers: Kmers) -> Markup:
     return Markup(
         '<div class="table"><table><caption>The most and the least frequent {k}-mers that occur'
         "</caption><thead><tr><th scope=col>#</th><th scope=col class=text>Most frequent</th>"
-        "<th scope=col>Count</th><th scope=col>Of all</th><th scope=col class=text>Least frequent</th>"
-        "<th scope=col>Count</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<th scope=col>Count</th><th scope=col>Of all</th>"
+        "<th scope=col class=text>Least frequent</th><th scope=col>Count</th>"
+        "</tr></thead><tbody>{rows}</tbody></table></div>"
     ).format(k=kmers.k, rows=rows)
 
 
