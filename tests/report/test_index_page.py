@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from reports import report_of, report_of_file
 
 from fanfold.report.master import encode_report
 from fanfold.report.measures import Measures, decode_measures, measures_of
 from fanfold.report.nx_table import nx_table, read_nx
 from fanfold.report.page.index_page import IndexRow, index_page, is_index_page
 from fanfold.report.page.words import NOTHING
+from report.reports import report_of, report_of_file
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = ("phiX174.fa", "lambda_NC_001416.fa", "human_MT.fa", "ecoli_K12_GCF_000005845.2.fna.gz")
@@ -122,7 +122,7 @@ def genome(name: str, length: int = 1000, n50: int = 500, gc: int = 500, n: int 
 
 
 def of_file(name: str) -> IndexRow:
-    master, survey = report_of_file(DATA / name)
+    master, survey, _ = report_of_file(DATA / name)
     return IndexRow(name, measures_of(master), read_nx(nx_table(survey)))
 
 
@@ -166,7 +166,7 @@ def test_the_table_has_the_numbers_of_every_report() -> None:
 
 
 def test_measures_are_the_same_without_the_counts_of_kmers() -> None:
-    master, _ = report_of_file(DATA / "phiX174.fa")
+    master, _, _ = report_of_file(DATA / "phiX174.fa")
 
     assert decode_measures(encode_report(master)) == measures_of(master)
 
@@ -248,7 +248,7 @@ def test_nothing_makes_a_page() -> None:
 
 
 def test_a_genome_without_residues_is_in_the_table_alone() -> None:
-    master, survey = report_of(b">a\n>b\n", "none.fa")
+    master, survey, _ = report_of(b">a\n>b\n", name="none.fa")
     rows = [IndexRow("none.fa", measures_of(master), read_nx(nx_table(survey))), genome("a.fa")]
 
     page = Page(index_page(rows, {}))
@@ -343,7 +343,7 @@ def test_a_page_is_known_by_its_title() -> None:
     ],
 )
 def test_a_table_that_is_none_of_nx_is_refused(change: Any) -> None:
-    table = nx_table(report_of(b">a\n" + b"A" * 100 + b"\n", "a.fa").survey)
+    table = nx_table(report_of(b">a\n" + b"A" * 100 + b"\n", name="a.fa").survey)
     assert read_nx(table) == [100] * 100
 
     with pytest.raises(ValueError, match=r".+"):
