@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from html.parser import HTMLParser
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,10 +12,11 @@ from urllib.parse import unquote
 import pytest
 
 from fanfold.report.master import encode_report
-from fanfold.report.measures import Measures, decode_measures, measures_of
+from fanfold.report.measures import decode_measures, measures_of
 from fanfold.report.nx_table import nx_table, read_nx
 from fanfold.report.page.index_page import IndexRow, index_page, is_index_page
 from fanfold.report.page.words import NOTHING
+from report.genomes import HOSTILE_NAMES, genome, thousand_genomes
 from report.reports import report_of, report_of_file
 
 DATA = Path(__file__).parents[1] / "data"
@@ -37,22 +36,6 @@ HEADERS = [
     "Gaps",
     "Soft-masked %",
     "Notes",
-]
-
-HOSTILE = [
-    "<script>alert(1)<-script>.fa",
-    '"><img src=x onerror=alert(1)>.fa',
-    "'; alert(1); '.fa",
-    "-->]]><style>*{display:none}<svg onload=alert(1)>.fa",
-    "javascript:alert(1)",
-    "&lt;b&gt;&amp;.fa",
-    "\u202egnp.fa\u2066",
-    "line\nbreak\ttab\x1b[2J.fa",
-    "\u2028\u2029.fa",
-    "%2e%2e%2f?a=b#c.fa",
-    "été 🧬.fa",
-    "x" * 250,
-    "{}{name}.fa",
 ]
 
 
@@ -101,50 +84,9 @@ class Page(HTMLParser):
         return "".join(self.texts)
 
 
-def genome(name: str, length: int = 1000, n50: int = 500, gc: int = 500, n: int = 0) -> IndexRow:
-    """A genome of two records, one of them as long as N50."""
-    measures = Measures(
-        length=length,
-        sequences=2,
-        N50=n50,
-        L50=1,
-        longest=n50,
-        contig_N50=n50,
-        gaps=1 if n else 0,
-        notes=0,
-        gc=gc,
-        bases=length - n,
-        n=n,
-        lowercase=0,
-        residues=length,
-    )
-    return IndexRow(name, measures, [n50] * 100)
-
-
 def of_file(name: str) -> IndexRow:
     master, survey, _ = report_of_file(DATA / name)
     return IndexRow(name, measures_of(master), read_nx(nx_table(survey)))
-
-
-def thousand() -> list[IndexRow]:
-    draw = random.Random(7)
-    rows = []
-    for place in range(1000):
-        lengths = sorted((draw.randrange(500, 10**6) for _ in range(60)), reverse=True)
-        whole = sum(lengths)
-        reached = list(accumulate(lengths))
-        nx = [
-            next(
-                length
-                for length, sum_ in zip(lengths, reached, strict=True)
-                if sum_ * 100 >= whole * x
-            )
-            for x in range(1, 101)
-        ]
-        name = f"GCF_{place:09}.1_ASM{place}v1_some_long_name_genomic.fna.gz"
-        row = genome(name, whole, nx[49], gc=whole // 2 - draw.randrange(10**5), n=place)
-        rows.append(row._replace(nx=nx))
-    return rows
 
 
 def test_the_table_has_the_numbers_of_every_report() -> None:
@@ -263,20 +205,20 @@ def test_a_genome_without_residues_is_in_the_table_alone() -> None:
 
 
 def test_names_are_text_whatever_they_hold() -> None:
-    harmless = [f"{place}.fa" for place in range(len(HOSTILE))]
+    harmless = [f"{place}.fa" for place in range(len(HOSTILE_NAMES))]
 
     def page(names: list[str]) -> Page:
         rows = [genome(name) for name in names]
         return Page(index_page(rows, {name: f"{name}: why {name}" for name in names}))
 
-    hostile = page(HOSTILE)
+    hostile = page(HOSTILE_NAMES)
 
     assert hostile.tags == page(harmless).tags
     assert all(link.startswith("./") for link in hostile.links)
     found = [
         unquote(link.removeprefix("./").removesuffix("/report.html")) for link in hostile.links
     ]
-    assert found == HOSTILE
+    assert found == HOSTILE_NAMES
     assert not {"\u202e", "\u2066", "\u2028", "\x1b"} & {*hostile.text}
     assert hostile.rows[8][0] == r"line\x0abreak\x09tab\x1b[2J.fa"
 
@@ -312,7 +254,7 @@ def test_headers_can_be_pressed_and_say_what_they_head() -> None:
 
 
 def test_a_thousand_genomes_fit() -> None:
-    rows = thousand()
+    rows = thousand_genomes()
 
     data = index_page(rows, {})
 
