@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from markupsafe import Markup
 
 from fanfold.report.master import Contiguity, Master
@@ -36,10 +39,7 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), X_PIXELS)
     y = Axis("N(x) (bases)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
     marks = [guide(x, y, x=50).drawn("guide"), guide(x, y, x=90).drawn("guide")]
-    marks += [
-        _steps([(x.at(_percent(i)), y.at(step.n)) for i, step in steps], x.at(0)).drawn(f"line {s}")
-        for _, s, steps in curves
-    ]
+    marks += [_steps(steps, x, y).drawn(f"line {s}") for _, s, steps in curves]
     entries = [(f"line {s}", name) for name, s, _ in curves]
     over = legend(X_PIXELS[0], 18, entries)
     for per_cent in (50, 90):
@@ -95,9 +95,14 @@ def cumulative_figure(master: Master, survey: Survey) -> Figure:
     curves = [(name, s, _points(each, from_zero=not is_log)) for name, s, each in sets]
     marks = [guide(x, y, y=size).drawn("guide")] if size else []
     for _, s, points in curves:
-        path = Path().move(x.at(points[0][0]), y.at(points[0][1]))
-        for count, reached in points[1:]:
-            path.line(x.at(count), y.at(reached))
+        places = zip(
+            x.places(count for count, _ in points),
+            y.places(reached for _, reached in points),
+            strict=True,
+        )
+        path = Path().move(*next(places))
+        for place in places:
+            path.line(*place)
         marks.append(path.drawn(f"line {s}"))
     entries = [(f"line {s}", name) for name, s, _ in curves]
     if size:
@@ -144,14 +149,18 @@ def _percent(step: int) -> float:
     return step * 100 / STEPS  # quarters: exact
 
 
-def _steps(points: list[tuple[float, float]], start: float) -> Path:
-    """A curve that holds each value from the x before it up to its own."""
-    path = Path().move(start, points[0][1])
-    for (x, y), after in zip(points, [*points[1:], None], strict=True):
-        if after is None or after[1] != y:
-            path.line(x, y)
-            if after is not None:
-                path.line(x, after[1])
+def _steps(steps: Sequence[tuple[int, Step]], x: Axis, y: Axis) -> Path:
+    """A curve that holds each length from the step before it up to its own."""
+    levels = [
+        (max(i for i, _ in group), length)
+        for length, group in groupby(steps, lambda item: item[1].n)
+    ]
+    ends = x.places(_percent(i) for i, _ in levels)
+    heights = y.places(length for _, length in levels)
+    starts = [x.at(0), *ends[:-1]]
+    path = Path().move(starts[0], heights[0])
+    for start, end, height in zip(starts, ends, heights, strict=True):
+        path.line(start, height).line(end, height)
     return path
 
 
