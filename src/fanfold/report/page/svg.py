@@ -55,7 +55,7 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     y: Sequence[float | None]
     x_end: Sequence[float] | None = None
     names: Sequence[str] | None = None
-    extra: dict[str, Sequence[float]] | None = None
+    extra: dict[str, Sequence[float | None]] | None = None
 
 
 class Path:
