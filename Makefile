@@ -9,7 +9,7 @@ DEPLOY := .venv-deploy
 AWSCLI := .venv-awscli
 MULTIQC := .venv-multiqc
 LAMBDA_PYTHON := 3.13
-KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
+KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
