@@ -7,8 +7,9 @@ WORKFLOWS := .venv-workflows
 LAMBDA := .venv-lambda
 DEPLOY := .venv-deploy
 AWSCLI := .venv-awscli
+MULTIQC := .venv-multiqc
 LAMBDA_PYTHON := 3.13
-KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs)
+KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
@@ -73,7 +74,13 @@ $(AWSCLI)/.built: pyproject.toml
 	@scripts/install-group $(AWSCLI) $(PYTHON) awscli \
 	    && touch $@ || echo "*** LEFT OUT: the first hour, on the emulator" >&2
 
-test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built
+$(MULTIQC)/.built: pyproject.toml
+	@echo "setting up $(MULTIQC): MultiQC, a minute or two"
+	@scripts/install-group $(MULTIQC) $(PYTHON) multiqc \
+	    && touch $@ || echo "*** LEFT OUT: MultiQC could not be installed" >&2
+
+test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
+    $(MULTIQC)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -122,4 +129,4 @@ wheel: $(BUILT)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) dist kernel/target kernel/fuzz/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) dist kernel/target kernel/fuzz/target demo.fanfold
