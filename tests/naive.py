@@ -90,10 +90,12 @@ def analyse(text: bytes, ks: Sequence[int], *, canonical: bool = False) -> Naive
 def comparable(master: dict[str, Any]) -> dict[str, Any]:
     """The part of a master.json that this twin can judge.
 
-    The wording of the note on the `.fai` is free: only whether there is one is compared, and only
-    where there is no index (one of an inflated archive has a note that this twin can't foresee).
+    The wording of notes is free. Of the one on the `.fai` only whether there is one is compared,
+    and only where there is no index (this twin can't foresee that of an inflated archive).
     """
     kept = {key: master[key] for key in master if key not in {"source", "proof", "fanfold"}}
+    notes = [(note["kind"], note["count"]) for note in kept["notes"]]
+    kept["notes"] = [(kind, count) for kind, count in notes if kind != "archive"]
     sequences = dict(kept["sequences"])
     fai = sequences["fai"]
     has_reason = fai["note"] is not None and not fai["written"]
@@ -197,7 +199,7 @@ def master_report(
     count_a, count_c, count_g, count_t = (both_cases[base] for base in "ACGT")
     bases = count_a + count_c + count_g + count_t
     length = len(every_residue)
-    gap_lengths = [end - start for record in records for start, end in gaps_of(record)]
+    all_gaps = [end - start for record in records for start, end in gaps_of(record)]
     kmers = {k: count_kmers(records, k, canonical=canonical) for k in ks}
     count_cg = count_kmers(records, 2, canonical=False)["CG"]
     return {
@@ -226,15 +228,58 @@ def master_report(
         },
         "sequences": sequence_report(lines, records, fai, length - both_cases["N"]),
         "gaps": {
-            "count": len(gap_lengths),
-            "length": sum(gap_lengths),
-            "longest": max(gap_lengths, default=0),
+            "count": len(all_gaps),
+            "length": sum(all_gaps),
+            "longest": max(all_gaps, default=0),
+            "all": {"count": len(all_gaps), "length": sum(all_gaps)},
+            "thresholds": [gap_threshold(records, min_gap) for min_gap in (1, 10)],
         },
         "cpg": {
             "count": count_cg,
             "observed_expected": ratio(count_cg * bases, count_c * count_g),
         },
-        "parameters": {"k": ks, "canonical": canonical},
+        "parameters": {
+            "k": ks,
+            "canonical": canonical,
+            "view": {"min_gap": 1, "min_length": 0, "genome_size": None},
+        },
+        "notes": notes_report(lines, records, both_cases, every_residue),
+    }
+
+
+def notes_report(
+    lines: list[Line], records: list[Record], both_cases: Counter[str], every_residue: str
+) -> list[dict[str, Any]]:
+    names = [record.name for record in records]
+    strange = sum(
+        count for residue, count in both_cases.items() if residue not in "ACGTNURYSWKMBDHV"
+    )
+    counts = {
+        "comments": sum(line.is_comment for line in lines),
+        "repeated-names": len(names) - len(set(names)),
+        "empty-names": names.count(b""),
+        "empty-records": sum(not record.residues for record in records),
+        "not-nucleotides": strange if 1000 * strange >= len(every_residue) else 0,
+        "uracil": both_cases["U"],
+        "lowercase": sum(residue.islower() for residue in every_residue),
+        "short-records": sum(len(record.residues) < 200 for record in records),
+    }
+    return [{"kind": kind, "count": count} for kind, count in counts.items() if count]
+
+
+def gap_threshold(records: list[Record], min_gap: int) -> dict[str, Any]:
+    gaps = [end - start for record in records for start, end in gaps_of(record)]
+    gaps = [length for length in gaps if length >= min_gap]
+    split = b"[Nn]{%d,}" % min_gap
+    contigs = [len(each) for record in records for each in re.split(split, record.residues)]
+    n50, l50 = length_and_rank_at(50, [length for length in contigs if length])
+    return {
+        "min_gap": min_gap,
+        "gaps": len(gaps),
+        "gap_length": sum(gaps),
+        "contigs": sum(length > 0 for length in contigs),
+        "contig_N50": n50,
+        "contig_L50": l50,
     }
 
 
@@ -247,10 +292,16 @@ def sequence_report(
     lines: list[Line], records: list[Record], fai: Fai | None, ungapped_length: int
 ) -> dict[str, Any]:
     contigs = [piece for record in records for piece in re.split(b"[Nn]+", record.residues)]
-    of_records = length_report([len(record.residues) for record in records])
+    lengths = [len(record.residues) for record in records]
+    of_records = length_report(lengths)
     of_contigs = length_report([len(contig) for contig in contigs if contig])
     return {
         **of_records,
+        "all": {"count": len(lengths), "length": sum(lengths)},
+        "at_least": [
+            [least, *(f([n for n in lengths if n >= least]) for f in (len, sum))]
+            for least in (0, 1_000, 5_000, 10_000, 25_000, 50_000)
+        ],
         "ungapped_length": ungapped_length,
         "empty": sum(not record.residues for record in records),
         "duplicate_names": len(records) - len({record.name for record in records}),
@@ -281,6 +332,7 @@ def length_report(lengths: list[int]) -> dict[str, Any]:
         "N90": n90,
         "L90": l90,
         "auN": ratio(sum(length * length for length in lengths), total),
+        **dict.fromkeys(("NG50", "LG50", "NG90", "LG90", "auNG")),
     }
 
 

@@ -14,7 +14,10 @@ import fanfold
 from fanfold import Summary
 from fanfold._kernel import Fault, Findings
 from fanfold.params import check_params
-from fanfold.report.master import SourceFacts, make_report
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
+from fanfold.report.master import SourceFacts
+from fanfold.report.survey import survey_of
+from fanfold.report.view import DEFAULT_VIEW
 
 
 def told(summary: Summary) -> object:
@@ -96,7 +99,11 @@ def assert_as_the_twin_says(
         return
     expected = analyse(text, lengths, canonical=canonical)
     source = SourceFacts("memory", len(text), "none", "AAAAAAAAAAA=")
-    report = make_report(found, source, check_params(lengths, canonical=canonical), len(text))
+    parameters = check_params(lengths, canonical=canonical)
+    counts = counts_of_findings(found, parameters)
+    facts = facts_of_findings(found, counts, source, parameters, len(text))
+    survey = survey_of(DEFAULT_VIEW, found.write_sequences, found.write_gaps)
+    report = make_report(facts, survey, DEFAULT_VIEW)
     master = msgspec.json.decode(msgspec.json.encode(report))
     assert comparable(master) == comparable(expected.master)
     rows = [expected.sequences_tsv, expected.gaps_bed]

@@ -26,9 +26,12 @@ def test_the_public_names_are_those_listed() -> None:
         "Report",
         "RunFolder",
         "Summary",
+        "View",
         "__version__",
         "fold",
         "plan",
+        "plot",
+        "render",
         "run",
         "run_many",
         "scan",
@@ -83,7 +86,7 @@ def test_the_scanner_takes_every_contiguous_buffer() -> None:
         scanner.update(buffer)
         findings = scanner.finish().findings()
         assert isinstance(findings, Findings)
-        assert findings.records["sum"] == 5
+        assert findings.length == 5
     with pytest.raises(BufferError):
         Scanner(5).update(memoryview(text)[::2])
 

@@ -52,5 +52,5 @@ def test_results_fold_to_the_same_wherever_they_are(
 
     assert results.missing() == set()
     found = folded(folder, results)
-    assert found.findings.records["sum"] == report.master.sequences.length
+    assert found.findings.length == report.master.sequences.length
     assert found.findings.kmers_in_runs(5) == report.master.kmers[0].total

@@ -25,6 +25,7 @@ mod rope;
 mod runs;
 mod scanner;
 mod summary;
+mod survey;
 mod tables;
 #[cfg(any(test, fuzzing))]
 mod twin;
@@ -45,7 +46,7 @@ mod _kernel {
     use crate::dense::MAX_K;
     use crate::findings::Refusal;
     use crate::form::Unreadable;
-    use crate::{checksum, findings, form, scanner, summary};
+    use crate::{checksum, findings, form, scanner, summary, survey};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -390,6 +391,62 @@ mod _kernel {
         fn write_fai(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
             self.0.fai(|page| write_page(write, page))
         }
+    }
+
+    #[pyclass]
+    struct Survey(Option<survey::Survey>);
+
+    #[pymethods]
+    impl Survey {
+        #[new]
+        fn new(min_gap: u64, min_length: u64, genome_size: Option<u64>) -> PyResult<Self> {
+            let view = survey::View {
+                min_gap,
+                min_length,
+                genome_size,
+            };
+            if !view.is_valid() {
+                return Err(PyValueError::new_err(
+                    "min_gap and genome_size are 1 or more, and all below 2^63",
+                ));
+            }
+            Ok(Self(Some(survey::Survey::new(view).map_err(refused)?)))
+        }
+
+        fn add_sequences(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
+            let block = super::bytes_of(&data)?;
+            // A survey that refuses its tables has ended.
+            let mut survey = self.0.take().ok_or_else(ended)?;
+            py.detach(|| survey.add_sequences(block)).map_err(refused)?;
+            self.0 = Some(survey);
+            Ok(())
+        }
+
+        fn add_gaps(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
+            let block = super::bytes_of(&data)?;
+            let mut survey = self.0.take().ok_or_else(ended)?;
+            py.detach(|| survey.add_gaps(block)).map_err(refused)?;
+            self.0 = Some(survey);
+            Ok(())
+        }
+
+        fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            let survey = self.0.take().ok_or_else(ended)?;
+            let found = py.detach(|| survey.finish()).map_err(refused)?;
+            let json = py.detach(|| serde_json::to_vec(&found));
+            bytes(py, &json.map_err(unwritable)?)
+        }
+    }
+
+    fn refused(refusal: survey::Refusal) -> PyErr {
+        match refusal {
+            survey::Refusal::Wrong(message) => PyValueError::new_err(message),
+            survey::Refusal::OutOfMemory => out_of_memory(),
+        }
+    }
+
+    fn ended() -> PyErr {
+        PyRuntimeError::new_err("the survey has ended")
     }
 
     fn write_page(write: &Bound<'_, PyAny>, page: &[u8]) -> PyResult<()> {

@@ -206,3 +206,59 @@ class Findings:
 
     def write_fai(self, write: Callable[[bytes], object]) -> None:
         """Write the index that ``samtools faidx`` would."""
+
+@final
+class Survey:
+    """One pass over the tables of a report: everything that lengths and gaps decide, under a view.
+
+    All of ``sequences.tsv`` comes first, then all of ``gaps.bed``. The tables are checked as they
+    come, whoever wrote them. A record's gaps are those that follow the last record's until they
+    make up its N, so names may repeat or be empty; each gap must bear its record's name. A survey
+    that refused its tables has ended.
+
+    It keeps 40 bytes of a record and, for each of the thresholds 1, 10 and `min_gap`, 8 bytes of a
+    contig.
+
+    Args:
+        min_gap: a run of N of at least this length is a gap, from 1.
+        min_length: records shorter than this are left out of lengths and gaps.
+        genome_size: what NG(x) and auNG refer to, from 1, or None.
+
+    Raises:
+        ValueError: `min_gap` or `genome_size` is 0, or one of them is 2^63 or more.
+    """
+
+    def __new__(cls, min_gap: int, min_length: int, genome_size: int | None) -> Survey: ...
+    def add_sequences(self, data: Buffer) -> None:
+        """Take the next bytes of ``sequences.tsv``, cut anywhere.
+
+        Raises:
+            ValueError: they are not what fanfold writes: a line is not the header, a column is
+                missing, too many or no number, the numbers of a row contradict each other, the
+                lengths add up to 2^63 or more, or a row is longer than a name of 1 MiB allows. The
+                message tells the line. Also after `add_gaps`.
+            MemoryError: there is none for the records.
+            RuntimeError: the survey has ended.
+        """
+
+    def add_gaps(self, data: Buffer) -> None:
+        """Take the next bytes of ``gaps.bed``, cut anywhere, after all of ``sequences.tsv``.
+
+        Raises:
+            ValueError: they are not what fanfold writes, or ``sequences.tsv`` has no header or no
+                last line end: a gap is empty, is not behind the one before it, ends behind its
+                record, bears another name, or is more than the record has N. The message tells the
+                line.
+            MemoryError: there is none for the contigs.
+            RuntimeError: the survey has ended.
+        """
+
+    def finish(self) -> bytes:
+        """The JSON of `fanfold.report.survey.Survey`; ends the survey.
+
+        Raises:
+            ValueError: a table has no last line end, ``sequences.tsv`` has no header, or gaps of a
+                record are missing.
+            MemoryError: there is none for the contigs.
+            RuntimeError: the survey has ended.
+        """

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import fanfold
 from fanfold import Summary
-from fanfold._kernel import Scanner
+from fanfold._kernel import Scanner, Survey
 
 EMPTY_RECORDS, GAPS = b">\\n" * 2**20, b"AN" * 2**20
+SEQUENCES_TSV = "name length A C G T N other lowercase gc_percent start_byte".replace(" ", "\\t")
+SHORT_RECORDS = b"\\t1\\t1\\t0\\t0\\t0\\t0\\t0\\t0\\t0.000\\t0\\n" * 2**20
 
 
 def leave(mebibytes):
@@ -58,6 +60,19 @@ CASES = {
         "forms = summary.state_json(), b'{}', summary.rows()",
         "leave(24)",
         "Summary.from_forms(*forms)",
+    ],
+    "a survey of records": [
+        "survey = Survey(1, 0, None)",
+        "survey.add_sequences(SEQUENCES_TSV.encode() + b'\\n')",
+        "leave(24)",
+        "survey.add_sequences(SHORT_RECORDS)",
+    ],
+    "a survey of contigs": [
+        "survey = Survey(1, 0, None)",
+        "survey.add_sequences(SEQUENCES_TSV.encode() + b'\\n')",
+        "survey.add_sequences(SHORT_RECORDS)",
+        "leave(12)",
+        "survey.finish()",
     ],
 }
 

@@ -1,0 +1,1 @@
+"""What is written about a run: each file as a function of the report and the survey."""

@@ -8,11 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +16,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from urllib.request import Request, urlopen
+
+from node_packages import PackageUnavailableError, node_package
 
 from servers.process import ServerFailedError, ServerUnavailableError, server_process
 
@@ -81,27 +79,10 @@ def azure_server(folder: Path, packages: Path) -> Iterator[AzureServer]:
 
 def installed(packages: Path) -> Path:
     """Azurite's program for blobs, installed unless it is there."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            raise ServerUnavailableError(f"{tool} is needed to run Azurite: install Node.js 20")
-    home = packages / f"azurite-{AZURITE}"
-    if not home.is_dir():
-        packages.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=packages) as scratch:
-            made = Path(scratch) / "made"
-            made.mkdir()
-            wanted = {"private": True, "dependencies": {"azurite": AZURITE}}
-            (made / "package.json").write_text(json.dumps(wanted))
-            command = ["npm", "install", "--prefix", str(made), "--no-audit", "--no-fund"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise ServerUnavailableError(f"npm can't install Azurite: {done.stderr[-500:]}")
-            try:
-                made.rename(home)
-            except OSError:
-                # Whoever else installed it at this moment made the same.
-                if not home.is_dir():
-                    raise
+    try:
+        home = node_package("azurite", AZURITE, packages)
+    except PackageUnavailableError as error:
+        raise ServerUnavailableError(f"Azurite can't be had: {error}") from error
     return home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 

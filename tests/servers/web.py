@@ -66,7 +66,8 @@ class _Connection(LoopbackConnection):
                 self._refuse(416, {"Content-Range": f"bytes */{found.st_size}"})
                 return
         self.send_response_only(200 if asked is None else 206)
-        self.send_header("Content-Type", "application/octet-stream")
+        is_page = path.suffix == ".html"
+        self.send_header("Content-Type", "text/html" if is_page else "application/octet-stream")
         self.send_header("Content-Length", str(stop - start))
         if asked is not None:
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{found.st_size}")

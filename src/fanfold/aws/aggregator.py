@@ -35,6 +35,7 @@ from fanfold.flow.finish import Scanned, fold_in
 from fanfold.flow.memory import Allowed
 from fanfold.json_log import message_of
 from fanfold.objects import stored_checksum
+from fanfold.report.view import DEFAULT_VIEW
 
 _FOLDED_HERE_SLICE_BYTES = 16 * 1024**3
 """Results of slices that are read in a third of the function's time, at 60 MB/s."""
@@ -135,6 +136,7 @@ class Aggregator:
                 folder,
                 Watch(folder.plan.size_bytes, None),
                 Scanned("aws-batch", None, time.monotonic()),
+                DEFAULT_VIEW,
                 checksum=lambda: stored_checksum(folder.plan.source),
                 allowed=Allowed(None),
                 hold=nullcontext,

@@ -28,7 +28,7 @@ from fanfold.errors import (
 )
 from fanfold.objects import Source, is_listed, read_head, stat_source
 from fanfold.params import check_params, check_positive
-from fanfold.report.run_record import MASTER
+from fanfold.report.run_record import MASTER, PAGE
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
         job=job,
         state=state,
         status_url=gateway.url_of(event, f"/jobs/{job}"),
-        results=Results(f"{ledger.results_url}/{job}/{MASTER}", None),
+        results=Results(*(f"{ledger.results_url}/{job}/{name}" for name in (MASTER, PAGE))),
         estimate=entry.request.estimate,
     )
 

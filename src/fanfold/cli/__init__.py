@@ -1,7 +1,8 @@
 """The command line.
 
-`local` has the commands that run on this machine, and the tasks of an array; `cloud` those that
-speak with the API of a deployment. A module of commands is imported when one of them is asked for.
+`local` has the commands that run on this machine, and the tasks of an array; `reports` those that
+show a finished report; `cloud` those that speak with the API of a deployment. A module of commands
+is imported when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ _SECTIONS = {
         "fold",
         "check",
     ),
+    "Of a finished report": ("report", "plot"),
     "In the cloud": ("submit", "status", "jobs", "logs", "cancel"),
 }
 
 _MODULES = {
     name: f"fanfold.cli.{module}"
-    for module, names in zip(("local", "cloud"), _SECTIONS.values(), strict=True)
+    for module, names in zip(("local", "reports", "cloud"), _SECTIONS.values(), strict=True)
     for name in names
 }
 

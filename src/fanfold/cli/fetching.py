@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fanfold.errors import CloudError, OutputError, SourceError
 from fanfold.flow.claim import log_replaced
@@ -25,6 +25,7 @@ from fanfold.report.run_record import (
     FileFacts,
     MeasuredWriter,
     Question,
+    Record,
     facts_of,
 )
 
@@ -82,8 +83,23 @@ def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -
             if replaced is not None:
                 log_replaced(place, replaced)
             place.prepare("")
-            publisher.publish(record.question, NewReport(tables, master, lambda _: run), None)
+            report = NewReport(tables, master, lambda _: run, _renderings(far, record), {})
+            publisher.publish(record.question, report, None)
     return Report(place, master, resumed=False, seconds=time.monotonic() - started)
+
+
+def _renderings(far: Place, record: Record) -> dict[str, bytes]:
+    """The renderings that are there; one that is not what its record says is left out.
+
+    The report is complete without it, and `fanfold report` makes it again.
+    """
+    found = {}
+    for name, facts in record.renderings.items():
+        with suppress(FileNotFoundError, OutputError):
+            data = far.read(name, facts.size_bytes)
+            if facts_of(data) == facts:
+                found[name] = data
+    return found
 
 
 def _fetching(far: Place, name: str, facts: FileFacts) -> WriteTable:

@@ -20,6 +20,7 @@ from fanfold.cli.options import (
     QUESTION,
     QUIET,
     STORAGE,
+    VIEW,
     check_address,
 )
 from fanfold.cli.progress import progress_bar
@@ -29,6 +30,7 @@ from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import STDIN, name_of, open_place
 from fanfold.params import DEFAULT_K
+from fanfold.report.view import View
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     " ./<name>.fanfold for one genome]",
 )
 @QUESTION
+@VIEW
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]"
 )
@@ -65,6 +68,9 @@ def run(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    min_gap: int,
+    min_length: int,
+    genome_size: int | None,
     workers: int | None,
     dask: str | None,
     memory: int | None,
@@ -85,6 +91,7 @@ def run(
         raise click.UsageError("several genomes need --out: each has its folder in there")
     if len(genomes) > 1 and (as_json or name):
         raise click.UsageError("--json and --name are for one genome")
+    view = View(min_gap, min_length, genome_size)
     with _executor(dask, quiet=quiet, debug="--debug" in sys.argv) as executor:
         if len(genomes) == 1:
             with progress_bar(_label(genomes[0], name), quiet=quiet) as progress:
@@ -99,6 +106,7 @@ def run(
                     memory_bytes=memory,
                     fresh=fresh,
                     name=name,
+                    view=view,
                     progress=progress,
                 )
             tell(report, quiet=quiet, as_json=as_json)
@@ -114,6 +122,7 @@ def run(
                 workers=workers,
                 memory_bytes=memory,
                 fresh=fresh,
+                view=view,
                 progress=progress,
             )
     tell_many(outcomes, out or "", quiet=quiet)
@@ -213,17 +222,29 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 
 @click.command()
 @click.argument("plan_json", metavar="PLAN")
+@VIEW
 @MEMORY
 @STORAGE
 @QUIET
 @JSON
-def fold(*, plan_json: str, memory: int | None, quiet: bool, as_json: bool) -> None:
+def fold(
+    *,
+    plan_json: str,
+    min_gap: int,
+    min_length: int,
+    genome_size: int | None,
+    memory: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Fold the results of PLAN's tasks into the report.
 
     Names every slice without a result, and refuses then. Can be run again. PLAN is the path or URL
     of a plan.json.
     """
-    tell(fanfold.fold(plan_json, memory_bytes=memory), quiet=quiet, as_json=as_json)
+    view = View(min_gap, min_length, genome_size)
+    report = fanfold.fold(plan_json, memory_bytes=memory, view=view)
+    tell(report, quiet=quiet, as_json=as_json)
 
 
 @click.command()

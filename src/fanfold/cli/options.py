@@ -12,6 +12,7 @@ import click
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
 from fanfold.params import DEFAULT_K, MAX_K, parse_size
+from fanfold.report.view import DEFAULT_VIEW
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 
@@ -149,6 +150,29 @@ API = _options(
         help="The API's region, where its URL doesn't tell; as AWS_REGION.",
     ),
     _PROFILE,
+)
+
+VIEW = _options(
+    click.option(
+        "--min-gap",
+        type=click.IntRange(min=1),
+        default=DEFAULT_VIEW.min_gap,
+        metavar="N",
+        help="A run of this many N or more is a gap and splits contigs.  [default: 1]",
+    ),
+    click.option(
+        "--min-length",
+        type=_Size(),
+        default=DEFAULT_VIEW.min_length,
+        metavar="N",
+        help="Leave shorter records out of lengths, N50 and gaps, such as 1k.  [default: 0]",
+    ),
+    click.option(
+        "--genome-size",
+        type=_Size(),
+        metavar="N",
+        help="The length of the genome, such as 3.1g, for NG50 and auNG.",
+    ),
 )
 
 NAME = click.option("--name", metavar="NAME", help="What to call standard input.  [default: stdin]")

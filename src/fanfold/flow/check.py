@@ -41,7 +41,7 @@ def _of_run(place: Place) -> Iterator[str]:
     kinds = place.kinds([RUN, PLAN])
     record = read_record(place)
     if record is not None:
-        for name, facts in record.files.items():
+        for name, facts in (record.files | record.renderings).items():
             yield from _of_file(place, name, facts)
     elif RUN in kinds:
         yield f"{place.where(RUN)}: damaged; run again"

@@ -17,11 +17,12 @@ from fanfold.flow.plan import CHUNKS, MADE_BY, MadeBy, Plan, PlanId, decode_plan
 from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, STDIN, LocalPlace, Place, is_any
 from fanfold.report.run_record import (
-    GAPS,
     MASTER,
+    MULTIQC,
+    NEEDED,
+    RENDERINGS,
     RUN,
     RUN_RECORD,
-    SEQUENCES,
     FileFacts,
     Question,
     Record,
@@ -86,7 +87,7 @@ class Contents(NamedTuple):
         """The names of report files that records give the right to replace or remove."""
         recorded: set[str] = set()
         if self.record is not None:
-            recorded |= self.record.files.keys() | {RUN}
+            recorded |= self.record.files.keys() | self.record.renderings.keys() | {RUN}
         if self.publication is not None:
             recorded |= self.publication.files.keys() | {*self.publication.goes}
         return recorded
@@ -100,7 +101,7 @@ class Contents(NamedTuple):
         if not self.has_damaged_record:
             return self.recorded
         names = () if self.made_by is None else report_names(self.made_by.source.name)
-        return self.recorded | {MASTER, RUN, SEQUENCES, GAPS, *names}
+        return self.recorded | {RUN, *NEEDED, *RENDERINGS, *names}
 
     @property
     def has_damaged_plan(self) -> bool:
@@ -170,8 +171,9 @@ def decode_run(data: bytes) -> RunRecord | None:
         run = RUN_RECORD.decode(data)
     except DamagedDocument:
         return None
-    files = run.record.files
-    valid = files.keys() >= {MASTER, SEQUENCES, GAPS} and RUN not in files
+    files, renderings = run.record.files.keys(), run.record.renderings.keys()
+    valid = files >= NEEDED and files.isdisjoint({RUN, *RENDERINGS})
+    valid &= renderings <= {*RENDERINGS}
     return run if valid and all(map(is_report_file, files)) else None
 
 
@@ -184,7 +186,7 @@ def read_publication(place: Place) -> Publication | None:
         found = _PUBLICATION.decode(data)
     except DamagedDocument:
         return None
-    valid = found.files.keys() >= {MASTER, RUN, SEQUENCES, GAPS}
+    valid = found.files.keys() >= {RUN, *NEEDED}
     return found if valid and all(map(is_report_file, (*found.files, *found.goes))) else None
 
 
@@ -239,7 +241,7 @@ def has_facts(place: Place, name: str, facts: FileFacts) -> bool:
 
 def report_names(name: str) -> tuple[str, ...]:
     """The names that a report of the input called `name` may have."""
-    return (MASTER, RUN, SEQUENCES, GAPS, f"{name}.fai", f"{name}.gzi")
+    return (RUN, *sorted(NEEDED), f"{name}.fai", f"{name}.gzi", *RENDERINGS)
 
 
 def check_names(place: Place, contents: Contents, question: Question) -> None:
@@ -253,9 +255,9 @@ def check_names(place: Place, contents: Contents, question: Question) -> None:
     """
     names = report_names(question.name)
     is_resumed = contents.made_by is not None and contents.made_by.job == question.job
-    kinds = place.kinds([*names, PLAN, PUBLISH, CHUNKS, STATE])
+    kinds = place.kinds([*names, PLAN, PUBLISH, CHUNKS, STATE, MULTIQC])
     for name, kind in kinds.items():
-        is_folder = name in {CHUNKS, STATE}
+        is_folder = name in {CHUNKS, STATE, MULTIQC}
         # Reading the contents has shown that plan and records are fanfold's.
         is_known = is_folder or is_resumed or name in {PLAN, PUBLISH, RUN, *contents.owned}
         if not is_known or kind != ("folder" if is_folder else "file"):

@@ -24,9 +24,13 @@ from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import StoredChecksum, check_unchanged, shown
-from fanfold.report.master import SourceFacts, encode_report, make_report
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
+from fanfold.report.master import SourceFacts, encode_report
+from fanfold.report.nx_table import nx_table
+from fanfold.report.renderings import renderings_of
 from fanfold.report.run_record import (
     GAPS,
+    NX,
     SEQUENCES,
     EngineOfRun,
     Record,
@@ -36,6 +40,8 @@ from fanfold.report.run_record import (
     StoredChecksumOfRun,
     Versions,
 )
+from fanfold.report.survey import Survey, survey_of
+from fanfold.report.view import View
 
 LAG_SECONDS = 3.0
 """How long a network file system may take to show what another machine wrote: its caches of names
@@ -64,6 +70,7 @@ def fold_in(
     folder: RunFolder,
     watch: Watch,
     scanned: Scanned,
+    view: View,
     *,
     checksum: Callable[[], StoredChecksum],
     allowed: Allowed,
@@ -75,6 +82,7 @@ def fold_in(
         folder: where the results are, and what is written goes.
         watch: counts what is read again.
         scanned: what is true of this run alone.
+        view: how lengths and gaps are looked at.
         checksum: tells what the store keeps.
         allowed: the memory that it may take.
         hold: holds the folder while the report is written.
@@ -97,14 +105,27 @@ def fold_in(
         compression=plan.compression,
         crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
     )
-    master = encode_report(make_report(folded.findings, source, plan.parameters, folded.text_bytes))
+    findings, parameters = folded.findings, plan.parameters
+    counts = counts_of_findings(findings, parameters)
+    facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes)
+    survey = survey_of(view, findings.write_sequences, findings.write_gaps)
+    report = make_report(facts, survey, view)
+    master = encode_report(report)
 
     def run(record: Record) -> bytes:
         return encode_checked(_run_record(plan, watch, scanned, stored, record))
 
     with hold():
         publisher_of(folder.place).publish(
-            plan.question, NewReport(tuple(_tables(folder, folded)), master, run), plan
+            plan.question,
+            NewReport(
+                tables=tuple(_tables(folder, folded, survey)),
+                master=master,
+                run=run,
+                renderings=renderings_of(report, survey, counts),
+                kept={},
+            ),
+            plan,
         )
         folder.remove_objects()
     return master
@@ -148,15 +169,20 @@ def _check_checksum(plan: Plan, folded: Folded, stored: StoredChecksum) -> None:
         )
 
 
-def _tables(folder: RunFolder, folded: Folded) -> Iterator[tuple[str, WriteTable]]:
+def _tables(folder: RunFolder, folded: Folded, survey: Survey) -> Iterator[tuple[str, WriteTable]]:
     findings, plan = folded.findings, folder.plan
     yield SEQUENCES, findings.write_sequences
     yield GAPS, findings.write_gaps
+    yield NX, _writes(nx_table(survey))
     if findings.fai_refusal is None:
         yield f"{plan.source.name}.fai", findings.write_fai
     gzi = folded.gzi if plan.gzi_crc64nvme is None else _kept_gzi(folder)
     if gzi is not None:
-        yield f"{plan.source.name}.gzi", lambda write: write(gzi)
+        yield f"{plan.source.name}.gzi", _writes(gzi)
+
+
+def _writes(data: bytes) -> WriteTable:
+    return lambda write: write(data)
 
 
 def _kept_gzi(folder: RunFolder) -> bytes:

@@ -89,9 +89,11 @@ class InStore:
 
         The record is written before the files that it names: after a crash, they have an owner.
         """
-        files = {name: measured(write) for name, write in report.tables}
+        files = {**report.kept}
+        files |= {name: measured(write) for name, write in report.tables}
         files[MASTER] = facts_of(report.master)
-        record = Record(question, files)
+        renderings = {name: facts_of(data) for name, data in report.renderings.items()}
+        record = Record(question, files, renderings)
         before = read_record(self._place)
         if plan is not None:
             check_claim(self._place, plan)
@@ -100,6 +102,8 @@ class InStore:
         self._write_run(record, report.run(record), plan)
         for name, write in report.tables:
             self._write_table(name, write, files[name], plan)
+        for name, data in report.renderings.items():
+            self._create(name, data, plan)
         self._create(MASTER, report.master, plan)
         sizes = self._place.sizes()
         if any(sizes.get(name) != facts.size_bytes for name, facts in files.items()):
@@ -112,7 +116,7 @@ class InStore:
         """Remove the files of another question's report, `master.json` first; its record stays."""
         if record is None or record.question.job == question.job:
             return
-        tables = sorted(record.files.keys() - {MASTER})
+        tables = sorted((record.files.keys() | record.renderings.keys()) - {MASTER})
         for name in (MASTER, *tables):
             if is_any(self._place.where(name), [question.location]):
                 raise OutputError(f"{self._place.where(name)}: the input itself is in the way")

@@ -36,6 +36,7 @@ from fanfold.objects import (
 )
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
+from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import without_secrets
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def run_many(
     workers: int | None = None,
     memory_bytes: int | None = None,
     fresh: bool = False,
+    view: View = DEFAULT_VIEW,
     progress: ManyProgress | None = None,
 ) -> list[Outcome]:
     """Analyse many FASTA objects on one pool; an input that fails doesn't stop the others.
@@ -98,6 +100,7 @@ def run_many(
         workers: see `run`.
         memory_bytes: see `run`; the inputs that are under way share it.
         fresh: see `run`.
+        view: see `run`.
         progress: is told how many inputs are done.
 
     Returns:
@@ -121,7 +124,8 @@ def run_many(
     stopped = threading.Event()
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
-        options = Options(parameters, slice_bytes, allowed._replace(runs=max(drivers, 1)), fresh)
+        allowed = allowed._replace(runs=max(drivers, 1))
+        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))
 
         def drive(index: int) -> Outcome:
             name = names[index]

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
 
 from fanfold.checked_json import encode_checked
 from fanfold.errors import OutputError
@@ -39,6 +40,8 @@ from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, LocalPlace, is_any, shown
 from fanfold.report.run_record import (
     MASTER,
+    MULTIQC,
+    RENDERINGS,
     RUN,
     FileFacts,
     MeasuredWriter,
@@ -110,7 +113,7 @@ class OnDisk:
 
     def _stage(self, staging: str, question: Question, report: NewReport) -> dict[str, FileFacts]:
         """Write all files of a report into a folder, synced; what was written."""
-        files: dict[str, FileFacts] = {}
+        files = {**report.kept}
         for name, write in report.tables:
             with self._place.writing(f"{staging}/{name}", durable=True) as file:
                 measured = MeasuredWriter(file.write)
@@ -118,10 +121,12 @@ class OnDisk:
             files[name] = measured.facts
         files[MASTER] = facts_of(report.master)
         self._place.write(f"{staging}/{MASTER}", report.master, durable=True)
-        run = report.run(Record(question, dict(files)))
-        files[RUN] = facts_of(run)
+        renderings = {name: facts_of(data) for name, data in report.renderings.items()}
+        for name, data in report.renderings.items():
+            self._place.write(_staged(staging, name), data, durable=True)
+        run = report.run(Record(question, {**files}, renderings))
         self._place.write(f"{staging}/{RUN}", run, durable=True)
-        return files
+        return {**files, **renderings, RUN: facts_of(run)}
 
     def _publication(
         self, question: Question, token: str, files: dict[str, FileFacts], plan: Plan | None
@@ -130,6 +135,8 @@ class OnDisk:
         if plan is not None:
             check_claim(self._place, plan)
         contents = read_contents(self._place)
+        if self._place.kinds([MULTIQC]).get(MULTIQC, "folder") != "folder":
+            raise in_the_way(self._place.where(MULTIQC))
         for name, kind in self._place.kinds(files).items():
             if kind != "file" or (
                 name not in {RUN, *contents.owned} and not has_facts(self._place, name, files[name])
@@ -148,17 +155,22 @@ class OnDisk:
         inputs = [location, publication.question.location]
         done = {name for name, facts in files.items() if has_facts(place, name, facts)}
         staged = place.sizes(publication.staging)
-        if any(staged.get(name) != files[name].size_bytes for name in files.keys() - done):
+        if any(
+            staged.get(PurePosixPath(name).name) != files[name].size_bytes
+            for name in files.keys() - done
+        ):
             # What was staged is gone: the files in place stay, and the next run judges them.
             place.remove([PUBLISH])
             return
         if MASTER not in done:
             place.remove([MASTER])
             place.sync()  # a power cut must not bring it back beside new tables
+        if any(name.startswith(f"{MULTIQC}/") for name in files):
+            place.prepare(MULTIQC)
         tables = files.keys() - {RUN, MASTER}
         for name in (*sorted(tables), RUN):
             if name not in done:
-                place.move(f"{publication.staging}/{name}", name)
+                place.move(_staged(publication.staging, name), name)
         if MASTER not in done:
             place.sync()  # nor lose tables beside a new master.json
             place.move(f"{publication.staging}/{MASTER}", MASTER)
@@ -167,6 +179,7 @@ class OnDisk:
         place.remove(
             name for name in goes if goes[name] == "file" and not is_any(place.where(name), inputs)
         )
+        place.remove_folder(MULTIQC)  # if that has left it empty
         remove_work(place, publication.replaces, inputs)
         if read_publication(place) == publication:
             place.remove([PUBLISH])
@@ -180,7 +193,14 @@ class OnDisk:
         self._place.sweep()
 
     def _discard(self, staging: str) -> None:
-        staged = [name for name in self._place.sizes(staging) if is_report_file(name)]
-        self._place.remove(f"{staging}/{name}" for name in staged)
+        flat = {PurePosixPath(name).name for name in RENDERINGS}
+        staged = self._place.sizes(staging)
+        names = [name for name in staged if name in flat or is_report_file(name)]
+        self._place.remove(f"{staging}/{name}" for name in names)
         self._place.sweep(staging)
         self._place.remove_folder(staging)
+
+
+def _staged(staging: str, name: str) -> str:
+    """Where a file of a report waits: folders are made when it is moved into place."""
+    return f"{staging}/{PurePosixPath(name).name}"

@@ -8,7 +8,7 @@ Whatever fails or is killed before the report is whole leaves the one that was t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ from fanfold.flow.contents import Contents
 from fanfold.flow.plan import CHUNKS, Plan
 from fanfold.flow.run_folder import PLAN, read_plan
 from fanfold.objects import Place, is_any
-from fanfold.report.run_record import Question, Record
+from fanfold.report.run_record import FileFacts, Question, Record
 
 WriteTable = Callable[[Callable[[bytes], object]], object]
 
@@ -33,11 +33,15 @@ class NewReport(NamedTuple):
         tables: the name of each table, and what writes it, the same bytes at every call.
         master: the bytes of `master.json`.
         run: makes the bytes of `run.json` with a record.
+        renderings: the bytes of what shows the report, by name.
+        kept: the facts of tables that are in place already, by name.
     """
 
     tables: Sequence[tuple[str, WriteTable]]
     master: bytes
     run: Callable[[Record], bytes]
+    renderings: Mapping[str, bytes]
+    kept: Mapping[str, FileFacts]
 
 
 class Publisher(Protocol):

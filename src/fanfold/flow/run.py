@@ -21,6 +21,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.look import look_again
 from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
@@ -36,6 +37,7 @@ from fanfold.objects import (
 )
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.finished import Report
+from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -57,12 +59,14 @@ class Options(NamedTuple):
         slice_bytes: the size of a slice; what suits the input when None.
         allowed: the memory that it may take.
         fresh: start over even if results are there.
+        view: how lengths and gaps are looked at.
     """
 
     parameters: Params
     slice_bytes: int | None
     allowed: Allowed
     fresh: bool
+    view: View
 
 
 @exhaustion_in_words()
@@ -78,6 +82,7 @@ def run(
     memory_bytes: int | None = None,
     fresh: bool = False,
     name: str | None = None,
+    view: View = DEFAULT_VIEW,
     progress: Progress | None = None,
 ) -> Report:
     """Analyse a FASTA object: plan, scan its slices in parallel, fold, report.
@@ -98,6 +103,8 @@ def run(
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
         fresh: start over even if results are there.
         name: what to call standard input; ``stdin`` when None.
+        view: how lengths and gaps are looked at. A report that is complete under another view is
+            made again under this one, from its tables.
         progress: is told how far the run is.
 
     Raises:
@@ -106,7 +113,7 @@ def run(
     parameters = check_params(k, canonical=canonical)
     check_positive("the size of a slice", slice_bytes)
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
-    options = Options(parameters, slice_bytes, allowed, fresh)
+    options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
@@ -131,6 +138,7 @@ def run_on(
     question = question_of(source, options.parameters)
     master = None if options.fresh else read_finished(place, question)
     if master is not None:
+        master = look_again(place, master, options.view)
         return Report(place, master, resumed=True, seconds=time.monotonic() - started)
     asked = Asked(
         options.parameters,
@@ -146,8 +154,10 @@ def run_on(
         if master is None:
             folder = claim(place, genome, asked)
             watch = Watch(source.size_bytes, progress, stopped)
-            job = _Job(engine, genome, watch, started, options.allowed)
+            job = _Job(engine, genome, watch, started, options.allowed, options.view)
             master = _scan_and_fold(job, folder)
+    if is_finished:
+        master = look_again(place, master, options.view)
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 
 
@@ -157,6 +167,7 @@ class _Job(NamedTuple):
     watch: Watch
     started: float
     allowed: Allowed
+    view: View
 
 
 def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
@@ -182,6 +193,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                         time.monotonic() - job.started,
                         tuple(sorted(redone)),
                     ),
+                    job.view,
                     checksum=checksum.result,
                     allowed=job.allowed,
                     hold=nullcontext,

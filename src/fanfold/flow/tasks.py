@@ -13,6 +13,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.look import look_again
 from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
 from fanfold.flow.publish import publisher_of
@@ -22,6 +23,7 @@ from fanfold.flow.uncut import plan_text
 from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
+from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import shown
 
 
@@ -133,8 +135,18 @@ def inflate(
 
 
 @exhaustion_in_words()
-def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = None) -> Report:
+def fold(
+    plan_location: str | os.PathLike[str],
+    *,
+    memory_bytes: int | None = None,
+    view: View = DEFAULT_VIEW,
+) -> Report:
     """Fold the results of all slices of a plan into the report. Can be run again.
+
+    Args:
+        plan_location: see `task`.
+        memory_bytes: the most memory to use; more is refused.
+        view: see `run`.
 
     Raises:
         MissingSlicesError: results of slices are missing or damaged; names every one.
@@ -145,12 +157,15 @@ def fold(plan_location: str | os.PathLike[str], *, memory_bytes: int | None = No
     plan, place = folder.plan, folder.place
     master = read_finished(place, plan.question)
     is_finished = master is not None
-    if master is None:
+    if master is not None:
+        master = look_again(place, master, check_view(view))
+    else:
         wait_for_lagging(folder)
         master = fold_in(
             folder,
             Watch(plan.size_bytes, None),
             Scanned("array", None, started),
+            check_view(view),
             checksum=lambda: stored_checksum(plan.source),
             allowed=Allowed(memory_bytes),
             hold=lambda: publisher_of(place).hold(plan.source.url),

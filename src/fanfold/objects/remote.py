@@ -292,8 +292,13 @@ class RemotePlace:
         return sorted(each.rpartition("/")[2] for each in self._list(below)["common_prefixes"])
 
     def kinds(self, names: Iterable[str]) -> dict[str, Kind]:
-        """What is there under names; there are files alone."""
-        return dict.fromkeys(self.sizes().keys() & set(names), "file")
+        """What is there under names; there are files alone. Folders are listed, one by one."""
+        found: dict[str, Kind] = {}
+        folders = {name: name.rpartition("/")[0] for name in names}
+        for folder in sorted({*folders.values()}):
+            there = {f"{folder}/{name}" if folder else name for name in self.sizes(folder)}
+            found |= dict.fromkeys(there & folders.keys(), "file")
+        return found
 
     def _list(self, below: str) -> ListResult[Sequence[ObjectMeta]]:
         prefix = self._url.below(below) if below else self._url.key

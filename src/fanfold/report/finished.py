@@ -8,7 +8,7 @@ from pathlib import Path
 from fanfold.errors import ParameterError
 from fanfold.objects import Place, is_remote
 from fanfold.report.master import Master, decode_report
-from fanfold.report.run_record import MASTER
+from fanfold.report.run_record import MASTER, PAGE
 
 
 class Report:
@@ -23,6 +23,7 @@ class Report:
     Attributes:
         url: where its files are: the path of a folder, or the URL of a prefix.
         master_url: the path or URL of its `master.json`.
+        page_url: the path or URL of its `report.html`.
         data: the bytes of its `master.json`.
         resumed: whether everything was there already.
         seconds: how long the run took.
@@ -31,6 +32,7 @@ class Report:
     def __init__(self, place: Place, data: bytes, *, resumed: bool, seconds: float) -> None:
         self.url = place.url
         self.master_url = place.where(MASTER)
+        self.page_url = place.where(PAGE)
         self.data = data
         self.resumed = resumed
         self.seconds = seconds

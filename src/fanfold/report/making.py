@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -68,13 +68,25 @@ class Facts(msgspec.Struct, frozen=True):
     proof: Proof
 
 
+def counts_of_findings(findings: Findings, parameters: Params) -> dict[int, memoryview[int]]:
+    """For each k, 4^k counts of k-mers by code; of canonical ones only their own are filled."""
+    return {
+        k: memoryview(findings.kmer_counts(k, parameters.canonical)).cast("Q") for k in parameters.k
+    }
+
+
 def facts_of_findings(
-    findings: Findings, source: SourceFacts, parameters: Params, text_bytes: int
+    findings: Findings,
+    counts: Mapping[int, Sequence[int]],
+    source: SourceFacts,
+    parameters: Params,
+    text_bytes: int,
 ) -> Facts:
     """The facts of a whole object.
 
     Args:
         findings: what the object holds.
+        counts: its k-mers, as `counts_of_findings` gives them.
         source: the object.
         parameters: what was asked.
         text_bytes: the bytes of text that were scanned.
@@ -82,24 +94,26 @@ def facts_of_findings(
     Raises:
         ProofError: they contradict each other.
     """
-    counts = findings.composition
-    total_bases = counts["A"] + counts["C"] + counts["G"] + counts["T"]
-    gc_count = counts["G"] + counts["C"]
+    residues = findings.composition
+    total_bases = residues["A"] + residues["C"] + residues["G"] + residues["T"]
+    gc_count = residues["G"] + residues["C"]
     cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
     k, canonical = parameters.k, parameters.canonical
-    kmers = [_kmers(findings, each, canonical=canonical) for each in k]
+    kmers = [_kmers(counts[each], each, canonical=canonical) for each in k]
     return Facts(
         total_bases=total_bases,
         gc_count=gc_count,
         gc_percent=percent(gc_count, total_bases),
         kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
         kmers=kmers,
-        composition=Composition(**counts, gc_percent_of_length=percent(gc_count, findings.length)),
+        composition=Composition(
+            **residues, gc_percent_of_length=percent(gc_count, findings.length)
+        ),
         comment_lines=findings.comment_lines,
         empty=findings.empty_records,
         duplicate_names=findings.repeated_names,
         fai=_fai(source.compression, findings),
-        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, counts["C"] * counts["G"])),
+        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, residues["C"] * residues["G"])),
         source=source,
         parameters=parameters,
         proof=_proof(kmers, findings, text_bytes),
@@ -228,8 +242,7 @@ def _gaps(survey: Survey) -> Gaps:
     )
 
 
-def _kmers(findings: Findings, k: int, *, canonical: bool) -> Kmers:
-    counts = memoryview(findings.kmer_counts(k, canonical)).cast("Q")
+def _kmers(counts: Sequence[int], k: int, *, canonical: bool) -> Kmers:
     spectrum = sorted((count, kmers) for count, kmers in Counter(counts).items() if count)
     observed = [(count, code) for code, count in enumerate(counts) if count]
     top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))

@@ -275,6 +275,18 @@ def decode_report(data: bytes) -> Master:
     return _DECODER.decode(data)
 
 
+class _Viewed(msgspec.Struct):
+    parameters: Parameters
+
+
+_VIEWED = msgspec.json.Decoder(_Viewed)
+
+
+def decode_view(data: bytes) -> View:
+    """The view of a `master.json`; raises as `decode_report`."""
+    return _VIEWED.decode(data).parameters.view
+
+
 def encode_report(master: Master) -> bytes:
     """The bytes of `master.json`."""
     return encode_indented(master)

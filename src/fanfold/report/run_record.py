@@ -20,6 +20,18 @@ MASTER = "master.json"
 RUN = "run.json"
 SEQUENCES = "sequences.tsv"
 GAPS = "gaps.bed"
+NX = "nx.tsv"
+
+PAGE = "report.html"
+MULTIQC = "multiqc"
+RENDERINGS = (
+    PAGE,
+    *(f"{MULTIQC}/fanfold_{each}_mqc.json" for each in ("table", "nx", "lengths")),
+)
+"""What shows the report to people and to MultiQC. Completeness doesn't ask for it."""
+
+NEEDED = frozenset({MASTER, SEQUENCES, GAPS, NX})
+"""The files that every report has."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Crc = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -63,10 +75,12 @@ class Record(msgspec.Struct, frozen=True):
     Attributes:
         question: the question that they answer.
         files: each file's facts, by name; all but `run.json`, which holds them.
+        renderings: the facts of what shows the report, by name. A report is complete without it.
     """
 
     question: Question
     files: dict[str, FileFacts]
+    renderings: dict[str, FileFacts]
 
 
 class SourceOfRun(msgspec.Struct, frozen=True):
@@ -171,5 +185,6 @@ def facts_of(data: bytes) -> FileFacts:
 
 
 def is_report_file(name: str) -> bool:
-    """Whether a file of a report can have a name: no folder, no way up, no other file's name."""
-    return name in {MASTER, RUN, SEQUENCES, GAPS} or _INDEX.fullmatch(name) is not None
+    """Whether a file of a report can have a name: no way up, no other file's name."""
+    fixed = name in {RUN, *NEEDED, *RENDERINGS}
+    return fixed or _INDEX.fullmatch(name) is not None

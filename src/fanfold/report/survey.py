@@ -7,7 +7,12 @@ by length, then by place in the file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
+
+from fanfold._kernel import Survey as KernelSurvey
+from fanfold.report.view import View
 
 STEPS = 400
 """Points of the curves over a total length: one every quarter of a per cent."""
@@ -242,7 +247,23 @@ class Survey(msgspec.Struct, frozen=True):
 
 _DECODER = msgspec.json.Decoder(Survey)
 
+Feed = Callable[[Callable[[bytes | memoryview], object]], object]
+"""Passes the bytes of a table on, piece by piece."""
 
-def decode_survey(data: bytes) -> Survey:
-    """The survey that the kernel made."""
-    return _DECODER.decode(data)
+
+def survey_of(view: View, sequences: Feed, gaps: Feed) -> Survey:
+    """The survey of two tables.
+
+    Args:
+        view: how lengths and gaps are looked at.
+        sequences: passes on the bytes of `sequences.tsv`.
+        gaps: passes on the bytes of `gaps.bed`.
+
+    Raises:
+        ValueError: they are not what fanfold writes.
+        MemoryError: there is none for the lengths of all records.
+    """
+    survey = KernelSurvey(view.min_gap, view.min_length, view.genome_size)
+    sequences(survey.add_sequences)
+    gaps(survey.add_gaps)
+    return _DECODER.decode(survey.finish())

@@ -1,0 +1,79 @@
+"""The commands that show a finished report."""
+
+from __future__ import annotations
+
+import click
+
+import fanfold
+from fanfold.cli.options import JSON, QUIET, STORAGE, VIEW
+from fanfold.cli.streams import show_path
+from fanfold.cli.telling import tell
+from fanfold.errors import OutputError
+from fanfold.objects import Place, open_place, split_location
+from fanfold.report.page.plot import PLOTS
+from fanfold.report.view import View
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@VIEW
+@click.option(
+    "--busco",
+    metavar="FILE",
+    help="Show what BUSCO found: its short_summary.json.",
+)
+@STORAGE
+@QUIET
+@JSON
+def report(
+    *,
+    folder: str,
+    min_gap: int,
+    min_length: int,
+    genome_size: int | None,
+    busco: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Make the report in DIR again, under another view; the genome is not needed.
+
+    DIR is what --out was: a folder or a URL. Writes master.json, nx.tsv, report.html and multiqc/,
+    the same as `fanfold run` with these options. Options that are not given are at their defaults.
+    """
+    view = View(min_gap, min_length, genome_size)
+    tell(fanfold.render(folder, view=view, busco=busco), quiet=quiet, as_json=as_json)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("what", type=click.Choice(PLOTS))
+@click.option("--out", "-o", required=True, metavar="FILE", help="The SVG file to write.")
+@click.option(
+    "-k",
+    "k",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of which k-mers: for spectrum and cgr.  [default: the largest that were counted]",
+)
+@STORAGE
+def plot(*, folder: str, what: str, out: str, k: int | None) -> None:
+    """Draw a figure of the report in DIR as SVG.
+
+    DIR is what --out of the run was: a folder or a URL.
+    """
+    svg = fanfold.plot(folder, what, k=k)
+    where, name = split_location(out)
+    place = open_place(where)
+    _check_replaceable(place, name)
+    place.write(name, svg)
+    show_path(place.where(name))
+
+
+def _check_replaceable(place: Place, name: str) -> None:
+    """Check that what a figure would replace, if there is anything, is an SVG file."""
+    try:
+        head = bytes(next(iter(place.blocks(name)), b"<svg"))
+    except FileNotFoundError:
+        return
+    if b"<svg" not in head[:1000]:
+        raise OutputError(f"{place.where(name)}: in the way, and no SVG; give another --out")

@@ -1,0 +1,260 @@
+"""Another look at a finished report: under another view, or to make a lost rendering again.
+
+The input is not needed: master.json has what was counted, and the tables have every record and
+every run of N.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from fanfold._kernel import VERSION
+from fanfold.checked_json import encode_checked
+from fanfold.errors import OutputError, PlanError, ProofError, SourceError
+from fanfold.exhaustion import exhaustion_in_words
+from fanfold.flow.contents import (
+    decode_run,
+    has_facts,
+    read_contents,
+    read_finished,
+    read_record,
+)
+from fanfold.flow.plan import Plan
+from fanfold.flow.publication import NewReport
+from fanfold.flow.publish import publisher_of
+from fanfold.objects import LocalPlace, Place, open_place, shown, split_location
+from fanfold.report.busco import Busco, parse_busco
+from fanfold.report.finished import Report
+from fanfold.report.kmer_counts import counts_of_map
+from fanfold.report.making import facts_of_report, make_report
+from fanfold.report.master import Master, decode_report, decode_view, encode_report
+from fanfold.report.nx_table import nx_table
+from fanfold.report.page.plot import plot_svg
+from fanfold.report.renderings import renderings_of
+from fanfold.report.run_record import (
+    GAPS,
+    MASTER,
+    NX,
+    RENDERINGS,
+    RUN,
+    SEQUENCES,
+    Record,
+    RunRecord,
+)
+from fanfold.report.survey import Feed, Survey, survey_of
+from fanfold.report.view import DEFAULT_VIEW, View, check_view
+
+
+def look_again(place: Place, master: bytes, view: View) -> bytes:
+    """The `master.json` of a finished report under a view, with all its renderings.
+
+    Where both are there already, nothing is locked or written. A rendering that can't be written
+    does not spoil a report that is complete: it is logged.
+
+    Args:
+        place: where the report is.
+        master: the bytes of its `master.json`.
+        view: the view.
+
+    Raises:
+        OutputError: the report under this view can't be written.
+    """
+    has_view = decode_view(master) == view
+    if has_view and _has_renderings(place):
+        return master
+    try:
+        return make_again(place, view)
+    except OutputError as error:
+        if not has_view:
+            raise
+        logging.getLogger("fanfold").warning("%s (the report itself is complete)", error)
+        return master
+
+
+def make_again(place: Place, view: View, busco: Busco | None = None) -> bytes:
+    """Make what depends on the view, and the renderings, of a finished report; its `master.json`.
+
+    Args:
+        place: where the report is.
+        view: the view.
+        busco: what BUSCO found in the assembly.
+
+    Raises:
+        PlanError: there is no complete report of this version.
+        OutputError: it can't be written, or another run is at work there.
+    """
+    location = _finished(place)[0].record.question.location
+    publisher = publisher_of(place)
+    with publisher.hold(location):
+        run, before = _finished(place)
+        question = run.record.question
+        old = decode_report(before)
+        survey = _survey(place, view)
+        try:
+            new = make_report(facts_of_report(old, before), survey, view)
+        except ProofError as error:
+            raise _damaged(place, error) from error
+        master = encode_report(new)
+        nx = nx_table(survey)
+
+        def run_json(record: Record) -> bytes:
+            return encode_checked(msgspec.structs.replace(run, record=record))
+
+        publisher.publish(
+            question,
+            NewReport(
+                tables=((NX, lambda write: write(nx)),),
+                master=master,
+                run=run_json,
+                renderings=renderings_of(new, survey, _counts(old), busco),
+                kept={
+                    name: facts
+                    for name, facts in run.record.files.items()
+                    if name not in {MASTER, NX}
+                },
+            ),
+            _plan_of(place, question.job),
+        )
+    return master
+
+
+def survey_again(place: Place) -> tuple[Master, Survey]:
+    """A finished report, and the survey of its tables under its own view.
+
+    Raises:
+        PlanError: there is no complete report of this version.
+    """
+    master = decode_report(_finished(place)[1])
+    return master, _survey(place, master.parameters.view)
+
+
+@exhaustion_in_words()
+def render(
+    location: str | os.PathLike[str],
+    *,
+    view: View = DEFAULT_VIEW,
+    busco: str | os.PathLike[str] | None = None,
+) -> Report:
+    """Make the report of a finished run again under a view, with its renderings.
+
+    The input is not needed. `master.json` and `nx.tsv` are those that `run` would write.
+
+    Args:
+        location: the folder or the URL of its files.
+        view: how lengths and gaps are looked at.
+        busco: the path or URL of a BUSCO short summary in JSON, to be shown in the page.
+
+    Raises:
+        ParameterError: the view can't be, or the file is no BUSCO summary.
+        PlanError: there is no complete report of this version.
+        FanfoldError: see `fanfold.errors`.
+    """
+    started = time.monotonic()
+    place = open_place(location)
+    found = None if busco is None else parse_busco(_read_busco(busco))
+    master = make_again(place, check_view(view), found)
+    return Report(place, master, resumed=False, seconds=time.monotonic() - started)
+
+
+@exhaustion_in_words()
+def plot(location: str | os.PathLike[str], what: str, *, k: int | None = None) -> bytes:
+    """A plot of a finished run, as an SVG file.
+
+    Args:
+        location: the folder or the URL of its files.
+        what: ``snail``, ``nx``, ``cumulative``, ``gc``, ``gaps``, ``spectrum`` or ``cgr``.
+        k: of which k-mers a spectrum or a chaos-game picture is; the largest of the run when None.
+
+    Raises:
+        ParameterError: there is no such plot, or the run did not count such k-mers.
+        PlanError: there is no complete report of this version.
+        FanfoldError: see `fanfold.errors`.
+    """
+    master, survey = survey_again(open_place(location))
+    return plot_svg(what, master, survey, _counts(master), k=k)
+
+
+def _read_busco(location: str | os.PathLike[str]) -> bytes:
+    where, name = split_location(location)
+    try:
+        return open_place(where).read(name)
+    except (FileNotFoundError, OutputError) as error:
+        raise SourceError(f"{shown(os.fspath(location))}: can't be read; check --busco") from error
+
+
+def _finished(place: Place) -> tuple[RunRecord, bytes]:
+    """What `run.json` says of a complete report, and its `master.json`."""
+    try:
+        run = decode_run(place.read(RUN))
+    except FileNotFoundError:
+        run = None
+    if run is None:
+        raise PlanError(f"{place.url}: no report is here; give the folder of a finished run")
+    question = run.record.question
+    if question.version != VERSION:
+        raise PlanError(
+            f"{place.url}: its report was made by fanfold {question.version}, and this is"
+            f" {VERSION}; run it again"
+        )
+    master = read_finished(place, question)
+    if master is None:
+        raise PlanError(
+            f"{place.url}: its report is not complete; run it again (`fanfold check` says what is"
+            " wrong)"
+        )
+    return run, master
+
+
+def _has_renderings(place: Place) -> bool:
+    record = read_record(place)
+    if record is None or record.renderings.keys() != {*RENDERINGS}:
+        return False
+    try:
+        return all(has_facts(place, name, facts) for name, facts in record.renderings.items())
+    except OutputError:  # it is no regular file
+        return False
+
+
+def _survey(place: Place, view: View) -> Survey:
+    try:
+        return survey_of(view, _pieces(place, SEQUENCES), _pieces(place, GAPS))
+    except ValueError as error:
+        raise _damaged(place, error) from error
+
+
+def _damaged(place: Place, error: Exception) -> PlanError:
+    # Large tables count as complete by their size alone.
+    return PlanError(f"{place.url}: its tables are damaged ({error}); run again with --fresh")
+
+
+def _pieces(place: Place, name: str) -> Feed:
+    def pass_on(write: Callable[[bytes | memoryview], object]) -> None:
+        for block in place.blocks(name):
+            write(block)
+
+    return pass_on
+
+
+def _counts(master: Master) -> dict[int, Sequence[int]]:
+    return {k: counts_of_map(master.kmer_counts, k) for k in master.parameters.k}
+
+
+def _plan_of(place: Place, job: str) -> Plan | None:
+    """The plan of a report, which has to stay the one of its place; None if it has none.
+
+    On a disk the lock is held: the plan of another question is of a run that was stopped.
+
+    Raises:
+        OutputError: another run has claimed the place.
+    """
+    contents = read_contents(place)
+    if contents.plan is not None and contents.plan.job == job:
+        return contents.plan
+    if contents.plan_data is None or isinstance(place, LocalPlace):
+        return None
+    raise OutputError(f"{place.url}: another run is at work here; run again when it is done")

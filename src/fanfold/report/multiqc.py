@@ -1,0 +1,180 @@
+"""What MultiQC shows of a report: three files of its custom content.
+
+MultiQC gives each file of custom content one plot, and joins files of many reports by their `id`.
+It takes sample names and texts for HTML, so they are escaped here; and it shortens names by rules
+of its own, which know some extensions of FASTA files and not others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from markupsafe import escape
+
+from fanfold.checked_json import encode_indented
+from fanfold.report.master import Master
+from fanfold.report.measures import measures_of
+from fanfold.report.survey import STEPS, Survey
+from fanfold.shown import escaped
+
+_ARCHIVE = re.compile(r"\.(?:gz|bgz|bgzf|bz2|xz|zst|zstd)$", re.IGNORECASE)
+_FASTA = re.compile(r"\.(?:fa|fasta|fas|fna|ffn|faa|frn|fsa|mfa|seq)$", re.IGNORECASE)
+
+
+class _Column(NamedTuple):
+    """A column of the table: what MultiQC needs to show it."""
+
+    title: str
+    description: str
+    format: str = "{:,d}"
+    suffix: str = ""
+    scale: str = "Blues"
+
+
+_BASES = " bp"
+
+_COLUMNS: Mapping[str, _Column] = {
+    "length": _Column("Length", "Summed length of the records", suffix=_BASES),
+    "sequences": _Column("Sequences", "Records", scale="Purples"),
+    "N50": _Column("N50", "Records of at least this length hold half of the length", suffix=_BASES),
+    "L50": _Column("L50", "How many of the longest records hold half of the length"),
+    "longest": _Column("Longest", "Length of the longest record", suffix=_BASES),
+    "contig_N50": _Column(
+        "Contig N50", "N50 of the contigs: records split at their gaps", suffix=_BASES
+    ),
+    "gc_percent": _Column("GC", "G and C among A, C, G and T", "{:,.3f}", "%", "RdYlGn"),
+    "n_percent": _Column("N", "N among all residues", "{:,.3f}", "%", "OrRd"),
+    "gaps": _Column("Gaps", "Runs of N", scale="OrRd"),
+    "soft_masked_percent": _Column(
+        "Soft-masked", "Residues in lower case among all residues", "{:,.3f}", "%", "Greys"
+    ),
+    "notes": _Column("Notes", "What fanfold found unusual; master.json says what", scale="OrRd"),
+}
+
+
+def multiqc_files(master: Master, survey: Survey) -> dict[str, bytes]:
+    """The files for MultiQC, by name.
+
+    A report without residues has no curves: MultiQC fails at a sample without points.
+
+    Args:
+        master: the report.
+        survey: what its tables hold.
+    """
+    sample = sample_name(master.source.name)
+    files = {"table": _table(sample, master)}
+    if survey.records.steps:
+        files["nx"] = _nx(sample, survey)
+        files["lengths"] = _lengths(sample, master)
+    return {f"multiqc/fanfold_{key}_mqc.json": encode_indented(each) for key, each in files.items()}
+
+
+def sample_name(name: str) -> str:
+    """The name of a sample, as HTML.
+
+    Args:
+        name: the input's base name. The extensions of an archive and of a FASTA file go, unless
+            nothing else is left.
+    """
+    base = _FASTA.sub("", _ARCHIVE.sub("", name))
+    return str(escape(escaped(base if base.strip(" ._-:") else name)))
+
+
+def _table(sample: str, master: Master) -> object:
+    values = measures_of(master)._asdict()
+    headers = {
+        key: {
+            "title": column.title,
+            "description": column.description,
+            "format": column.format,
+            "suffix": column.suffix,
+            "scale": column.scale,
+            "min": 0,
+            **({"max": 100} if column.suffix == "%" else {}),
+        }
+        for key, column in _COLUMNS.items()
+    }
+    data = {key: values[key] for key in _COLUMNS if values[key] is not None}
+    return _section(
+        "table",
+        "Assembly statistics",
+        "Exact statistics of each genome. Gaps, contigs and short records are counted as the"
+        " report's view says.",
+        plot_type="table",
+        plot={"title": "fanfold: assembly statistics", "col1_header": "Genome"},
+        data={sample: data},
+        headers=headers,
+    )
+
+
+def _nx(sample: str, survey: Survey) -> object:
+    steps = survey.records.steps
+    # MultiQC 1.35 sorts x as text, so all have three digits; 1.25 and older take no list of pairs.
+    points = {f"{x:03}": steps[x * STEPS // 100 - 1].n for x in range(1, 101)}
+    return _section(
+        "nx",
+        "Nx curve",
+        "N(x): records of at least this length hold x % of the genome's length.",
+        plot_type="linegraph",
+        plot={
+            "title": "fanfold: Nx",
+            "xlab": "x (% of the length)",
+            "ylab": "N(x) (bp)",
+            "xmin": 0,
+            "xmax": 100,
+            "logswitch": True,
+            "logswitch_active": True,
+        },
+        data={sample: points},
+    )
+
+
+def _lengths(sample: str, master: Master) -> object:
+    totals = {_at_least(each.length): each.sum for each in master.sequences.at_least}
+    return _section(
+        "lengths",
+        "Length in long records",
+        "Summed length of the records of at least a length. All records count, whatever the view.",
+        plot_type="linegraph",
+        plot={
+            "title": "fanfold: length in long records",
+            "xlab": "records",
+            "ylab": "summed length (bp)",
+            "categories": True,
+            "logswitch": True,
+            "style": "lines+markers",
+        },
+        data={sample: totals},
+    )
+
+
+def _at_least(length: int) -> str:
+    return f"at least {length // 1000} kb" if length else "all"
+
+
+def _section(
+    key: str,
+    name: str,
+    description: str,
+    *,
+    plot_type: str,
+    plot: Mapping[str, object],
+    data: Mapping[str, object],
+    **more: object,
+) -> object:
+    """A file: one section, with one plot, of the module that all files of fanfold make."""
+    section = f"fanfold_{key}"
+    return {
+        "id": section,
+        "parent_id": "fanfold",
+        "parent_name": "fanfold",
+        "parent_description": "computes exact composition and assembly statistics of genomes.",
+        "section_name": name,
+        "description": description,
+        "plot_type": plot_type,
+        "pconfig": {"id": section, **plot},
+        **more,
+        "data": data,
+    }
