@@ -162,16 +162,13 @@ def _no_gaps(master: Master, survey: Survey) -> str:
 def _tracks_finding(survey: Survey, rows: int) -> str:
     with_gaps = sum(1 for groups in survey.tracks if groups)
     gaps = sum(group.count for groups in survey.tracks for group in groups)
-    of = "The record" if rows == 1 else f"The {rows} longest records"
+    if rows == 1:
+        return f"The record has {counted(gaps, 'gap')}. A gap is at least one pixel wide."
     if not gaps:
         return (
-            f"{of} {verb(rows, 'has', 'have')} no gaps; all {survey.gaps.count:,} are in shorter"
+            f"The {rows} longest records have no gaps; all {survey.gaps.count:,} are in shorter"
             " ones."
         )
-    if survey.records.count == 1:
-        return f"The record has {counted(gaps, 'gap')}. A gap is at least one pixel wide."
-    if rows == 1:
-        return f"The longest record has {counted(gaps, 'gap')} of {survey.gaps.count:,}."
     return (
         f"{with_gaps} of the {rows} longest records {verb(with_gaps, 'has', 'have')} gaps:"
         f" {gaps:,} of {survey.gaps.count:,} in all. A gap is at least one pixel wide."

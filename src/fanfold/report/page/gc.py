@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -50,8 +51,8 @@ def gc_figure(master: Master, survey: Survey) -> Figure:
         series.append(_grid_data(grid))
         over = _shade_legend(grid)
     dots = Path()
-    for length, gc in zip(lengths, shares, strict=True):
-        dots.dot(x.at(length), y.at(gc))
+    for place in zip(x.places(lengths), y.places(shares), strict=True):
+        dots.dot(*place)
     marks.append(dots.drawn("dots s0 large" if len(rows) <= _FEW else "dots s0"))
     series.append(_dots_data(rows, lengths, shares))
     return Figure(
@@ -152,14 +153,19 @@ def _grid_data(grid: Grid) -> dict[str, object]:
 
 
 def _cells(grid: Grid, x: Axis, y: Axis) -> list[Markup]:
-    """A path for each shade: cells of the same power of two of records, or of two powers."""
+    """A path for each shade; neighbours of one shade above each other are one rectangle."""
     paths: dict[int, Path] = {}
     most = max(each.count for each in grid.cells)
-    for cell in grid.cells:
-        x_low, x_high = (x.at(max(1, each)) for each in grid.length_edges[cell.x : cell.x + 2])
-        y_low, y_high = (y.at(each / 10) for each in grid.gc_edges_permille[cell.y : cell.y + 2])
-        path = paths.setdefault(_shade(cell.count, most), Path())
-        path.rect(x_low, y_high, x_high, y_low)
+    columns = x.places(grid.length_edges)
+    rows = y.places(each / 10 for each in grid.gc_edges_permille)
+    # From a cell to the next above it, place less y stays the same.
+    for (column, shade, _), group in groupby(
+        enumerate(grid.cells),
+        lambda item: (item[1].x, _shade(item[1].count, most), item[0] - item[1].y),
+    ):
+        cells = [cell for _, cell in group]
+        path = paths.setdefault(shade, Path())
+        path.rect(columns[column], rows[cells[-1].y + 1], columns[column + 1], rows[cells[0].y])
     return [path.drawn(f"cells c{shade}") for shade, path in sorted(paths.items())]
 
 

@@ -50,7 +50,8 @@ def _caption(master: Master, shown: int) -> str:
 def _row(place: int, row: Row, length: int) -> Markup:
     name = shown_name(row.name)
     return Markup(
-        '<tr><td data-value="{place}">{place}</td><td class="text" data-value="{name}"><bdi>{name}</bdi></td>'
+        '<tr><td data-value="{place}">{place}</td>'
+        '<td class="text" data-value="{name}"><bdi>{name}</bdi></td>'
         '<td data-value="{length}">{length:,}</td>{share}{gc}<td data-value="{n}">{n:,}</td>'
         "{lowercase}</tr>"
     ).format(

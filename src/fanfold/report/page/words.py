@@ -8,7 +8,7 @@ from fanfold.shown import escaped
 NOTHING = "\N{EN DASH}"
 """What stands where there is no number."""
 
-_NAME_BYTES = 300
+_NAME_BYTES = 200
 
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
@@ -62,17 +62,19 @@ def share(part: int, whole: int) -> str:
     value = percent(part, whole)
     if value is None:
         return NOTHING
-    if part == 0:
-        return "0 %"
+    if part in {0, whole}:
+        return "100 %" if part else "0 %"
     if value == 0:
         return "< 0.001 %"
+    if value >= 99.995:
+        return "> 99.99 %"
     return f"{value:.3f} %" if value < 1 else f"{value:.2f} %"
 
 
 def shown_name(name: str) -> str:
     """A name in one line that changes no other text's direction.
 
-    It is cut where it takes more than 300 bytes in the page's data, and ends with an ellipsis.
+    It is cut where it takes more than 200 bytes in the page's data, and ends with an ellipsis.
     """
     text = escaped(name)
     if len(text) * 12 <= _NAME_BYTES or sum(map(_json_bytes, text)) <= _NAME_BYTES:
