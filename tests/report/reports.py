@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
+import gzip
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ import naive_survey
 
 from fanfold._kernel import Fault, Scanner
 from fanfold.params import Params
-from fanfold.report.making import facts_of_findings, make_report
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
 from fanfold.report.master import Master, SourceFacts
 from fanfold.report.survey import (
     ALL_LISTED,
@@ -54,9 +55,17 @@ def report_of(
     found.write_gaps(gaps.append)
     survey = naive_survey.survey(b"".join(sequences), b"".join(gaps), view)
     source = SourceFacts(name, len(text), "none", "AAAAAAAAAAA=")
-    facts = facts_of_findings(found, source, Params(k, canonical), len(text))
-    counts = {each: array("Q", found.kmer_counts(each, canonical)) for each in k}
+    parameters = Params(k, canonical)
+    counts = counts_of_findings(found, parameters)
+    facts = facts_of_findings(found, counts, source, parameters, len(text))
     return Report(make_report(facts, survey, view), survey, counts)
+
+
+def report_of_file(path: Path) -> Report:
+    """The report of a file, which may be of gzip."""
+    data = path.read_bytes()
+    text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    return report_of(text, name=path.name)
 
 
 def large_report(text: bytes, *, with_grid: bool, name: str) -> Report:
