@@ -11,9 +11,10 @@ MULTIQC := .venv-multiqc
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+PAGE := page/node_modules/.built
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format bench bench-stores bench-cloud wheel clean
+.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page bench bench-stores bench-cloud wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
@@ -23,6 +24,7 @@ help:
 	@echo "make sanitize  the kernel's tests under the address sanitizer"
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
+	@echo "make page    build the script of the pages, after a change in page/; needs npm"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
@@ -107,11 +109,23 @@ lint: $(BUILT)
 	$(BIN)/mypy
 	cargo fmt --manifest-path kernel/Cargo.toml --check
 	cargo clippy --quiet --locked --all-targets --manifest-path kernel/Cargo.toml -- -D warnings
+	@if $(MAKE) --silent --no-print-directory $(PAGE); then npm run --silent --prefix page check; \
+	else echo "*** LEFT OUT: the page's script, as npm can't be had" >&2; fi
 
 format: $(BUILT)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	cargo fmt --manifest-path kernel/Cargo.toml
+
+# The built script is committed: only who changes it needs npm.
+$(PAGE): page/package.json page/package-lock.json
+	@echo "setting up page/node_modules: what builds and checks the page's script, a minute"
+	@mkdir -p $(VENV)
+	@scripts/quietly $(VENV)/page.log npm ci --prefix page --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+page: $(PAGE)
+	@npm run --silent --prefix page build
 
 bench-stores: $(BUILT)
 	PYTHONPATH=tests $(BIN)/python benchmarks/object_store.py
@@ -129,4 +143,4 @@ wheel: $(BUILT)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) dist kernel/target kernel/fuzz/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) page/node_modules dist kernel/target kernel/fuzz/target demo.fanfold

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import isqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from summaries import written
 import fanfold
 from fanfold import _kernel
 from fanfold._kernel import Findings
-from fanfold.report.survey import ALL_LISTED, LONGEST_LISTED, Survey, decode_survey
+from fanfold.report.survey import ALL_LISTED, LONGEST_LISTED, Survey, survey_of
 from fanfold.report.view import DEFAULT_VIEW, View
 
 TESTS = Path(__file__).parents[1]
@@ -83,18 +84,16 @@ def tables_of_text(text: bytes) -> Tables:
 
 def surveyed(tables: Tables, view: View, block_bytes: Sequence[int] = ()) -> Survey:
     """The kernel's, fed in blocks of these sizes in turn; whole without any."""
-    survey = _kernel.Survey(view.min_gap, view.min_length, view.genome_size)
-    for add, table in (
-        (survey.add_sequences, tables.sequences),
-        (survey.add_gaps, tables.gaps),
-    ):
+
+    def in_blocks(table: bytes, add: Callable[[bytes], object]) -> None:
         start = 0
         for size in itertools.cycle(block_bytes or [max(1, len(table))]):
             add(table[start : start + size])
             start += size
             if start >= len(table):
                 break
-    return decode_survey(survey.finish())
+
+    return survey_of(view, partial(in_blocks, tables.sequences), partial(in_blocks, tables.gaps))
 
 
 def assert_the_same(tables: Tables, view: View, block_bytes: Sequence[int] = ()) -> Survey:
