@@ -6,8 +6,8 @@ import errno
 import fcntl
 import gzip
 import json
-import re
 import os
+import re
 import subprocess
 import sysconfig
 import threading
