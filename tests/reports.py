@@ -12,7 +12,7 @@ import naive_survey
 import fanfold
 from fanfold._kernel import Fault, crc64nvme
 from fanfold.params import Params
-from fanfold.report.making import facts_of_findings, make_report
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
 from fanfold.report.master import Master, SourceFacts, decode_report, encode_report
 from fanfold.report.survey import Survey
 from fanfold.report.view import DEFAULT_VIEW, View
@@ -41,7 +41,9 @@ def report_of(text: bytes, name: str, view: View = DEFAULT_VIEW) -> Made:
         compression="none",
         crc64nvme=base64.b64encode(crc64nvme(text).to_bytes(8, "big")).decode(),
     )
-    facts = facts_of_findings(findings, source, Params((5,), canonical=False), len(text))
+    parameters = Params((5,), canonical=False)
+    counts = counts_of_findings(findings, parameters)
+    facts = facts_of_findings(findings, counts, source, parameters, len(text))
     return Made(decode_report(encode_report(make_report(facts, survey, view))), survey)
 
 

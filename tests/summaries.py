@@ -29,7 +29,7 @@ def told(summary: Summary) -> object:
     return {
         "bytes": summary.size_bytes,
         "composition": found.composition,
-        "lengths": (found.records, found.contigs, found.gaps),
+        "lengths": (found.length, found.gap_length, found.record_count),
         "lines": (found.comment_lines, found.empty_records, found.repeated_names),
         "fai": (found.fai_refusal, found.fai_rows, found.fai_lineless, found.fai_repeated),
         "kmers": {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashSet, TryReserveError};
 
-use crate::assembly::Lengths;
 use crate::composition::Composition;
 use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
@@ -30,11 +29,11 @@ impl From<TryReserveError> for Refusal {
 pub struct Findings {
     pub composition: Composition,
     pub comments: u64,
-    /// Lengths of records.
-    pub records: Lengths,
-    /// Lengths of what is left of them between gaps.
-    pub contigs: Lengths,
-    pub gaps: Lengths,
+    /// The records' lengths, summed.
+    pub length: u64,
+    /// The gaps' lengths, summed.
+    pub gap_length: u64,
+    pub record_count: u64,
     pub empty_records: u64,
     /// Records whose name an earlier one bears.
     pub repeated_names: u64,
@@ -59,15 +58,20 @@ pub struct FaidxIndex {
     pub repeated: Vec<u64>,
 }
 
-/// The most memory that the rows of a scan take until their fold is done.
+/// The most memory that the rows of a scan take until their report is made.
 ///
-/// While they are kept or read, three copies; then one, and what `Walk` and `Names` hold: a length
-/// and a place in a half empty table a record, another place in one that grows for a record without
-/// lines, two lengths a gap.
+/// While they are kept or read, three copies. Then one, and what is held beside it:
+///
+/// - `Walk`: for a record, 39 bytes in the set of names, which may be half empty, and its place if
+///   its name is repeated; for one without lines, at most 59 bytes in a set that grows.
+/// - Then the survey of the tables, which are written from the rows: for a record 40 bytes, and its
+///   place if its name is repeated; at each of three thresholds, a contig of 8 bytes for a record
+///   and for a gap. Its vectors grow in place, and what they hold in reserve is never written.
 pub fn memory_bytes(records: &RecordBlock, gaps: &GapBlock) -> u64 {
     let rows = (records.bytes.len() + gaps.bytes.len()) as u64;
-    let walked = 64 * records.count + 64 * records.lineless + 16 * gaps.count;
-    rows + walked.max(2 * rows)
+    let walked = (39 + 8) * records.count + 59 * records.lineless;
+    let surveyed = (40 + 8 + 3 * 8) * records.count + 3 * 8 * gaps.count;
+    rows + walked.max(surveyed).max(2 * rows)
 }
 
 impl Findings {
@@ -87,9 +91,13 @@ impl Findings {
         Ok(Self {
             composition: text.closed,
             comments: text.comments,
-            records: Lengths::of(walk.lengths),
-            contigs: Lengths::of(walk.contigs),
-            gaps: Lengths::of(walk.gaps),
+            length: walk.length,
+            gap_length: text
+                .gaps
+                .gaps()
+                .map(|gap| gap.end_base - gap.start_base)
+                .sum(),
+            record_count: walk.records,
             empty_records: walk.empty,
             repeated_names: walk.repeated_names,
             index,
@@ -223,12 +231,11 @@ fn fault_of(summary: &Summary, start: Start, text: &Text) -> Option<Fault> {
     })
 }
 
-/// One pass over all rows.
+/// One pass over the rows of records.
 #[derive(Default)]
 struct Walk {
-    lengths: Vec<u64>,
-    contigs: Vec<u64>,
-    gaps: Vec<u64>,
+    records: u64,
+    length: u64,
     empty: u64,
     repeated_names: u64,
     /// Places of records whose name an earlier record with lines bears.
@@ -241,42 +248,21 @@ struct Walk {
 
 impl Walk {
     fn over(text: &Text) -> Result<Self, TryReserveError> {
-        let records = text.headers as usize;
-        let gaps = text.gaps.iter().map(|(block, _)| block.count).sum::<u64>() as usize;
         let mut walk = Self::default();
-        // Grown bit by bit, they would leave holes in memory.
-        walk.lengths.try_reserve_exact(records)?;
-        walk.gaps.try_reserve_exact(gaps)?;
-        walk.contigs.try_reserve_exact(records + gaps)?;
-        let mut names = Names::with_capacity(records)?;
-        let mut gaps = text.gaps.gaps().peekable();
+        let mut names = Names::with_capacity(text.headers as usize)?;
         for record in text.records.records() {
-            let place = walk.lengths.len() as u64;
-            walk.lengths.push(record.length);
+            walk.length += record.length;
             walk.empty += u64::from(record.length == 0);
-            let mut from_base = 0;
-            while let Some(gap) = gaps.next_if(|gap| gap.record == place + 1) {
-                walk.push_contig(gap.start_base - from_base);
-                walk.gaps.push(gap.end_base - gap.start_base);
-                from_base = gap.end_base;
-            }
-            walk.push_contig(record.length - from_base);
-            walk.index_record(&mut names, &record, place)?;
+            walk.index_record(&mut names, &record)?;
+            walk.records += 1;
         }
         Ok(walk)
-    }
-
-    fn push_contig(&mut self, length: u64) {
-        if length > 0 {
-            self.contigs.push(length);
-        }
     }
 
     fn index_record<'a>(
         &mut self,
         names: &mut Names<'a>,
         record: &Record<'a>,
-        place: u64,
     ) -> Result<(), TryReserveError> {
         let has_lines = record.index != Index::NoLines;
         let (is_repeated, is_repeated_row) = names.meet(record.name, has_lines)?;
@@ -284,7 +270,7 @@ impl Walk {
         self.lineless += u64::from(!has_lines);
         if is_repeated_row {
             self.repeated_rows.try_reserve(1)?;
-            self.repeated_rows.push(place);
+            self.repeated_rows.push(self.records);
         }
         if record.index == Index::Refused && self.refused.is_none() {
             self.refused = Some(record.name.to_vec());
@@ -325,7 +311,7 @@ impl Walk {
         }
         FaidxIndex {
             refusal,
-            rows: self.lengths.len() as u64 - self.lineless - self.repeated_rows.len() as u64,
+            rows: self.records - self.lineless - self.repeated_rows.len() as u64,
             lineless: self.lineless,
             repeated: std::mem::take(&mut self.repeated_rows),
         }

@@ -166,6 +166,10 @@ proptest! {
                 prop_assert_eq!(told.sequences, crate::tables::printable(sequences.as_slice()));
                 prop_assert_eq!(told.gaps, crate::tables::printable(gaps.as_slice()));
                 prop_assert_eq!(told.composition, composition);
+                prop_assert_eq!(told.length, composition.length());
+                prop_assert_eq!(told.gap_length, composition.n);
+                let rows = sequences.iter().filter(|byte| **byte == b'\n').count() as u64;
+                prop_assert_eq!(told.record_count, rows - 1);
                 for (index, counted) in told.kmers.iter().enumerate() {
                     prop_assert_eq!(*counted, told.counts[index].iter().sum::<u64>());
                 }

@@ -1,6 +1,5 @@
 //! The Python module `fanfold._kernel`: glue only.
 
-mod assembly;
 mod bases;
 mod bounds;
 mod checksum;
@@ -40,7 +39,6 @@ mod _kernel {
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyDict};
 
-    use crate::assembly::Lengths;
     use crate::bounds::MAX_BYTES;
     use crate::composition::Composition;
     use crate::dense::MAX_K;
@@ -290,18 +288,18 @@ mod _kernel {
         }
 
         #[getter]
-        fn records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-            lengths(py, &self.0.records)
+        fn length(&self) -> u64 {
+            self.0.length
         }
 
         #[getter]
-        fn contigs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-            lengths(py, &self.0.contigs)
+        fn gap_length(&self) -> u64 {
+            self.0.gap_length
         }
 
         #[getter]
-        fn gaps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-            lengths(py, &self.0.gaps)
+        fn record_count(&self) -> u64 {
+            self.0.record_count
         }
 
         #[getter]
@@ -451,18 +449,6 @@ mod _kernel {
 
     fn write_page(write: &Bound<'_, PyAny>, page: &[u8]) -> PyResult<()> {
         write.call1((bytes(write.py(), page)?,)).map(drop)
-    }
-
-    fn lengths<'py>(py: Python<'py>, lengths: &Lengths) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("count", lengths.count)?;
-        dict.set_item("sum", lengths.sum)?;
-        dict.set_item("sum_of_squares", lengths.sum_of_squares)?;
-        dict.set_item("longest", lengths.longest)?;
-        dict.set_item("shortest", lengths.shortest)?;
-        dict.set_item("n50", lengths.n50)?;
-        dict.set_item("n90", lengths.n90)?;
-        Ok(dict)
     }
 }
 

@@ -20,7 +20,9 @@ pub struct Told {
     pub index: FaidxIndex,
     pub empty: u64,
     pub repeated_names: u64,
-    pub contigs: (u64, u64),
+    pub length: u64,
+    pub gap_length: u64,
+    pub record_count: u64,
     pub counts: Vec<Vec<u64>>,
     pub kmers: Vec<u64>,
 }
@@ -52,7 +54,9 @@ pub fn tell(summary: &Summary) -> Result<Told, Fault> {
         index: findings.index.clone(),
         empty: findings.empty_records,
         repeated_names: findings.repeated_names,
-        contigs: (findings.contigs.count, findings.contigs.sum),
+        length: findings.length,
+        gap_length: findings.gap_length,
+        record_count: findings.record_count,
         counts: (1..=k)
             .map(|k| findings.dense.counts(&findings.run_ends, k))
             .collect(),

@@ -5,7 +5,7 @@ without holding the interpreter's lock.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict, final
+from typing import final
 
 from typing_extensions import Buffer
 
@@ -80,7 +80,7 @@ class Summary:
         """What the bytes hold when they are a whole object, or its leftmost fault.
 
         Raises:
-            MemoryError: there is none for the names and lengths of all records.
+            MemoryError: there is none for the names of all records.
         """
 
     def state_json(self) -> bytes:
@@ -127,22 +127,6 @@ class Fault:
     @property
     def byte(self) -> int: ...
 
-class Lengths(TypedDict):
-    """Statistics of the lengths of a set of sequences, in residues.
-
-    N50 and N90 come with L50 and L90 as ``(N, L)``: the length of the sequence with which the
-    longest ones together reach 50 or 90 % of all residues, and how many those are; None when there
-    are no residues.
-    """
-
-    count: int
-    sum: int
-    sum_of_squares: int
-    longest: int
-    shortest: int
-    n50: tuple[int, int] | None
-    n90: tuple[int, int] | None
-
 @final
 class Findings:
     """What a whole object holds.
@@ -150,9 +134,9 @@ class Findings:
     Attributes:
         composition: residues by kind, both cases together: A, C, G, T, N, U, iupac,
             gap_characters, asterisk, other; and lowercase across the kinds.
-        records: lengths of the records.
-        contigs: lengths of what is left of them between gaps, empty pieces left out.
-        gaps: lengths of the maximal runs of N.
+        length: the records' lengths, summed, in residues.
+        gap_length: the lengths of the maximal runs of N, summed.
+        record_count: how many records there are.
         comment_lines: lines that start with ``;``.
         empty_records: records of length 0.
         repeated_names: records whose name an earlier one bears.
@@ -165,11 +149,11 @@ class Findings:
     @property
     def composition(self) -> dict[str, int]: ...
     @property
-    def records(self) -> Lengths: ...
+    def length(self) -> int: ...
     @property
-    def contigs(self) -> Lengths: ...
+    def gap_length(self) -> int: ...
     @property
-    def gaps(self) -> Lengths: ...
+    def record_count(self) -> int: ...
     @property
     def comment_lines(self) -> int: ...
     @property

@@ -483,8 +483,8 @@ class TestLineAboutAsLongAsTheLimit:
             lines = [line for line in split_lines(case.text) if not line.is_header]
             sequence = b"".join(line.text for line in lines).translate(None, b" \t").upper()
             counts = memoryview(found.kmer_counts(2, False)).cast("Q")
-            assert found.records["count"] == 1
-            assert found.records["sum"] == len(sequence)
+            assert found.record_count == 1
+            assert found.length == len(sequence)
             assert {residue: found.composition[residue] for residue in "ACGTN"} == {
                 residue: sequence.count(residue.encode()) for residue in "ACGTN"
             }

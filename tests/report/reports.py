@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import naive_survey
 
 from fanfold._kernel import Fault, Scanner
 from fanfold.params import Params
-from fanfold.report.making import facts_of_findings, make_report
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
 from fanfold.report.master import Master, SourceFacts
 from fanfold.report.survey import (
     ALL_LISTED,
@@ -54,8 +53,9 @@ def report_of(
     found.write_gaps(gaps.append)
     survey = naive_survey.survey(b"".join(sequences), b"".join(gaps), view)
     source = SourceFacts(name, len(text), "none", "AAAAAAAAAAA=")
-    facts = facts_of_findings(found, source, Params(k, canonical), len(text))
-    counts = {each: array("Q", found.kmer_counts(each, canonical)) for each in k}
+    parameters = Params(k, canonical)
+    counts = counts_of_findings(found, parameters)
+    facts = facts_of_findings(found, counts, source, parameters, len(text))
     return Report(make_report(facts, survey, view), survey, counts)
 
 

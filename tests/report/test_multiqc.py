@@ -13,6 +13,7 @@ import pytest
 from reports import Made, report_of, report_of_file
 
 from fanfold.report.multiqc import multiqc_files, sample_name
+from fanfold.report.run_record import RENDERINGS
 from fanfold.report.view import View
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,8 @@ def test_multiqc_takes_no_name_for_html_and_bears_reports_without_residues(tmp_p
     shown = run_multiqc(tmp_path, results)
 
     assert set(shown.values("table")) == {*names.values(), "none"}
-    assert set(shown.values("nx")) == set(shown.values("lengths")) == set(names.values())
+    assert set(shown.values("nx")) == set(names.values())
+    assert set(shown.values("lengths")) == {*names.values(), "none"}
     assert "<script>alert(1)" not in shown.page
     assert not re.search(r"<img src=x", shown.page)
 
@@ -189,14 +191,20 @@ def test_the_view_changes_what_it_changes_in_the_report() -> None:
     assert files["multiqc/fanfold_lengths_mqc.json"]["data"]["a"]["all"] == 1263
 
 
-def test_a_report_without_residues_has_a_table_alone() -> None:
+def test_a_report_without_residues_has_no_curve() -> None:
     files = documents(report_of(b">a\n>b\n", "none.fa"))
 
-    assert list(files) == ["multiqc/fanfold_table_mqc.json"]
     row = files["multiqc/fanfold_table_mqc.json"]["data"]["none"]
     assert row["length"] == 0
     assert "N50" not in row
     assert "gc_percent" not in row
+    assert files["multiqc/fanfold_nx_mqc.json"]["data"] == {}
+    assert set(files["multiqc/fanfold_lengths_mqc.json"]["data"]["none"].values()) == {0}
+
+
+def test_every_report_has_the_files_that_its_record_names() -> None:
+    for text in (TEXT, b">a\n"):
+        assert set(multiqc_files(*report_of(text, "a.fa"))) < {*RENDERINGS}
 
 
 def test_the_same_report_makes_the_same_bytes() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -37,16 +37,15 @@ from fanfold.report.nx_table import nx_table
 from fanfold.report.page.plot import plot_svg
 from fanfold.report.renderings import renderings_of
 from fanfold.report.run_record import (
-    GAPS,
     MASTER,
     NX,
     RENDERINGS,
     RUN,
-    SEQUENCES,
     Record,
     RunRecord,
 )
-from fanfold.report.survey import Feed, Survey, survey_of
+from fanfold.report.survey import Survey
+from fanfold.report.tables import survey_place
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
 
@@ -222,7 +221,7 @@ def _has_renderings(place: Place) -> bool:
 
 def _survey(place: Place, view: View) -> Survey:
     try:
-        return survey_of(view, _pieces(place, SEQUENCES), _pieces(place, GAPS))
+        return survey_place(place, view)
     except ValueError as error:
         raise _damaged(place, error) from error
 
@@ -230,14 +229,6 @@ def _survey(place: Place, view: View) -> Survey:
 def _damaged(place: Place, error: Exception) -> PlanError:
     # Large tables count as complete by their size alone.
     return PlanError(f"{place.url}: its tables are damaged ({error}); run again with --fresh")
-
-
-def _pieces(place: Place, name: str) -> Feed:
-    def pass_on(write: Callable[[bytes | memoryview], object]) -> None:
-        for block in place.blocks(name):
-            write(block)
-
-    return pass_on
 
 
 def _counts(master: Master) -> dict[int, Sequence[int]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from fanfold.errors import ParameterError
+from fanfold.errors import FanfoldError, ParameterError
 from fanfold.objects import Place, is_remote
-from fanfold.report.master import Master, decode_report
+from fanfold.report.making import facts_of_report, make_report
+from fanfold.report.master import Master, decode_report, encode_report
 from fanfold.report.run_record import MASTER, PAGE
+from fanfold.report.tables import survey_place
 
 
 class Report:
@@ -30,6 +33,7 @@ class Report:
     """
 
     def __init__(self, place: Place, data: bytes, *, resumed: bool, seconds: float) -> None:
+        self._place = place
         self.url = place.url
         self.master_url = place.where(MASTER)
         self.page_url = place.where(PAGE)
@@ -52,6 +56,22 @@ class Report:
     def path(self) -> Path:
         """Its `master.json`, which is on this machine; raises as `out` does."""
         return self.out / MASTER
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers, and the snail plot.
+
+        The plot is left out when the tables are no longer those of this report.
+        """
+        from fanfold.report.page.notebook import notebook_html  # noqa: PLC0415 - for a notebook
+
+        survey = None
+        with suppress(FanfoldError, FileNotFoundError, ValueError):
+            found = survey_place(self._place, self.master.parameters.view)
+            again = make_report(
+                facts_of_report(self.master, self.data), found, self.master.parameters.view
+            )
+            survey = found if encode_report(again) == self.data else None
+        return notebook_html(self.master, survey, self.page_url)
 
     @cached_property
     def master(self) -> Master:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fanfold.report.master import Master
+import msgspec
+
+from fanfold.report.master import Composition, Gaps, Master, Sequences
+from fanfold.report.notes import Note
 from fanfold.report.ratio import percent
 
 
@@ -18,11 +21,13 @@ class Measures(NamedTuple):
         L50: their L50.
         longest: the longest of them.
         contig_N50: the N50 of the contigs of the records in view.
-        gc_percent: G and C in 100 of A, C, G and T.
-        n_percent: N in 100 residues of every record.
         gaps: the gaps in view.
-        soft_masked_percent: lower case in 100 residues of every record.
         notes: how many notes the report has.
+        gc: G and C of every record, in either case.
+        bases: A, C, G and T of every record, in either case.
+        n: N of every record.
+        lowercase: residues of every record in lower case.
+        residues: the summed length of every record.
     """
 
     length: int
@@ -31,17 +36,56 @@ class Measures(NamedTuple):
     L50: int | None
     longest: int | None
     contig_N50: int | None  # noqa: N815 - the field's name for it
-    gc_percent: float | None
-    n_percent: float | None
     gaps: int
-    soft_masked_percent: float | None
     notes: int
+    gc: int
+    bases: int
+    n: int
+    lowercase: int
+    residues: int
+
+    @property
+    def gc_percent(self) -> float | None:
+        """G and C in 100 of A, C, G and T."""
+        return percent(self.gc, self.bases)
+
+    @property
+    def n_percent(self) -> float | None:
+        """N in 100 residues."""
+        return percent(self.n, self.residues)
+
+    @property
+    def soft_masked_percent(self) -> float | None:
+        """Lower case in 100 residues."""
+        return percent(self.lowercase, self.residues)
 
 
-def measures_of(master: Master) -> Measures:
+class _Measured(msgspec.Struct):
+    """What the measures need of `master.json`: its counts of k-mers would take most of the time."""
+
+    total_bases: int
+    gc_count: int
+    composition: Composition
+    sequences: Sequences
+    gaps: Gaps
+    notes: list[Note]
+
+
+_DECODER = msgspec.json.Decoder(_Measured)
+
+
+def decode_measures(data: bytes) -> Measures:
+    """The measures in a `master.json`.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return measures_of(_DECODER.decode(data))
+
+
+def measures_of(master: Master | _Measured) -> Measures:
     """The measures of a report."""
     sequences, composition = master.sequences, master.composition
-    residues = sequences.all.length
     return Measures(
         length=sequences.length,
         sequences=sequences.count,
@@ -49,9 +93,11 @@ def measures_of(master: Master) -> Measures:
         L50=sequences.L50,
         longest=sequences.longest,
         contig_N50=sequences.contigs.N50,
-        gc_percent=master.gc_percent,
-        n_percent=percent(composition.N, residues),
         gaps=master.gaps.count,
-        soft_masked_percent=percent(composition.lowercase, residues),
         notes=len(master.notes),
+        gc=master.gc_count,
+        bases=master.total_bases,
+        n=composition.N,
+        lowercase=composition.lowercase,
+        residues=sequences.all.length,
     )

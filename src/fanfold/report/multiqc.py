@@ -57,17 +57,16 @@ _COLUMNS: Mapping[str, _Column] = {
 def multiqc_files(master: Master, survey: Survey) -> dict[str, bytes]:
     """The files for MultiQC, by name.
 
-    A report without residues has no curves: MultiQC fails at a sample without points.
-
     Args:
         master: the report.
         survey: what its tables hold.
     """
     sample = sample_name(master.source.name)
-    files = {"table": _table(sample, master)}
-    if survey.records.steps:
-        files["nx"] = _nx(sample, survey)
-        files["lengths"] = _lengths(sample, master)
+    files = {
+        "table": _table(sample, master),
+        "nx": _nx(sample, survey),
+        "lengths": _lengths(sample, master),
+    }
     return {f"multiqc/fanfold_{key}_mqc.json": encode_indented(each) for key, each in files.items()}
 
 
@@ -83,7 +82,8 @@ def sample_name(name: str) -> str:
 
 
 def _table(sample: str, master: Master) -> object:
-    values = measures_of(master)._asdict()
+    measures = measures_of(master)
+    values = {key: getattr(measures, key) for key in _COLUMNS}
     headers = {
         key: {
             "title": column.title,
@@ -96,7 +96,7 @@ def _table(sample: str, master: Master) -> object:
         }
         for key, column in _COLUMNS.items()
     }
-    data = {key: values[key] for key in _COLUMNS if values[key] is not None}
+    data = {key: value for key, value in values.items() if value is not None}
     return _section(
         "table",
         "Assembly statistics",
@@ -112,7 +112,7 @@ def _table(sample: str, master: Master) -> object:
 def _nx(sample: str, survey: Survey) -> object:
     steps = survey.records.steps
     # MultiQC 1.35 sorts x as text, so all have three digits; 1.25 and older take no list of pairs.
-    points = {f"{x:03}": steps[x * STEPS // 100 - 1].n for x in range(1, 101)}
+    points = {f"{x:03}": steps[x * STEPS // 100 - 1].n for x in range(1, 101) if steps}
     return _section(
         "nx",
         "Nx curve",
@@ -127,7 +127,8 @@ def _nx(sample: str, survey: Survey) -> object:
             "logswitch": True,
             "logswitch_active": True,
         },
-        data={sample: points},
+        # MultiQC fails at a sample without points, and passes over a file without samples.
+        data={sample: points} if points else {},
     )
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fanfold.report.master import Kmers
 from fanfold.report.page.png import data_url, png
 from fanfold.report.page.svg import WIDTH, Figure, text
-from fanfold.report.page.words import counted, share, short_count
+from fanfold.report.page.words import share, short_count, verb
 
 LEVELS = 256
 
@@ -166,9 +166,8 @@ def _finding(kmers: Kmers) -> str:
     absent = kmers.possible - kmers.distinct
     if absent:
         said = (
-            f"{counted(absent, f'{kmers.k}-mer')} of {kmers.possible:,}"
-            f" ({share(absent, kmers.possible)}) never {'occurs' if absent == 1 else 'occur'}:"
-            " white."
+            f"{absent:,} of the {kmers.possible:,} {kmers.k}-mers ({share(absent, kmers.possible)})"
+            f" never {verb(absent, 'occurs', 'occur')}: white."
         )
     else:
         said = f"Every one of the {kmers.possible:,} {kmers.k}-mers occurs."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from markupsafe import Markup
 
 from fanfold.report.master import Contiguity, Master
@@ -29,17 +32,12 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
         return Figure("nx", title, _no_length(survey))
     # The shortest sequences may be far shorter than all but a per cent of the length: the curve
     # leaves the frame there.
-    lowest = min(
-        next(step.n for i, step in reversed(steps) if i <= _SHOWN) for _, _, steps in curves
-    )
-    highest = max(steps[0][1].n for _, _, steps in curves)
+    reached = [[step.n for step in steps[:_SHOWN] if step] for _, _, steps in curves]
+    lowest, highest = min(each[-1] for each in reached), max(each[0] for each in reached)
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), X_PIXELS)
     y = Axis("N(x) (bases)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
     marks = [guide(x, y, x=50).drawn("guide"), guide(x, y, x=90).drawn("guide")]
-    marks += [
-        _steps([(x.at(_percent(i)), y.at(step.n)) for i, step in steps], x.at(0)).drawn(f"line {s}")
-        for _, s, steps in curves
-    ]
+    marks += [_steps(steps, x, y).drawn(f"line {s}") for _, s, steps in curves]
     entries = [(f"line {s}", name) for name, s, _ in curves]
     over = legend(X_PIXELS[0], 18, entries)
     for per_cent in (50, 90):
@@ -60,9 +58,9 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
                 Series(
                     name,
                     "step",
-                    [_percent(i) for i, _ in steps],
-                    [step.n for _, step in steps],
-                    extra={"L": [step.l for _, step in steps]},
+                    [_percent(i) for i in range(1, STEPS + 1)],
+                    [step.n if step else None for step in steps],
+                    extra={"L": [step.l if step else None for step in steps]},
                 )
                 for name, _, steps in curves
             ],
@@ -95,9 +93,14 @@ def cumulative_figure(master: Master, survey: Survey) -> Figure:
     curves = [(name, s, _points(each, from_zero=not is_log)) for name, s, each in sets]
     marks = [guide(x, y, y=size).drawn("guide")] if size else []
     for _, s, points in curves:
-        path = Path().move(x.at(points[0][0]), y.at(points[0][1]))
-        for count, reached in points[1:]:
-            path.line(x.at(count), y.at(reached))
+        places = zip(
+            x.places(count for count, _ in points),
+            y.places(reached for _, reached in points),
+            strict=True,
+        )
+        path = Path().move(*next(places))
+        for place in places:
+            path.line(*place)
         marks.append(path.drawn(f"line {s}"))
     entries = [(f"line {s}", name) for name, s, _ in curves]
     if size:
@@ -128,30 +131,33 @@ def are_split(survey: Survey) -> bool:
     return (contigs.count, contigs.sum) != (records.count, records.sum)
 
 
-def _nx_curves(master: Master, survey: Survey) -> list[tuple[str, str, list[tuple[int, Step]]]]:
-    sets = [("records", "s0", survey.records.steps)]
+def _nx_curves(master: Master, survey: Survey) -> list[tuple[str, str, Sequence[Step | None]]]:
+    """The name, the class and the steps of each curve that has any."""
+    curves: list[tuple[str, str, Sequence[Step | None]]] = [("records", "s0", survey.records.steps)]
     if are_split(survey):
-        sets.append(("contigs", "s1", survey.contigs.steps))
-    curves = [(name, s, list(enumerate(steps, 1))) for name, s, steps in sets]
+        curves.append(("contigs", "s1", survey.contigs.steps))
     if master.parameters.view.genome_size is not None:
-        reached = [(i, step) for i, step in enumerate(survey.records.ng_steps, 1) if step]
-        if reached:
-            curves.append(("records, of the genome size (NG)", "s2", reached))
-    return [each for each in curves if each[2]]
+        curves.append(("records, of the genome size (NG)", "s2", survey.records.ng_steps))
+    return [each for each in curves if any(each[2])]
 
 
 def _percent(step: int) -> float:
     return step * 100 / STEPS  # quarters: exact
 
 
-def _steps(points: list[tuple[float, float]], start: float) -> Path:
-    """A curve that holds each value from the x before it up to its own."""
-    path = Path().move(start, points[0][1])
-    for (x, y), after in zip(points, [*points[1:], None], strict=True):
-        if after is None or after[1] != y:
-            path.line(x, y)
-            if after is not None:
-                path.line(x, after[1])
+def _steps(steps: Sequence[Step | None], x: Axis, y: Axis) -> Path:
+    """A curve that holds each length from the step before it up to its own."""
+    reached = [(i, step.n) for i, step in enumerate(steps, 1) if step]
+    levels = [
+        (max(i for i, _ in group), length)
+        for length, group in groupby(reached, lambda item: item[1])
+    ]
+    ends = x.places(_percent(i) for i, _ in levels)
+    heights = y.places(length for _, length in levels)
+    starts = [x.at(0), *ends[:-1]]
+    path = Path().move(starts[0], heights[0])
+    for start, end, height in zip(starts, ends, heights, strict=True):
+        path.line(start, height).line(end, height)
     return path
 
 

@@ -51,8 +51,8 @@ def gc_figure(master: Master, survey: Survey) -> Figure:
         series.append(_grid_data(grid))
         over = _shade_legend(grid)
     dots = Path()
-    for length, gc in zip(lengths, shares, strict=True):
-        dots.dot(x.at(length), y.at(gc))
+    for place in zip(x.places(lengths), y.places(shares), strict=True):
+        dots.dot(*place)
     marks.append(dots.drawn("dots s0 large" if len(rows) <= _FEW else "dots s0"))
     series.append(_dots_data(rows, lengths, shares))
     return Figure(
@@ -156,8 +156,8 @@ def _cells(grid: Grid, x: Axis, y: Axis) -> list[Markup]:
     """A path for each shade; neighbours of one shade above each other are one rectangle."""
     paths: dict[int, Path] = {}
     most = max(each.count for each in grid.cells)
-    columns = [x.at(max(1, each)) for each in grid.length_edges]
-    rows = [y.at(each / 10) for each in grid.gc_edges_permille]
+    columns = x.places(grid.length_edges)
+    rows = y.places(each / 10 for each in grid.gc_edges_permille)
     # From a cell to the next above it, place less y stays the same.
     for (column, shade, _), group in groupby(
         enumerate(grid.cells),

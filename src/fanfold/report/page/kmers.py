@@ -81,10 +81,9 @@ def symmetry_figure(kmers: Kmers, counts: Sequence[int]) -> Figure:
     """The count of each k-mer against that of its reverse complement."""
     k = kmers.k
     name, title = f"symmetry-k{k}", f"Strand symmetry, k = {k}"
-    others = reverse_complements(k)
     pairs = [
         (code, counts[code], counts[other])
-        for code, other in enumerate(others)
+        for code, other in enumerate(reverse_complements(k))
         if code < other and (counts[code] or counts[other])
     ]
     if not pairs:
@@ -99,8 +98,9 @@ def symmetry_figure(kmers: Kmers, counts: Sequence[int]) -> Figure:
     x = Axis(f"count of the k-mer{scale}", "count", is_log, domain, X_PIXELS)
     y = Axis(f"count of its reverse complement{scale}", "count_reverse", is_log, domain, Y_PIXELS)
     dots = Path()
-    for _, one, other in pairs:
-        dots.dot(x.at(one), y.at(other))
+    ones, others = ([pair[place] for pair in pairs] for place in (1, 2))
+    for place in zip(x.places(ones), y.places(others), strict=True):
+        dots.dot(*place)
     low, high = domain
     diagonal = Path().move(x.at(low), y.at(low)).line(x.at(high), y.at(high))
     return Figure(
@@ -125,8 +125,8 @@ def symmetry_figure(kmers: Kmers, counts: Sequence[int]) -> Figure:
                 Series(
                     "k-mers",
                     "dots",
-                    [one for _, one, _ in pairs],
-                    [other for _, _, other in pairs],
+                    ones,
+                    others,
                     names=[kmer(code, k) for code, _, _ in pairs],
                 )
             ],

@@ -29,9 +29,13 @@ def numbers(master: Master) -> Markup:
 
 def as_text(master: Master) -> str:
     """The numbers as lines of text, each after a tab."""
-    lines = [("file", master.source.name)]
-    lines += [(each.term, each.exact) for each in (*_six(master), *_more(master))]
+    lines = [("file", master.source.name), *as_rows(master)]
     return "".join(f"{term}\t{exact}\n" for term, exact in lines)
+
+
+def as_rows(master: Master) -> list[tuple[str, str]]:
+    """The numbers, exactly: what each is of, and what it is."""
+    return [(each.term, each.exact) for each in (*_six(master), *_more(master))]
 
 
 def _listed(found: list[_Number]) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -32,13 +32,16 @@ class Axis(msgspec.Struct, frozen=True):
 
     def at(self, value: float) -> float:
         """Where a value is drawn."""
+        return self.places((value,))[0]
+
+    def places(self, values: Iterable[float]) -> list[float]:
+        """Where each value is drawn."""
         low, high = self.domain
         start, end = self.pixels
         if self.is_log:
-            share = (log2(value) - log2(low)) / (log2(high) - log2(low))
-        else:
-            share = (value - low) / (high - low)
-        return start + (end - start) * share
+            low, high = log2(low), log2(high)
+            values = map(log2, values)
+        return [start + (end - start) * ((each - low) / (high - low)) for each in values]
 
     def ticks(self) -> list[int]:
         """The values that are marked: a few round ones."""

@@ -122,14 +122,14 @@ def _ring(
 
 
 def _arcs(radii: Sequence[float]) -> list[tuple[int, int, float]]:
-    """(first step, end, radius) of what has one radius, rounded as drawn, at most half a turn."""
+    """(first step, end, radius) of neighbours with one radius, at most half a turn each."""
     arcs = []
     place = 0
-    for shown, group in groupby(radii, pixels):
+    for radius, group in groupby(radii):
         end = place + len(list(group))
         while place < end:
             stop = min(end, place + _HALF_TURN)
-            arcs.append((place, stop, float(shown)))
+            arcs.append((place, stop, radius))
             place = stop
     return arcs
 

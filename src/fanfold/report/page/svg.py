@@ -55,7 +55,7 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     y: Sequence[float | None]
     x_end: Sequence[float] | None = None
     names: Sequence[str] | None = None
-    extra: dict[str, Sequence[float]] | None = None
+    extra: dict[str, Sequence[float | None]] | None = None
 
 
 class Path:
@@ -76,7 +76,8 @@ class Path:
         to_x, to_y = _tenths(x), _tenths(y)
         right, down = to_x - self._x, to_y - self._y
         if down == 0:
-            self._parts.append(f"h{_text(right)}" if right else "")
+            if right:
+                self._parts.append(f"h{_text(right)}")
         elif right == 0:
             self._parts.append(f"v{_text(down)}")
         else:
