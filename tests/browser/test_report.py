@@ -101,8 +101,11 @@ def saved_rows(opened: WatchedPage, figure: str, folder: Path) -> list[dict[str,
         return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
+OPEN = "document.querySelectorAll('{}').forEach((each) => {{ each.open = true }})"
+
+
 def open_everything(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    page.evaluate(OPEN.format("details"))
 
 
 @pytest.mark.parametrize("over_http", [False, True])
@@ -151,7 +154,13 @@ def test_every_value_of_a_curve_is_announced(
 ) -> None:
     opened = open_page(write_report(report))
 
-    said = [opened.press("nx", "ArrowRight") for _ in report.survey.records.steps]
+    said = stage(opened, "nx").evaluate(
+        """(stage, presses) => Array.from({ length: presses }, () => {
+          stage.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+          return stage.closest("figure").querySelector("[role=status]").textContent;
+        })""",
+        len(report.survey.records.steps),
+    )
 
     assert said == [
         f"records, x {percent:g} % of the length: N(x) {step.n:,} bases, L {step.l}"
@@ -410,22 +419,20 @@ def test_every_figure_is_saved_as_an_svg_that_stands_alone(
     assert 'transform="matrix(2 0 0 1' in zoomed
 
 
-DRAWN = set(
-    [
-        "svg",
-        "title",
-        "desc",
-        "style",
-        "rect",
-        "clipPath",
-        "g",
-        "path",
-        "line",
-        "text",
-        "circle",
-        "image",
-    ]
-)
+DRAWN = {
+    "svg",
+    "title",
+    "desc",
+    "style",
+    "rect",
+    "clipPath",
+    "g",
+    "path",
+    "line",
+    "text",
+    "circle",
+    "image",
+}
 
 
 @pytest.mark.parametrize("figure", ["snail", "gc", "chaos-k8"])
@@ -525,7 +532,9 @@ def test_hostile_names_stay_text(
         found: dict[str, int] = opened.page.evaluate(COUNTED)
         return found
 
-    harmless = open_page(write_report(report([b"n%d" % i for i, _ in enumerate(HOSTILE)])))
+    harmless = open_page(
+        write_report(report([name and b"n%d" % i for i, name in enumerate(HOSTILE)]))
+    )
     expected = elements(harmless)
 
     opened = open_page(write_report(report(list(HOSTILE))))
@@ -599,12 +608,15 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [1280, PHONE_WIDTH_PX])
-def test_there_is_no_barrier_with_everything_open(
+def test_there_is_no_barrier_when_things_are_open(
     scheme: Any, width_px: int, axe: str, open_page: OpenPage, write_report: WriteReport
 ) -> None:
-    report = report_of(draft(), (3, 7), name="draft.fa")
+    # axe-core takes minutes for tables of thousands of rows.
+    report = report_of(draft(), (2,), name="draft.fa")
     opened = open_page(write_report(report), Look(width_px=width_px, scheme=scheme))
-    open_everything(opened.page)
+    opened.page.evaluate(OPEN.format("details.fold"))
+    for figure in ("gc", "gap-tracks", "chaos-k2"):
+        opened.figure(figure).locator("summary").click()
     opened.press("gc", "End", "+")
 
     opened.page.evaluate(axe)
