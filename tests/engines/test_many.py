@@ -1,4 +1,4 @@
-"""Many inputs in one call: each as if it were alone, and one table over all."""
+"""Many inputs in one call: each as if it were alone, and one table and one page over all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from archives import bgzf
@@ -20,8 +22,9 @@ from servers.s3 import S3Server
 
 import fanfold
 from engines.dask_cluster import Cluster
-from engines.driving import BUCKET, DATA, command, results, stored_results, succeed, whole
+from engines.driving import BUCKET, DATA, GENOMES, command, results, stored_results, succeed, whole
 from fanfold.errors import OutputError, ParameterError, SourceError
+from fanfold.report.page.index_page import is_index_page
 
 PHIX = (DATA / "phiX174.fa").read_bytes()
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
@@ -187,7 +190,9 @@ def test_a_command_on_a_store_tells_of_all_and_ends_with_9(
     assert done.returncode == 9
     assert done.stdout == f"s3://{BUCKET}/{prefix}/out/summary.tsv\n"
     first, *failures = done.stderr.splitlines()
-    assert first == "  5 of 10 genomes done"
+    page = f"s3://{BUCKET}/{prefix}/out/index.html"
+    assert first == f"  5 of 10 genomes done, side by side in {page}"
+    assert is_index_page(s3.get(BUCKET, f"{prefix}/out/index.html"))
     failed = [name for name in ORDER if name in BAD]
     assert len(failures) == len(failed)
     for line, name in zip(failures, failed, strict=True):
@@ -205,12 +210,15 @@ def test_a_command_ends_with_0_when_none_failed(folder: Path, tmp_path: Path) ->
     quiet = succeed("run", *paths, "--out", out, "--quiet")
 
     assert done.stdout == quiet.stdout == f"{out / 'summary.tsv'}\n"
-    assert done.stderr == f"  {len(GOOD)} of {len(GOOD)} genomes done\n"
+    count = len(GOOD)
+    said = f"  {count} of {count} genomes done, side by side in {out / 'index.html'}\n"
+    assert done.stderr == said
     assert quiet.stderr == ""
     assert {path.name for path in out.iterdir()} == {
         *GOOD,
         ".fanfold",
         "collection.json",
+        "index.html",
         "summary.tsv",
     }
 
@@ -239,6 +247,118 @@ def test_standard_input_may_be_one_of_many(folder: Path, tmp_path: Path) -> None
     stdin = json.loads((out / "stdin" / "master.json").read_bytes())
     assert stdin["source"]["name"] == "stdin"
     assert stdin["sequences"]["length"] == 5386
+
+
+# --- side by side ----------------------------------------------------------------------------
+
+
+class Shown(HTMLParser):
+    """The links of a page, its texts in order, and its data."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self._script = ""
+        self._is_data = False
+        self.feed(path.read_text())
+        self.data = json.loads(self._script)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_data = (tag, dict(attrs).get("id")) == ("script", "data")
+        if tag == "a":
+            self.links.append(dict(attrs)["href"] or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._is_data:
+            self._script = data
+            self._is_data = False
+        self.texts.append(data)
+
+    def curves(self) -> dict[str, list[int]]:
+        return {each["name"]: each["y"] for each in self.data["figures"]["nx-all"]["series"]}
+
+
+def n_of_x(out: Path) -> list[int]:
+    header, *rows = ((out / "nx.tsv").read_text()).splitlines()
+    column = header.split("\t").index("sequences_N")
+    cells = [row.split("\t")[column] for row in rows]
+    return [int(cell) for cell in cells if cell]
+
+
+def test_the_page_over_all_links_every_report_and_has_its_numbers(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    fanfold.run_many([folder / name for name in ORDER], out=out)
+
+    page = Shown(out / "index.html")
+    good = [name for name in ORDER if name in GOOD]
+    assert [(out / unquote(link)).parent.name for link in page.links] == good
+    for link in page.links:
+        assert (out / unquote(link)).is_file()
+    assert page.curves() == {name: n_of_x(out / name) for name in good if name != "none.fa"}
+    for name in good:
+        assert GOOD[name][1][0] in {text.replace(",", "") for text in page.texts}
+    reasons = [text for text in page.texts if text in BAD]
+    assert reasons == [name for name in ORDER if name in BAD]
+    assert page.texts.index("reads.fq") < page.texts.index("mt.fa")
+
+
+def test_failures_of_an_earlier_call_drop_out_of_the_page(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fanfold.run_many([folder / "mt.fa", folder / "reads.fq"], out=out)
+
+    fanfold.run_many([folder / "gap.fa"], out=out)
+
+    page = Shown(out / "index.html")
+    assert page.links == ["./mt.fa/report.html", "./gap.fa/report.html"]
+    assert "reads.fq" not in page.texts
+
+
+def test_a_report_that_is_not_as_written_is_neither_in_the_table_nor_in_the_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    fanfold.run_many([folder / "mt.fa", folder / "gap.fa"], out=out)
+    nx = out / "mt.fa" / "nx.tsv"
+    nx.write_bytes(nx.read_bytes().replace(b"16569", b"16570", 1))
+
+    fanfold.run_many([folder / "gap.fa"], out=out)
+
+    assert [row[0] for row in table((out / "summary.tsv").read_bytes())] == ["gap.fa"]
+    assert [*Shown(out / "index.html").curves()] == ["gap.fa"]
+    fanfold.run_many([folder / "mt.fa"], out=out)
+    assert [*Shown(out / "index.html").curves()] == ["mt.fa", "gap.fa"]
+
+
+def test_the_page_is_the_same_whatever_ran_before(folder: Path, tmp_path: Path) -> None:
+    paths = [folder / name for name in GOOD]
+    fanfold.run_many(paths, out=tmp_path / "at once")
+    for path in paths:
+        fanfold.run_many([path], out=tmp_path / "one by one", slice_bytes=1000)
+
+    pages = [(tmp_path / each / "index.html").read_bytes() for each in ("at once", "one by one")]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.skipif(not GENOMES.is_dir(), reason="THE LARGER GENOMES ARE NOT HERE")
+def test_real_genomes_stand_side_by_side(tmp_path: Path) -> None:
+    paths = sorted(
+        path
+        for path in GENOMES.iterdir()
+        if path.suffix not in {".fai", ".gzi", ".md"} and path.stat().st_size < 10**7
+    )
+    out = tmp_path / "out"
+
+    outcomes = fanfold.run_many(paths, out=out)
+
+    assert [each.error for each in outcomes] == [None] * len(paths)
+    page = Shown(out / "index.html")
+    assert [unquote(link).split("/")[1] for link in page.links] == [path.name for path in paths]
+    assert page.curves() == {path.name: n_of_x(out / path.name) for path in paths}
+    assert len((out / "index.html").read_bytes()) < 500_000
 
 
 # --- taken up ---------------------------------------------------------------------------------
@@ -351,9 +471,10 @@ def test_two_inputs_of_one_name_are_refused_before_anything_is_done(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_input_that_is_called_as_the_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"summary\.tsv"):
-        fanfold.run_many([tmp_path / "summary.tsv", tmp_path / "x.fa"], out=tmp_path / "out")
+@pytest.mark.parametrize("name", ["summary.tsv", "index.html", "collection.json"])
+def test_an_input_that_is_called_as_a_file_over_all_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=re.escape(name)):
+        fanfold.run_many([tmp_path / name, tmp_path / "x.fa"], out=tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
 

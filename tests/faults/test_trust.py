@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import threading
@@ -232,8 +233,8 @@ def test_an_input_among_the_work_of_a_replaced_plan_stays(tmp_path: Path) -> Non
     assert genome.read_bytes() == PHIX
 
 
-@pytest.mark.parametrize("name", ["summary.tsv", "collection.json"])
-def test_a_table_over_all_that_fanfold_did_not_write_is_not_overwritten(
+@pytest.mark.parametrize("name", ["summary.tsv", "index.html", "collection.json"])
+def test_a_file_over_all_that_fanfold_did_not_write_is_not_overwritten(
     name: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x.fa", PHIX)
@@ -287,8 +288,8 @@ def test_a_file_that_is_called_almost_like_a_temporary_one_stays(
     assert theirs.read_bytes() == b"theirs"
 
 
-@pytest.mark.parametrize("name", ["summary.tsv", "collection.json"])
-def test_an_input_of_many_is_not_taken_for_the_table_over_them(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["summary.tsv", "index.html", "collection.json"])
+def test_an_input_of_many_is_not_taken_for_a_file_over_them(name: str, tmp_path: Path) -> None:
     out, first = tmp_path / "out", written(tmp_path / "a.fa", MT)
     fanfold.run_many([first], out=out)
     before = (out / name).read_bytes()
@@ -540,6 +541,55 @@ def test_a_damaged_record_of_a_collection_is_made_again(
 
     assert check(out).returncode == 0
     assert [row[0] for row in rows(out)] == ["a.fa", "b.fa"]
+
+
+def test_a_collection_from_before_there_was_a_page_gets_one(tmp_path: Path) -> None:
+    path, out = written(tmp_path / "a.fa", PHIX), tmp_path / "out"
+    fanfold.run_many([path], out=out)
+    before = (out / "index.html").read_bytes()
+    forget_page(out)
+    assert check(out).returncode == 0
+
+    fanfold.run_many([path], out=out)
+
+    assert (out / "index.html").read_bytes() == before
+    assert json.loads((out / "collection.json").read_bytes())["index"]["size_bytes"] == len(before)
+
+
+def test_a_page_of_a_user_in_a_collection_from_before_there_was_one_stays(tmp_path: Path) -> None:
+    path, out = written(tmp_path / "a.fa", PHIX), tmp_path / "out"
+    fanfold.run_many([path], out=out)
+    forget_page(out)
+    written(out / "index.html", b"<h1>mine</h1>")
+
+    with pytest.raises(OutputError, match=r"index\.html: in the way"):
+        fanfold.run_many([path], out=out)
+
+    assert (out / "index.html").read_bytes() == b"<h1>mine</h1>"
+
+
+@pytest.mark.parametrize("name", ["summary.tsv", "index.html"])
+def test_a_file_of_a_user_beside_a_damaged_record_of_a_collection_stays(
+    name: str, tmp_path: Path
+) -> None:
+    path, out = written(tmp_path / "a.fa", PHIX), tmp_path / "out"
+    fanfold.run_many([path], out=out)
+    record = out / "collection.json"
+    record.write_bytes(altered(record.read_bytes()))
+    (out / name).write_bytes(b"theirs")
+
+    with pytest.raises(OutputError, match=f"{re.escape(name)}: in the way"):
+        fanfold.run_many([path], out=out)
+
+    assert (out / name).read_bytes() == b"theirs"
+
+
+def forget_page(out: Path) -> None:
+    """Make a collection what versions before there was a page left."""
+    document = json.loads((out / "collection.json").read_bytes())
+    del document["index"]
+    (out / "collection.json").write_bytes(sealed(document))
+    (out / "index.html").unlink()
 
 
 @pytest.mark.parametrize("name", ["a\0b", "../a.fa", "/etc", "", "..", "a" * 300])
@@ -825,11 +875,14 @@ def test_check_looks_at_every_report_of_many(tmp_path: Path) -> None:
     table = out / "b.fa" / "sequences.tsv"
     table.write_bytes(altered(table.read_bytes()))
     (out / "summary.tsv").unlink()
+    page = out / "index.html"
+    page.write_bytes(altered(page.read_bytes()))
     done = check(out)
 
     assert done.returncode == 6
     assert done.stdout.splitlines() == [
         f"{out / 'summary.tsv'}: gone; run again",
+        f"{page}: not what was written; run again",
         f"{table}: not what was written; run again",
     ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -57,6 +59,13 @@ def report_of(
     counts = counts_of_findings(found, parameters)
     facts = facts_of_findings(found, counts, source, parameters, len(text))
     return Report(make_report(facts, survey, view), survey, counts)
+
+
+def report_of_file(path: Path) -> Report:
+    """The report of a file, which may be of gzip."""
+    data = path.read_bytes()
+    text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    return report_of(text, name=path.name)
 
 
 def large_report(text: bytes, *, with_grid: bool, name: str) -> Report:

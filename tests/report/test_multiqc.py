@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from reports import Made, report_of, report_of_file
 
 from fanfold.report.multiqc import multiqc_files, sample_name
 from fanfold.report.run_record import RENDERINGS
 from fanfold.report.view import View
+from report.reports import Report, report_of, report_of_file
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -48,15 +48,17 @@ class Shown(NamedTuple):
         return {line["name"]: line["pairs"] for line in dataset["lines"]}
 
 
-def documents(made: Made) -> dict[str, Any]:
-    return {name: json.loads(data) for name, data in multiqc_files(*made).items()}
+def documents(made: Report) -> dict[str, Any]:
+    return {
+        name: json.loads(data) for name, data in multiqc_files(made.master, made.survey).items()
+    }
 
 
-def run_multiqc(folder: Path, results: Mapping[str, Made]) -> Shown:
+def run_multiqc(folder: Path, results: Mapping[str, Report]) -> Shown:
     if not MULTIQC.exists():
         pytest.skip(f"MULTIQC IS NOT SHOWN ITS FILES: it takes {MULTIQC}; see make test")
     for name, made in results.items():
-        for file, data in multiqc_files(*made).items():
+        for file, data in multiqc_files(made.master, made.survey).items():
             path = folder / "in" / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
@@ -76,12 +78,12 @@ def run_multiqc(folder: Path, results: Mapping[str, Made]) -> Shown:
 
 
 @pytest.fixture(scope="module")
-def genomes() -> dict[str, Made]:
+def genomes() -> dict[str, Report]:
     return {sample: report_of_file(DATA / name) for sample, name in GENOMES.items()}
 
 
 @pytest.fixture(scope="module")
-def shown(genomes: dict[str, Made], tmp_path_factory: pytest.TempPathFactory) -> Shown:
+def shown(genomes: dict[str, Report], tmp_path_factory: pytest.TempPathFactory) -> Shown:
     return run_multiqc(tmp_path_factory.mktemp("multiqc"), genomes)
 
 
@@ -93,7 +95,7 @@ def test_multiqc_shows_one_section_for_each_file_of_three_results(shown: Shown) 
 
 
 def test_multiqc_has_the_samples_and_the_numbers_of_the_table(
-    shown: Shown, genomes: dict[str, Made]
+    shown: Shown, genomes: dict[str, Report]
 ) -> None:
     table = shown.values("table")
 
@@ -111,16 +113,18 @@ def test_multiqc_has_the_samples_and_the_numbers_of_the_table(
         "soft_masked_percent": 0.0,
         "notes": len(genomes["phiX174"].master.notes),
     }
-    for sample, (master, _) in genomes.items():
+    for sample, (master, _, _) in genomes.items():
         assert table[sample]["length"] == master.sequences.length
         assert table[sample]["gc_percent"] == master.gc_percent
 
 
-def test_multiqc_draws_each_curve_in_the_order_of_x(shown: Shown, genomes: dict[str, Made]) -> None:
+def test_multiqc_draws_each_curve_in_the_order_of_x(
+    shown: Shown, genomes: dict[str, Report]
+) -> None:
     nx, lengths = shown.lines("nx"), shown.lines("lengths")
 
     assert set(nx) == set(lengths) == set(GENOMES)
-    for sample, (master, survey) in genomes.items():
+    for sample, (master, survey, _) in genomes.items():
         assert [float(x) for x, _ in nx[sample]] == list(range(1, 101))
         assert [y for _, y in nx[sample]] == [
             survey.records.steps[4 * x - 1].n for x in range(1, 101)
@@ -137,8 +141,8 @@ def test_multiqc_takes_no_name_for_html_and_bears_reports_without_residues(tmp_p
         "tab\there \u202e.fasta.gz": r"tab\x09here \u202e",
         "%{x} {{ 7 * 7 }}.fa": "%{x} {{ 7 * 7 }}",
     }
-    results = {str(place): report_of(TEXT, name) for place, name in enumerate(names)}
-    results["none"] = report_of(b">a\n>b\n", "none.fa")
+    results = {str(place): report_of(TEXT, name=name) for place, name in enumerate(names)}
+    results["none"] = report_of(b">a\n>b\n", name="none.fa")
 
     shown = run_multiqc(tmp_path, results)
 
@@ -150,7 +154,7 @@ def test_multiqc_takes_no_name_for_html_and_bears_reports_without_residues(tmp_p
 
 
 def test_the_table_holds_what_the_report_says() -> None:
-    made = report_of(TEXT, "a.fa")
+    made = report_of(TEXT, name="a.fa")
 
     table = documents(made)["multiqc/fanfold_table_mqc.json"]
 
@@ -173,7 +177,7 @@ def test_the_table_holds_what_the_report_says() -> None:
 
 
 def test_the_curves_hold_what_the_survey_says() -> None:
-    files = documents(report_of(TEXT, "a.fa"))
+    files = documents(report_of(TEXT, name="a.fa"))
 
     nx = files["multiqc/fanfold_nx_mqc.json"]["data"]["a"]
     assert list(nx) == [f"{x:03}" for x in range(1, 101)]
@@ -183,7 +187,7 @@ def test_the_curves_hold_what_the_survey_says() -> None:
 
 
 def test_the_view_changes_what_it_changes_in_the_report() -> None:
-    files = documents(report_of(TEXT, "a.fa", View(min_gap=10, min_length=10)))
+    files = documents(report_of(TEXT, name="a.fa", view=View(min_gap=10, min_length=10)))
 
     row = files["multiqc/fanfold_table_mqc.json"]["data"]["a"]
     assert (row["length"], row["sequences"], row["gaps"]) == (1260, 2, 1)
@@ -192,7 +196,7 @@ def test_the_view_changes_what_it_changes_in_the_report() -> None:
 
 
 def test_a_report_without_residues_has_no_curve() -> None:
-    files = documents(report_of(b">a\n>b\n", "none.fa"))
+    files = documents(report_of(b">a\n>b\n", name="none.fa"))
 
     row = files["multiqc/fanfold_table_mqc.json"]["data"]["none"]
     assert row["length"] == 0
@@ -204,11 +208,13 @@ def test_a_report_without_residues_has_no_curve() -> None:
 
 def test_every_report_has_the_files_that_its_record_names() -> None:
     for text in (TEXT, b">a\n"):
-        assert set(multiqc_files(*report_of(text, "a.fa"))) < {*RENDERINGS}
+        assert set(documents(report_of(text, name="a.fa"))) < {*RENDERINGS}
 
 
 def test_the_same_report_makes_the_same_bytes() -> None:
-    assert multiqc_files(*report_of(TEXT, "a.fa")) == multiqc_files(*report_of(TEXT, "a.fa"))
+    one, other = report_of(TEXT, name="a.fa"), report_of(TEXT, name="a.fa")
+
+    assert multiqc_files(one.master, one.survey) == multiqc_files(other.master, other.survey)
 
 
 @pytest.mark.parametrize(

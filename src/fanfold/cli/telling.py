@@ -9,7 +9,7 @@ import click
 
 from fanfold.cli.ending import SOME_FAILED
 from fanfold.cli.streams import say, show_json, show_path
-from fanfold.flow.collection import SUMMARY
+from fanfold.flow.collection import INDEX, SUMMARY
 from fanfold.flow.many import describe
 from fanfold.objects import open_place
 
@@ -31,7 +31,8 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
     """Tell what came of many inputs; the exit code is another if one failed."""
     failed = [each for each in outcomes if each.error is not None]
     if not quiet:
-        say(f"  {len(outcomes) - len(failed)} of {len(outcomes)} genomes done")
+        done = f"{len(outcomes) - len(failed)} of {len(outcomes)} genomes done"
+        say(f"  {done}, side by side in {open_place(out).where(INDEX)}")
     for each in failed:
         say(f"fanfold: {describe(each.error)}", level="ERROR")
     show_path(open_place(out).where(SUMMARY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fanfold.errors import OutputError, PlanError
-from fanfold.flow.collection import COLLECTION, SUMMARY, read_collection
+from fanfold.flow.collection import COLLECTION, INDEX, SUMMARY, read_collection
 from fanfold.flow.contents import PROVEN_BYTES, PUBLISH, has_facts, read_publication, read_record
 from fanfold.flow.run_folder import PLAN, RunFolder, read_plan
 from fanfold.objects import Place, open_place
@@ -33,6 +33,8 @@ def _of_collection(place: Place) -> Iterator[str]:
         yield f"{place.where(COLLECTION)}: damaged; run again"
         return
     yield from _of_file(place, SUMMARY, collection.summary)
+    if collection.index is not None:
+        yield from _of_file(place, INDEX, collection.index)
     for name in collection.names:
         yield from find_faults(open_place(place.where(name)))
 

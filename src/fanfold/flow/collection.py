@@ -1,8 +1,9 @@
-"""A collection: the folder of many reports, and the table over all of them.
+"""A collection: the folder of many reports, and the table and the page over all of them.
 
 DIR/<name>/          the report of each input
-DIR/collection.json  the names, and the facts of summary.tsv: the right to replace it
+DIR/collection.json  the names, and the facts of the other two: the right to replace them
 DIR/summary.tsv      a row for every report that is there, and for what failed in the last call
+DIR/index.html       the same for people: the reports side by side
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
 from fanfold.flow.contents import in_the_way
 from fanfold.objects import LocalPlace, Place, is_any, is_name, open_place
-from fanfold.report.master import decode_report
-from fanfold.report.run_record import MASTER, RUN, RUN_RECORD, FileFacts, facts_of
+from fanfold.report.measures import decode_measures
+from fanfold.report.nx_table import read_nx
+from fanfold.report.page.index_page import IndexRow, index_page, is_index_page
+from fanfold.report.run_record import MASTER, NX, RUN, RUN_RECORD, FileFacts, facts_of
 from fanfold.shown import escaped
 
 SUMMARY = "summary.tsv"
+INDEX = "index.html"
 COLLECTION = "collection.json"
 
 _COLUMNS = (
@@ -49,10 +53,12 @@ class Collection(msgspec.Struct, frozen=True):
     Attributes:
         names: the inputs whose reports were ever in the table, in its order.
         summary: the facts of `summary.tsv`.
+        index: the facts of `index.html`; None in a collection from before there was one.
     """
 
     names: tuple[str, ...]
     summary: FileFacts
+    index: FileFacts | None = None
 
 
 _COLLECTION = Checked(Collection)
@@ -80,26 +86,38 @@ def read_collection(place: Place) -> Collection | None:
 
 
 def check_collection(place: Place, inputs: Iterable[str] = ()) -> None:
-    """Check that the table and its record, if they are there, are fanfold's, and no input.
+    """Check that table, page and record, if they are there, are fanfold's, and no input.
 
-    A table whose record is damaged is known by its first line.
+    Where the record is damaged, table and page are known by how they begin.
 
     Raises:
         OutputError: one is not fanfold's, or is an input.
     """
     collection = read_collection(place)
-    kinds = place.kinds([SUMMARY, COLLECTION])
-    kind = kinds.get(SUMMARY)
-    is_own = kind is None or (kind == "file" and collection is not None)
-    if kind == "file" and collection is None and COLLECTION in kinds:
-        is_own = place.read(SUMMARY).startswith("\t".join(_COLUMNS).encode())
-    for name in (SUMMARY, COLLECTION):
-        if is_any(place.where(name), inputs) or (name == SUMMARY and not is_own):
+    kinds = place.kinds([SUMMARY, INDEX, COLLECTION])
+    owned = {COLLECTION}
+    if collection is not None:
+        owned |= {SUMMARY} if collection.index is None else {SUMMARY, INDEX}
+    elif COLLECTION in kinds:
+        owned |= {name for name in (SUMMARY, INDEX) if _looks_own(place, name, kinds.get(name))}
+    for name in (SUMMARY, INDEX, COLLECTION):
+        is_free = name not in kinds or (kinds[name] == "file" and name in owned)
+        if not is_free or is_any(place.where(name), inputs):
             raise in_the_way(place.where(name))
 
 
+def _looks_own(place: Place, name: str, kind: str | None) -> bool:
+    """Whether a table or page without a valid record begins as fanfold's."""
+    if kind != "file":
+        return False
+    data = place.read(name)
+    if name == INDEX:
+        return is_index_page(data)
+    return data.startswith("\t".join(_COLUMNS).encode())
+
+
 def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> None:
-    """Write the table over all reports that are there.
+    """Write the table and the page over all reports that are there.
 
     Calls at the same time take turns on a disk; in a store each looks whether another was faster,
     and then begins again.
@@ -120,12 +138,16 @@ def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Faile
             earlier = () if known is None else known.names
             ordered = dict.fromkeys((*earlier, *names))
             rows = _rows(place, list(ordered), failed)
-            summary = _table(rows.values())
+            summary = _table(row.cells for row in rows.values())
+            index = index_page(
+                [row.shown for row in rows.values() if row.shown is not None],
+                {name: failed[name].error for name in rows if name in failed},
+            )
             kept = tuple(
                 name for name in ordered if name in earlier or name in rows.keys() - failed.keys()
             )
-            data = encode_checked(Collection(kept, facts_of(summary)))
-            # The record comes first: a table without one would be taken for somebody else's.
+            data = encode_checked(Collection(kept, facts_of(summary), facts_of(index)))
+            # The record comes first: files without one would be taken for somebody else's.
             if before is None:
                 place.create(COLLECTION, data)
             elif before != data:
@@ -133,6 +155,7 @@ def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Faile
             if _read(place) != data:
                 continue
             place.write(SUMMARY, summary, durable=True)
+            place.write(INDEX, index, durable=True)
             if _read(place) == data:
                 return
     raise OutputError(f"{place.where(SUMMARY)}: others keep writing it; run again")
@@ -149,48 +172,53 @@ def _read(place: Place) -> bytes | None:
 
 
 def _is_plain(name: str) -> bool:
-    return is_name(name) and name not in {SUMMARY, COLLECTION}
+    return is_name(name) and name not in {SUMMARY, INDEX, COLLECTION}
 
 
-def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> dict[str, list[str]]:
+class _Row(NamedTuple):
+    """An input in the table, and in the page if it has a report."""
+
+    cells: list[str]
+    shown: IndexRow | None
+
+
+def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> dict[str, _Row]:
     """The row of each input that has one, by name."""
 
-    def row(name: str) -> list[str] | None:
+    def row(name: str) -> _Row | None:
         if name in failed:
             failure = failed[name]
-            return [
-                escaped(name),
-                "FAILED",
-                *[""] * 5,
-                f"{failure.seconds:.3f}",
-                escaped(failure.error),
-            ]
+            seconds = f"{failure.seconds:.3f}"
+            error = escaped(failure.error)
+            return _Row([escaped(name), "FAILED", *[""] * 5, seconds, error], None)
         return _row_of_report(open_place(place.where(name)), name)
 
     rows = zip(names, map_ahead(row, names, place.reads_ahead), strict=True)
     return {name: found for name, found in rows if found is not None}
 
 
-def _row_of_report(place: Place, name: str) -> list[str] | None:
-    """The row of a report, whose `master.json` is what its record says; None if there is none."""
+def _row_of_report(place: Place, name: str) -> _Row | None:
+    """The row of a report that is what its record says, as far as it is read; None if it isn't."""
     try:
         run = RUN_RECORD.decode(place.read(RUN))
-        data = place.read(MASTER)
-        if facts_of(data) != run.record.files.get(MASTER):
+        master, nx = place.read(MASTER), place.read(NX)
+        files = run.record.files
+        if (facts_of(master), facts_of(nx)) != (files.get(MASTER), files.get(NX)):
             return None
-        master = decode_report(data)
-    except (FileNotFoundError, OutputError, DamagedDocument, msgspec.DecodeError):
+        measures = decode_measures(master)
+        curve = read_nx(nx)
+    except (FileNotFoundError, OutputError, DamagedDocument, msgspec.DecodeError, ValueError):
         return None
-    sequences = master.sequences
     values = (
-        sequences.length,
-        sequences.count,
-        sequences.N50,
-        master.gc_percent,
-        master.composition.N,
+        measures.length,
+        measures.sequences,
+        measures.N50,
+        measures.gc_percent,
+        measures.n,
     )
     texts = ["" if value is None else str(value) for value in values]
-    return [escaped(name), "SUCCEEDED", *texts, f"{run.seconds:.3f}", ""]
+    cells = [escaped(name), "SUCCEEDED", *texts, f"{run.seconds:.3f}", ""]
+    return _Row(cells, IndexRow(name, measures, curve))
 
 
 def _table(rows: Iterable[Sequence[str]]) -> bytes:

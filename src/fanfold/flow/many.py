@@ -1,4 +1,4 @@
-"""Many inputs in one call: a report each, and one table over all."""
+"""Many inputs in one call: a report each, and one table and one page over all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fanfold.errors import FanfoldError, OutputError, ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import (
     COLLECTION,
+    INDEX,
     SUMMARY,
     Failed,
     check_collection,
@@ -88,7 +89,7 @@ def run_many(
 
     Every input has its results in ``<out>/<name>/``, as `run` writes them, and is taken up where it
     was when it was stopped. ``<out>/summary.tsv`` has a row for each in the order given, after
-    those of earlier calls.
+    those of earlier calls; ``<out>/index.html`` shows them side by side.
 
     Args:
         locations: paths or URLs; their base names must differ.
@@ -207,8 +208,8 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
                 f"{count} inputs are called {name}, and their results would mix: {both};"
                 " run them apart, or rename one"
             )
-        if name in {SUMMARY, COLLECTION, STATE}:
-            raise ParameterError(f"an input called {name} is in the way of the table over all")
+        if name in {SUMMARY, INDEX, COLLECTION, STATE}:
+            raise ParameterError(f"an input called {name} is in the way of the files over all")
 
 
 def describe(error: Exception | None) -> str:

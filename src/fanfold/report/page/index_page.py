@@ -19,8 +19,10 @@ from fanfold.report.ratio import ratio
 from fanfold.report.run_record import PAGE
 from fanfold.shown import escaped
 
-INDEX_TITLE = "fanfold: genomes side by side"
-"""The title of every such page, by which it is known."""
+_TITLE = "fanfold: genomes side by side"
+
+_HEAD_BYTES = 2000
+"""The title of a page is among so many bytes."""
 
 _ABOVE, _BELOW = "▲", "▼"
 
@@ -102,9 +104,12 @@ def index_page(rows: Sequence[IndexRow], failed: Mapping[str, str]) -> bytes:
         )
     )
     figures = {} if figure.data is None else {figure.id: figure.data}
-    return document(
-        INDEX_TITLE, body, {"name": "index", "copy": _as_text(rows), "figures": figures}
-    )
+    return document(_TITLE, body, {"name": "index", "copy": _as_text(rows), "figures": figures})
+
+
+def is_index_page(data: bytes) -> bool:
+    """Whether a file begins as such a page does, whichever version wrote it."""
+    return f"<title>{_TITLE}</title>".encode() in data[:_HEAD_BYTES]
 
 
 def _percent(part: int, whole: int) -> Fraction | None:
