@@ -136,13 +136,13 @@ def whole_run(genome: Path, folder: Path) -> Cost:
 def run(genomes: Iterable[Path], out: Path, *options: str) -> None:
     """Analyse genomes into a folder."""
     with tempfile.TemporaryDirectory() as name:
-        command = [*FANFOLD, "run", "-q", *options, "--out", str(out), *map(str, genomes)]
+        command: list[str | Path] = [*FANFOLD, "run", "-q", *options, "--out", out, *genomes]
         measure(command, Path(name))
 
 
 def part(name: str, results: Path, folder: Path) -> Cost:
     """A part of the work as a process: only that part is measured, not its preparation."""
-    command = [sys.executable, __file__, "--part", name, "--folder", results]
+    command = [sys.executable, __file__, "--part", name, "--folder", str(results)]
     found: dict[str, Any] = json.loads(measure(command, folder, keep_output=True).output)
     return Cost(**found)
 
