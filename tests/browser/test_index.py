@@ -12,7 +12,8 @@ from report.genomes import HOSTILE_NAMES, genome, thousand_genomes
 from browser.axe import barriers
 from browser.conftest import OpenPage
 from browser.watching import PHONE_WIDTH_PX, Look
-from fanfold.report.page.index_page import IndexRow, index_page
+from fanfold.report.measures import IndexRow
+from fanfold.report.page.index_page import index_page
 
 GENOMES = [
     *(genome(f"{place}.fa", 1000 + place, 500 + place) for place in range(9)),
