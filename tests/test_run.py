@@ -28,6 +28,7 @@ from naive import analyse, comparable, crc64nvme
 
 import fanfold
 from fanfold.errors import OutputError
+from fanfold.report.run_record import NEEDED, RENDERINGS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -41,7 +42,7 @@ GENOMES = HERE.resolve().parents[1] / "shared" / "genomes"
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 INDEX_VARIABLES = ["AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"]
-TABLES = ["sequences.tsv", "gaps.bed"]
+TABLES = ["sequences.tsv", "gaps.bed", "nx.tsv"]
 
 PHIX = (DATA / "phiX174.fa").read_bytes()
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
@@ -81,8 +82,8 @@ def succeed(
 def results(out: Path) -> dict[str, bytes]:
     """What must not depend on how a run was cut or driven: all files but the plan and run.json."""
     return {
-        path.name: path.read_bytes()
-        for path in out.iterdir()
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in [*out.iterdir(), *out.glob("multiqc/*")]
         if path.is_file() and path.name not in {"plan.json", "run.json"}
     }
 
@@ -186,7 +187,7 @@ def whole(
     fanfold.run(path, [2, 5], out=out, slice_bytes=path.stat().st_size, workers=1)
     assert planned(out) == 1
     made = results(out)
-    assert made.keys() == {"master.json", *TABLES, f"{path.name}.fai"}
+    assert made.keys() == {*NEEDED, *RENDERINGS, f"{path.name}.fai"}
     assert json.loads(made["master.json"])["total_bases"] > 5000
     return made
 
@@ -351,8 +352,11 @@ def assert_same_but_for_the_archive(archive: Path, out: Path, plain: Path) -> No
         "crc64nvme": crc64nvme(content),
     }
     assert (master["sequences"]["fai"]["note"] is None) is (compression == "bgzf")
+    archives = [note["text"] for note in master["notes"] if note["kind"] == "archive"]
+    assert archives == [f"a {compression} archive of {len(TEXT):,} bytes of text"]
     for each in (master, expected):
         del each["source"], each["sequences"]["fai"]["note"]
+        each["notes"] = [note for note in each["notes"] if note["kind"] != "archive"]
     assert master == expected
     assert list(master["kmer_counts"]) == list(expected["kmer_counts"])
     for table in TABLES:
@@ -879,7 +883,11 @@ def test_files_of_the_users_are_never_touched(small: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["x.fa.fai", "x.fa.gzi", "master.json", "run.json", "sequences.tsv", "gaps.bed"]
+    "name",
+    [
+        *("x.fa.fai", "x.fa.gzi", "master.json", "run.json", "sequences.tsv", "gaps.bed"),
+        *("nx.tsv", "report.html", "multiqc"),
+    ],
 )
 @pytest.mark.parametrize("verb", ["run", "plan"])
 def test_a_file_in_the_way_that_fanfold_did_not_write_is_not_overwritten(
@@ -937,7 +945,9 @@ def test_results_may_go_beside_the_input(tmp_path: Path) -> None:
     assert {"x.fa", "x.fa.fai", "master.json"} <= tree(tmp_path)
 
 
-@pytest.mark.parametrize("blocked", ["sequences.tsv", "gaps.bed", "x.fa.bgz.fai", "run.json"])
+@pytest.mark.parametrize(
+    "blocked", ["sequences.tsv", "gaps.bed", "nx.tsv", "x.fa.bgz.fai", "run.json"]
+)
 def test_a_folder_in_the_place_of_a_file_is_refused_and_stays(blocked: str, tmp_path: Path) -> None:
     path = written(tmp_path, "x.fa.bgz", bgzf(TEXT))
     out = fanfold.run(path, out=tmp_path / "out").out
@@ -1053,7 +1063,9 @@ def golden(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("slice_bytes", [None, 1, 64])
-@pytest.mark.parametrize("name", ["master.json", "sequences.tsv", "gaps.bed", "odd.fa.fai"])
+@pytest.mark.parametrize(
+    "name", ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "odd.fa.fai"]
+)
 def test_golden_results(name: str, slice_bytes: int | None, odd: Path, tmp_path: Path) -> None:
     out = fanfold.run(odd, [1, 3], out=tmp_path / "out", slice_bytes=slice_bytes).out
 

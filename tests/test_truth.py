@@ -162,7 +162,7 @@ def test_canonical_changes_the_kmers_and_nothing_else(result: Result) -> None:
     changed = {"kmer_counts", "kmers", "parameters", "proof"}
     for key in json.loads(result.given.data).keys() - changed:
         assert json.loads(result.given.data)[key] == json.loads(result.canonical.data)[key]
-    for table in ("sequences.tsv", "gaps.bed"):
+    for table in ("sequences.tsv", "gaps.bed", "nx.tsv"):
         assert (result.given.out / table).read_bytes() == (
             result.canonical.out / table
         ).read_bytes()

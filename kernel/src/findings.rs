@@ -63,13 +63,13 @@ pub struct FaidxIndex {
 /// While they are kept or read, three copies. Then one, and what is held beside it:
 ///
 /// - `Walk`: for a record, 39 bytes in the set of names, which may be half empty, and its place if
-///   its name is repeated; for one without lines, at most 59 bytes in a set that grows.
+///   its name is repeated; for one without lines, at most 78 bytes in a set that grows by copies.
 /// - Then the survey of the tables, which are written from the rows: for a record 40 bytes, and its
 ///   place if its name is repeated; at each of three thresholds, a contig of 8 bytes for a record
-///   and for a gap. Its vectors grow in place, and what they hold in reserve is never written.
+///   and for a gap. Its vectors grow in place, and what is not written of them takes no memory.
 pub fn memory_bytes(records: &RecordBlock, gaps: &GapBlock) -> u64 {
     let rows = (records.bytes.len() + gaps.bytes.len()) as u64;
-    let walked = (39 + 8) * records.count + 59 * records.lineless;
+    let walked = (39 + 8) * records.count + 78 * records.lineless;
     let surveyed = (40 + 8 + 3 * 8) * records.count + 3 * 8 * gaps.count;
     rows + walked.max(surveyed).max(2 * rows)
 }

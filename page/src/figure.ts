@@ -116,9 +116,14 @@ class EnhancedFigure<Spot> {
     const point = (event: PointerEvent): void => this.pointAt(event);
     drawing.addEventListener("pointermove", point);
     drawing.addEventListener("pointerdown", point);
-    drawing.addEventListener("pointerleave", () => {
+    const leave = (): void => {
       if (document.activeElement !== this.stage) this.set(null);
+    };
+    // A finger that is lifted after a tap leaves too, but what it showed stays.
+    drawing.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") leave();
     });
+    drawing.addEventListener("pointercancel", leave);
     this.stage.addEventListener("blur", () => this.set(null));
     this.stage.addEventListener("keydown", (event) => {
       if (!event.ctrlKey && !event.metaKey && !event.altKey && this.press(event.key)) {

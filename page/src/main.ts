@@ -4,6 +4,7 @@ import { ChaosPlot } from "./chaos";
 import { offerCopy } from "./copy";
 import { readData, type Figure } from "./data";
 import { enhance } from "./figure";
+import { keepReachable } from "./scrolling";
 import { SnailPlot } from "./snail";
 import { makeSortable } from "./sortable";
 import { TracksPlot } from "./tracks";
@@ -31,4 +32,4 @@ if (page !== null) {
 for (const table of document.querySelectorAll<HTMLTableElement>("table.sortable")) {
   makeSortable(table);
 }
-document.documentElement.classList.add("scripted");
+keepReachable(document.querySelectorAll<HTMLElement>("div.table"));

@@ -84,8 +84,8 @@ def results(out: Path) -> dict[str, bytes]:
     if not out.is_dir():
         return {}
     return {
-        path.name: path.read_bytes()
-        for path in out.iterdir()
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in [*out.iterdir(), *out.glob("multiqc/*")]
         if path.is_file() and path.name not in OF_ONE_RUN
     }
 
@@ -96,7 +96,7 @@ def stored_results(s3: S3Server, prefix: str) -> dict[str, bytes]:
     return {
         name: s3.get(BUCKET, f"{prefix}/{name}")
         for name in names
-        if "/" not in name and name not in OF_ONE_RUN
+        if name.rpartition("/")[0] in {"", "multiqc"} and name not in OF_ONE_RUN
     }
 
 

@@ -33,6 +33,7 @@ from engines.driving import (
     whole,
 )
 from fanfold.errors import FanfoldError
+from fanfold.report.run_record import NEEDED, RENDERINGS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -248,7 +249,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], dict[
                 path = folder / case.name
                 path.write_bytes(case.content)
             made[case] = whole(path, folder / "out", case.k, canonical=case.canonical)
-            assert {"master.json", "sequences.tsv", "gaps.bed"} <= made[case].keys()
+            assert {*NEEDED, *RENDERINGS} <= made[case].keys()
         return made[case]
 
     return make
@@ -290,7 +291,7 @@ def test_the_verbs_by_shell_give_the_same_bytes_in_a_store(
 def test_the_cases_have_every_file_that_there_is(
     expected: Callable[[Case], dict[str, bytes]],
 ) -> None:
-    names = {"master.json", "sequences.tsv", "gaps.bed"}
+    names = {"master.json", "sequences.tsv", "gaps.bed", "nx.tsv", *RENDERINGS}
 
     assert expected(CASES["plain"]).keys() == names | {"x.fa.fai"}
     assert expected(CASES["BGZF"]).keys() == names | {"x.fa.gz.fai", "x.fa.gz.gzi"}

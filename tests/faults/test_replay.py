@@ -174,7 +174,9 @@ def power_cuts(
                 yield lay_out(folder / str(len(seen)), left), f"{count} operations, {loss} lost"
 
 
-@pytest.mark.parametrize("case", ["a new folder", "a changed input", "other parameters"])
+@pytest.mark.parametrize(
+    "case", ["a new folder", "a changed input", "other parameters", "another view"]
+)
 def test_the_run_after_a_power_cut_ends_in_a_whole_report(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,10 +191,11 @@ def test_the_run_after_a_power_cut_ends_in_a_whole_report(
         path.write_bytes(PHIX)
     k = 3 if case == "other parameters" else 5
     fresh = case == "other parameters"
-    expected = report_of(fanfold.run(path, k, out=tmp_path / "undisturbed").out)
+    view = fanfold.View(min_gap=3 if case == "another view" else 1)
+    expected = report_of(fanfold.run(path, k, out=tmp_path / "undisturbed", view=view).out)
 
     def run() -> object:
-        return fanfold.run(path, k, out=out, slice_bytes=2000, fresh=fresh, workers=1)
+        return fanfold.run(path, k, out=out, slice_bytes=2000, fresh=fresh, workers=1, view=view)
 
     done = recorded(out, run, monkeypatch)
     assert report_of(out) == expected
@@ -203,10 +206,11 @@ def test_the_run_after_a_power_cut_ends_in_a_whole_report(
         states += 1
         if old:
             assert_old_or_new(folder, old, expected, state)
-        report = fanfold.run(path, k, out=folder, fresh=fresh and not is_answered(folder, path, k))
+        again = fresh and not is_answered(folder, path, k)
+        report = fanfold.run(path, k, out=folder, fresh=again, view=view)
         assert report_of(folder) == expected, state
         assert report.data == expected["master.json"], state
-        assert fanfold.run(path, k, out=folder).resumed, state
+        assert fanfold.run(path, k, out=folder, view=view).resumed, state
     assert states > 40
 
 

@@ -27,7 +27,7 @@ PHIX = (DATA / "phiX174.fa").read_bytes()
 MT = (DATA / "human_MT.fa").read_bytes()
 FANFOLD = Path(sysconfig.get_path("scripts")) / "fanfold"
 
-OF_THE_REPORT = ["master.json", "sequences.tsv", "gaps.bed", "x.fa.fai"]
+OF_THE_REPORT = ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "x.fa.fai"]
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -155,7 +155,11 @@ def test_a_file_called_like_a_slice_stays(
 
 @every_writer
 @pytest.mark.parametrize(
-    "name", [*OF_THE_REPORT, "run.json", "plan.json", "publish.json", "chunks", ".fanfold"]
+    "name",
+    [
+        *(*OF_THE_REPORT, "run.json", "plan.json", "publish.json", "chunks", ".fanfold"),
+        *("report.html", "multiqc"),
+    ],
 )
 @pytest.mark.parametrize("kind", ["file", "link", "dangling"])
 def test_a_file_or_link_under_a_name_to_be_written_is_refused_and_stays(
@@ -167,7 +171,7 @@ def test_a_file_or_link_under_a_name_to_be_written_is_refused_and_stays(
         (out / name).write_bytes(b"theirs\n")
     else:
         (out / name).symlink_to(elsewhere)
-    if kind == "link" and name in {"chunks", ".fanfold"}:
+    if kind == "link" and name in {"chunks", ".fanfold", "multiqc"}:
         elsewhere.mkdir()
     elif kind == "link":
         elsewhere.write_bytes(b"theirs\n")
@@ -789,7 +793,7 @@ def test_a_record_that_names_other_files_proves_nothing_and_gives_no_right(
     assert path.read_bytes() == genome
 
 
-@pytest.mark.parametrize("name", ["master.json", "sequences.tsv", "gaps.bed"])
+@pytest.mark.parametrize("name", ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv"])
 def test_a_record_that_leaves_out_a_file_proves_nothing(
     name: str, path: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ NAMES = (
     *("", ".", "..", "../x.fa", "../theirs.txt", "/etc/passwd", "chunks", "chunks/theirs.txt"),
     *(".fanfold", ".fanfold/lock", ".fanfold/theirs.txt", "theirs.txt", "link", "sub/master.json"),
     *("master.json", "run.json", "plan.json", "publish.json", "sequences.tsv", "gaps.bed"),
+    *("nx.tsv", "report.html", "multiqc", "multiqc/fanfold_nx_mqc.json", "multiqc/x", "index.html"),
     *("x.fa", "x.fa.fai", "x.fa.gzi", "y.fai", "../y.fai", "summary.tsv", "collection.json"),
     *("x\0.fai", "x\n.fai", "\\", "\ud7ff", "\U0010ffff", "n" * 300, "a/" * 2000, "-"),
     *("none", "gzip", "bgzf", "ranges", "blocks", "text", "0" * 20, "f" * 20, "0" * 16, "0" * 32),

@@ -86,8 +86,9 @@ def _stage() -> _Stage:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"theirs")
     (out / "link").symlink_to(everything / "theirs.txt")
-    for name in ("sequences.tsv", "gaps.bed", "x.fa.fai", "run.json", "master.json"):
-        shutil.copy(other.out / name, _staged(out) / name)
+    record = _run_of(other.out).record
+    for name in (*record.files, *record.renderings, "run.json"):
+        shutil.copy(other.out / name, _staged(out) / Path(name).name)
     shutil.copytree(everything, kept, symlinks=True)
     values = {b"@ROOT@": str(root).encode()}
     for report, suffix in ((mine, b""), (other, b"-OTHER")):
@@ -111,8 +112,9 @@ def _run_of(folder: Path) -> RunRecord:
 
 
 def _staged_files(out: Path) -> dict[str, FileFacts]:
-    files = _run_of(_staged(out)).record.files
-    return {**files, "run.json": facts_of((_staged(out) / "run.json").read_bytes())}
+    record = _run_of(_staged(out)).record
+    run = facts_of((_staged(out) / "run.json").read_bytes())
+    return {**record.files, **record.renderings, "run.json": run}
 
 
 def _facts_of(name: str) -> str:

@@ -81,6 +81,24 @@ def test_hostile_names_leave_no_trace_but_text() -> None:
     assert not set("\x1b\x07\u202e\u2066\u2028\u2029").intersection(other.source)
 
 
+def test_every_value_but_the_end_of_the_nx_curve_is_inside_its_axes() -> None:
+    # From 35.06 to 65.6 % GC: the latter is just above a round number.
+    text = b"".join(
+        b">r%d\n%s\n" % (gc, b"G" * gc + b"ACT" * (333 - gc // 3) + b"N" * gc)
+        for gc in (26, 35, 100, 484)
+    )
+    figures = Page(report_page(*report_of(text, (2, 5)))).data["figures"]
+
+    assert {"gc", "gc-histogram", "cumulative", "gap-lengths", "spectrum-k5"} <= figures.keys()
+    for name, figure in figures.items():
+        for each in figure.get("series", []):
+            for axis in ("x", "y"):
+                low, high = figure[axis]["domain"]
+                values = [value for value in each[axis] if value is not None]
+                assert high >= max(values), (name, axis)
+                assert low <= min(values) or name in {"nx", "gc-histogram"}, (name, axis)
+
+
 def test_names_of_another_scheme_are_links_beside_the_page() -> None:
     page = Page(report_page(*report_of(GENOME, name="javascript:alert(1)//../x y?#.fa")))
 

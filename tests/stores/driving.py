@@ -73,7 +73,7 @@ class Bucket(NamedTuple):
         return {
             name: self.get(f"{prefix}/{name}")
             for name in names
-            if "/" not in name and name not in OF_ONE_RUN
+            if name.rpartition("/")[0] in {"", "multiqc"} and name not in OF_ONE_RUN
         }
 
     def everything(self, prefix: str) -> dict[str, bytes]:
@@ -97,8 +97,8 @@ def run_array(location: str | Path, out: str) -> fanfold.Report:
 def results(out: Path) -> dict[str, bytes]:
     """The same as `Bucket.results`, of a folder."""
     return {
-        path.name: path.read_bytes()
-        for path in out.iterdir()
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in [*out.iterdir(), *out.glob("multiqc/*")]
         if path.is_file() and path.name not in OF_ONE_RUN
     }
 

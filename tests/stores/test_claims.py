@@ -233,6 +233,9 @@ def test_a_report_of_an_input_that_changed_is_replaced(
         "gaps.bed",
         "genome.fa.fai",
         "genome.fa.gzi",
+        "nx.tsv",
+        "report.html",
+        "multiqc/fanfold_table_mqc.json",
     ],
 )
 def test_foreign_objects_are_refused_before_anything_is_written(

@@ -2,9 +2,9 @@
 
 use std::collections::TryReserveError;
 
-use super::View;
 use super::found::{GapLengths, Threshold};
 use super::lengths::{Lengths, STEPS, Step, steps};
+use super::{View, room};
 
 /// The contigs between gaps of at least `min_gap`.
 pub struct Contigs {
@@ -20,7 +20,7 @@ impl Contigs {
     /// Of as many records.
     fn of(min_gap: u64, records: usize) -> Result<Self, TryReserveError> {
         let mut lengths = Vec::new();
-        lengths.try_reserve_exact(records)?;
+        room::make(&mut lengths, records)?;
         Ok(Self {
             min_gap,
             gaps: GapLengths::default(),
@@ -47,8 +47,7 @@ impl Contigs {
 
     fn end_contig(&mut self, end_base: u64) -> Result<(), TryReserveError> {
         if end_base > self.start_base {
-            self.lengths.try_reserve(1)?;
-            self.lengths.push(end_base - self.start_base);
+            room::push(&mut self.lengths, end_base - self.start_base)?;
         }
         Ok(())
     }

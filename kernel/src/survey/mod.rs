@@ -16,6 +16,7 @@ mod contigs;
 mod found;
 mod lengths;
 mod listed;
+mod room;
 mod rows;
 mod sequences;
 mod tracks;

@@ -7,7 +7,7 @@ use super::bins::Bins;
 use super::found::{AtLeast, Sums};
 use super::listed::Listed;
 use super::rows::{SequenceRow, Wrong};
-use super::{LIMIT, View};
+use super::{LIMIT, View, room};
 use crate::tables::SEQUENCES_HEADER;
 
 /// What is kept of a record; of a million, 40 MB.
@@ -92,14 +92,14 @@ impl Sequences {
             self.listed.offer(row, self.records.len())?;
         }
         if is_in_view || row.n > 0 {
-            self.records.try_reserve(1)?;
-            self.records.push(Record {
+            let record = Record {
                 length: row.length,
                 gc: row.gc(),
                 acgt: row.acgt(),
                 n: row.n,
                 tag: self.hasher.hash_one(row.name),
-            });
+            };
+            room::push(&mut self.records, record)?;
         }
         Ok(())
     }

@@ -61,6 +61,7 @@ def _summary(report: fanfold.Report) -> list[str]:
     note = " (it was complete already)" if report.resumed else ""
     rows.append(("seconds", f"{report.seconds:.2f}{note}"))
     rows.append(("files", f"{report.url}/"))
+    rows.append(("page", report.page_url))
     return in_rows(rows)
 
 

@@ -85,7 +85,7 @@ def _notes(found: Unusual) -> Iterator[Note]:
         yield Note("repeated-names", found.repeated_names, f"{names} with a name used before")
     if found.unnamed:
         yield Note(
-            "empty-names", found.unnamed, f"{_counted(found.unnamed, 'record')} without name"
+            "empty-names", found.unnamed, f"{_counted(found.unnamed, 'record')} without a name"
         )
     if found.empty:
         yield Note("empty-records", found.empty, f"{_counted(found.empty, 'record')} of length 0")

@@ -121,7 +121,7 @@ def histogram_figure(master: Master, survey: Survey) -> Figure:
 
 
 def _gc_domain(least: float, most: float) -> tuple[int, int]:
-    low, high = int(least), -int(-most)
+    low, high = int(least // 1), int(-(-most // 1))
     if high - low < _NARROWEST:
         low = max(0, min((low + high - _NARROWEST) // 2, 100 - _NARROWEST))
         high = max(high, low + _NARROWEST)
@@ -192,10 +192,7 @@ def _gc_finding(master: Master, survey: Survey, rows: Sequence[Row]) -> str:
         return f"One record of {short_bases(only.length)}, with {share(only.gc, only.acgt)} GC."
     bins = [place for place, length in enumerate(survey.gc_histogram) if length]
     said = f"GC is {master.gc_percent} % of all bases. "
-    if len(bins) == 1:
-        said += f"Every record in view has {_bin(bins[0])}."
-    else:
-        said += f"Records in view have from {_bin(bins[0])} to {_bin(bins[-1])}."
+    said += f"Records in view have {bins[0] / 2} to {(bins[-1] + 1) / 2} %."
     if survey.grid is not None:
         said += (
             f" {counted(survey.records.count, 'record')} are shaded by cells;"
