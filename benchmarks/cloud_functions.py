@@ -2,8 +2,9 @@
 
     PYTHONPATH=tests python benchmarks/cloud_functions.py [--bases N]
 
-The chunker runs as a process whose data can't grow beyond the function's memory, on a server of S3
-(MiniStack) that a proxy before it holds to a rate. The table goes to CLOUD.md.
+The chunker, and the aggregator's fold, run as processes whose data can't grow beyond the functions'
+memory, on a server of S3 (MiniStack) that a proxy before it holds to a rate. The table goes to
+CLOUD.md.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import NamedTuple
 
@@ -62,6 +64,54 @@ print(json.dumps(starter.handler(json.loads(sys.argv[1]), None)))
 """
 
 
+FOLD = """
+import json, resource, sys, time
+import fanfold
+from fanfold.flow import finish
+page_seconds = 0.0
+make = finish.renderings_of
+def renderings(*given):
+    global page_seconds
+    started = time.process_time()
+    try:
+        return make(*given) if sys.argv[2] == "with" else {}
+    finally:
+        page_seconds = time.process_time() - started
+finish.renderings_of = renderings
+fanfold.fold(sys.argv[1])
+used = resource.getrusage(resource.RUSAGE_SELF)
+cpu_seconds = used.ru_utime + used.ru_stime
+print(json.dumps([cpu_seconds, page_seconds, used.ru_maxrss * 1024]))
+"""
+
+
+class Records(NamedTuple):
+    """An input of many records.
+
+    Attributes:
+        count: how many there are.
+        least_bases: the shortest that a record may be.
+        most_bases: the longest.
+    """
+
+    count: int
+    least_bases: int
+    most_bases: int
+
+
+FOLDED = (Records(1_000_000, 300, 3000), Records(10_000_000, 100, 300))
+BASES_OF_POOL = 16 * 1024**2
+
+
+class Folded(NamedTuple):
+    """What a fold took: seconds by the clock, of CPU, and of CPU for the page; its peak memory."""
+
+    seconds: float
+    cpu_seconds: float
+    page_seconds: float
+    peak_bytes: int
+
+
 class Row(NamedTuple):
     """A line of the table."""
 
@@ -79,6 +129,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cloud-", dir=HERE) as name:
         folder = Path(name)
         rows = [*zips(folder), *chunking(folder, arguments.bases)]
+        for records in FOLDED:
+            rows += folding(folder, records)
     text = page(rows, arguments.bases)
     results.write_whole(HERE / "CLOUD.md", text.encode())
     print(text)
@@ -196,6 +248,76 @@ def chunked(proxy: FaultProxy, name: str, chunks: str) -> tuple[float, int]:
     return seconds, int(done.stdout)
 
 
+def folding(folder: Path, records: Records) -> Iterator[Row]:
+    """The aggregator's fold of an input of many records, with its page and without."""
+    path = contigs(folder / "contigs.fa", records)
+    with deployed(folder) as (_, proxy):
+        out = f"s3://{BUCKET}/results/{records.count}"
+        with ProcessPoolExecutor(1, get_context("spawn")) as scanner:
+            rows_bytes = scanner.submit(scan, path, out).result()
+        path.unlink()
+        for kind in ("without", "with"):
+            taken = folded(proxy, f"{out}/plan.json", kind)
+            with ProcessPoolExecutor(1, get_context("spawn")) as remover:
+                remover.submit(remove_report, out).result()
+            yield Row(
+                f"fold, {records.count:,} contigs of {records.least_bases:,} to"
+                f" {records.most_bases:,} bases, {rows_bytes / 1e6:.0f} MB of rows, {kind} page",
+                f"{taken.seconds:.0f} s, {taken.cpu_seconds:.1f} s of CPU"
+                + (f", {taken.page_seconds:.2f} s for the page" if kind == "with" else ""),
+                f"peak {taken.peak_bytes / 1e6:.0f} MB",
+            )
+
+
+def contigs(path: Path, records: Records) -> Path:
+    """Write an input of many records, named as SPAdes names contigs; in each 20th is a gap."""
+    drawn = Random(records.count)  # noqa: S311 - a genome
+    pool = drawn.randbytes(BASES_OF_POOL).translate(bytes(b"ACGT"[each % 4] for each in range(256)))
+    with path.open("wb", buffering=2**20) as file:
+        for number in range(1, records.count + 1):
+            length = drawn.randint(records.least_bases, records.most_bases)
+            start = drawn.randrange(BASES_OF_POOL - length)
+            bases = pool[start : start + length]
+            if number % 20 == 0:
+                bases = bases[:40] + b"N" * 25 + bases[65:]
+            file.write(b">NODE_%d_length_%d_cov_%f\n%b\n" % (number, length, start / 1e6, bases))
+    return path
+
+
+def scan(path: Path, out: str) -> int:
+    """Scan an input into a store; the bytes of its rows."""
+    import fanfold  # noqa: PLC0415 - in a process of its own
+
+    folder = fanfold.plan(path, (5, 8), out=out)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: fanfold.task(folder.plan_url, each), range(len(folder.slices))))
+    return folder.rows_bytes()
+
+
+def folded(proxy: FaultProxy, plan_url: str, kind: str) -> Folded:
+    """Fold, within the function's memory and at the store's rate."""
+    proxy.throttle.bytes_per_second = RATE_BYTES
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", FOLD, plan_url, kind],
+        env=os.environ | {"AWS_ENDPOINT_URL": proxy.url},
+        preexec_fn=limit_memory,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    seconds = time.perf_counter() - started
+    proxy.throttle.bytes_per_second = None
+    return Folded(seconds, *json.loads(done.stdout))
+
+
+def remove_report(out: str) -> None:
+    """Remove a report, so that it is folded again; its plan and its results stay."""
+    from fanfold.objects import open_place  # noqa: PLC0415 - in a process of its own
+
+    place = open_place(out)
+    place.remove(name for name in place.sizes() if name != "plan.json")
+
+
 def newest_job() -> str:
     """The job that was created last."""
     from fanfold.aws.ledger import Ledger  # noqa: PLC0415 - settings are in the environment now
@@ -220,7 +342,9 @@ def page(rows: list[Row], bases: int) -> str:
         "memory. The store is MiniStack on loopback behind a proxy that holds all bytes, in and",
         f"out, to {RATE_BYTES / 1e6:.0f} MB/s; both run on the same two cores. The time of a",
         "handler is that of a new Python process that imports it and makes a client of boto3;",
-        "Lambda adds its own start. `make bench-cloud` measures it again.",
+        "Lambda adds its own start. A fold is that of the aggregator: it reads the results of all",
+        "slices from the store, and writes the whole report there. `make bench-cloud` measures it",
+        "again.",
         "",
         "| work | figure | |",
         "| --- | --- | --- |",

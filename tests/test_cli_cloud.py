@@ -102,6 +102,15 @@ def everything(folder: Path) -> dict[str, bytes]:
     }
 
 
+def report_files(folder: Path) -> dict[str, bytes]:
+    """The files of the report in a folder, its renderings too, by name."""
+    return {
+        name: data
+        for name, data in everything(folder).items()
+        if name not in {"plan.json", "run.json"} and not name.startswith("chunks/")
+    }
+
+
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a run on this machine, of the genome that is analysed in the cloud."""
@@ -274,7 +283,7 @@ def test_a_job_that_is_waited_for_ends_as_a_run_does(cloud: Cloud, s3: S3Server,
 
     assert done.stdout == f"{out}/master.json\n"
     run = {"run.json": s3.get(BUCKET, f"results/{JOB}/run.json")}
-    assert everything(out) == results(cloud.local) | run
+    assert everything(out) == report_files(cloud.local) | run
     states = re.findall(r"^  ([A-Z]{4,}.*)$", done.stderr, re.MULTILINE)
     assert states == ["SUBMITTED", "RUNNING: 4 slices", "SUCCEEDED: 4 slices"]
     assert "N50" in done.stderr
@@ -369,6 +378,23 @@ def test_a_report_that_appears_while_the_job_runs_is_left_alone(
     assert everything(out) == before
 
 
+@contextlib.contextmanager
+def damaged(s3: S3Server, name: str, damage: str) -> Iterator[None]:
+    """One file of the report in the bucket is not what its record says."""
+    key = f"results/{JOB}/{name}"
+    data = s3.get(BUCKET, key)
+    middle = len(data) // 2
+    flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    try:
+        if damage == "removed":
+            s3.delete(BUCKET, key)
+        else:
+            s3.put(BUCKET, key, {"flipped": flipped, "emptied": b"", "longer": data * 2}[damage])
+        yield
+    finally:
+        s3.put(BUCKET, key, data)
+
+
 @pytest.mark.parametrize("name", ["run.json", "master.json", "sequences.tsv", "genome.fa.fai"])
 @pytest.mark.parametrize("damage", ["flipped", "emptied", "removed"])
 def test_a_report_that_is_not_what_its_record_says_is_not_fetched(
@@ -379,23 +405,28 @@ def test_a_report_that_is_not_what_its_record_says_is_not_fetched(
     cloud.succeed("submit", GENOME, "--wait", "--out", out)
     (out / "gaps.bed").write_bytes(b"no longer complete")
     before = everything(out)
-    key = f"results/{JOB}/{name}"
-    data = s3.get(BUCKET, key)
-    middle = len(data) // 2
-    flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
-    try:
-        if damage == "removed":
-            s3.delete(BUCKET, key)
-        else:
-            s3.put(BUCKET, key, flipped if damage == "flipped" else b"")
+    with damaged(s3, name, damage):
         done = cloud.ask("submit", GENOME, "--wait", "--out", out, "--quiet")
-    finally:
-        s3.put(BUCKET, key, data)
 
     assert_told(done, 10, REPORT, "submit the job again")
     assert everything(out) == before
     cloud.succeed("submit", GENOME, "--wait", "--out", out)
     assert results(out) == results(cloud.local)
+
+
+@pytest.mark.parametrize("name", ["report.html", "multiqc/fanfold_nx_mqc.json"])
+@pytest.mark.parametrize("damage", ["flipped", "longer", "removed"])
+def test_a_rendering_that_is_not_what_its_record_says_is_left_out_and_can_be_made_again(
+    name: str, damage: str, cloud: Cloud, s3: S3Server, out: Path
+) -> None:
+    cloud.api.submitted["state"] = "SUCCEEDED"
+    whole = report_files(cloud.local)
+    with damaged(s3, name, damage):
+        cloud.succeed("submit", GENOME, "--wait", "--out", out)
+
+    assert report_files(out) == {each: whole[each] for each in whole.keys() - {name}}
+    cloud.succeed("report", out, "--quiet")
+    assert report_files(out) == whole
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", ".fanfold/lock", "other.txt"])

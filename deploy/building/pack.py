@@ -21,10 +21,11 @@ from building.wheels import ARCHITECTURES, LOCK, Architecture, locked_wheels, ow
 _BOTO3 = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 _STORES = ("msgspec", "obstore", *_BOTO3)
 _ARCHIVES = ("backports-zstd", "isal")
+_PAGES = ("markupsafe",)
 FUNCTIONS = {
     "starter": _STORES,
     "chunker": _STORES + _ARCHIVES,
-    "aggregator": _STORES + _ARCHIVES,
+    "aggregator": _STORES + _ARCHIVES + _PAGES,
     "status": _STORES,
     "failures": _STORES,
     "sweep": _STORES,
@@ -36,7 +37,8 @@ _CODE = {".py", ".so"}
 # botocore describes 400 services: those that functions call are kept, and what serves them all.
 _SERVICES = {"batch", "lambda", "logs", "s3", "sqs", "sts"}
 _FOR_ALL = {"_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"}
-_DATA = {".html", ".json", ".svg"}
+# What a page is made of beside its code: styles, its script, the licences in that.
+_DATA = {".css", ".js", ".txt"}
 
 
 class Sizes(TypedDict):

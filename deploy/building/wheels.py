@@ -26,7 +26,7 @@ CACHE = Path(os.environ.get("FANFOLD_BUILD_CACHE", ROOT / "deploy" / ".build")).
 LOCK = ROOT / "deploy" / "requirements.txt"
 PYTHON = "3.13"
 GLIBC = "manylinux_2_28"  # Amazon Linux 2023 and the image have newer ones
-_PACKAGE_SUFFIXES = {".py", ".pyi", ".html", ".json", ".svg", ".typed"}
+_PACKAGE_SUFFIXES = {".py", ".pyi", ".css", ".js", ".txt", ".typed"}
 
 
 class Architecture(NamedTuple):

@@ -270,9 +270,9 @@ variable "inflated_here_bytes" {
 }
 
 variable "folded_here_bytes" {
-  description = "The largest results that the aggregator folds itself; larger ones are a Batch job."
+  description = "The most bytes of rows that the aggregator folds itself; more are a Batch job. Its memory takes 256 MiB."
   type        = number
-  default     = 536870912
+  default     = 268435456
   nullable    = false
 
   validation {

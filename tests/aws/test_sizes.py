@@ -6,9 +6,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
+from fanfold._kernel import Scanner
 from fanfold.api import Estimate
 from fanfold.archives.formats import Compression
+from fanfold.aws.deployment import Deployment
 from fanfold.aws.sizes import (
     Prices,
     Size,
@@ -19,9 +22,14 @@ from fanfold.aws.sizes import (
     scan_usd,
     task_size,
 )
+from fanfold.flow.memory import MOST_MEMORY_PER_ROW_BYTE
 
 MIB, GIB = 1024**2, 1024**3
 PRICES = Prices(vcpu_hour=0.04048, gb_hour=0.004445)
+
+AGGREGATOR_MEMORY = 3008 * MIB
+AGGREGATOR_BASE = 128 * MIB
+"""Memory of the function beside its rows; see benchmarks/CLOUD.md."""
 
 FARGATE = {
     0.25: {512, 1024, 2048},
@@ -48,6 +56,37 @@ def test_every_size_of_a_fold_is_one_that_fargate_has(rows_bytes: int) -> None:
     size = fold_size(rows_bytes)
 
     assert size.memory_mb in FARGATE[size.vcpus]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b">\n" * 1000,
+        b">a\n" * 1000,
+        b">\nA\n" * 1000,
+        b">x\n" + b"NA" * 1000,
+        b">x\n" + (b"N" * 100 + b"A" * 900) * 1000,
+        b"".join(b">NODE_%d\n%b\n" % (number, b"ACGT" * 90) for number in range(1000)),
+    ],
+)
+def test_no_fold_takes_more_memory_for_its_rows_than_it_gets(text: bytes) -> None:
+    scanner = Scanner(5)
+    scanner.update(text)
+    memory_bytes = scanner.rows_memory_bytes
+    rows_bytes = len(scanner.finish().rows())
+
+    assert memory_bytes <= MOST_MEMORY_PER_ROW_BYTE * rows_bytes
+    for times in (1, 100_000):
+        size_bytes = fold_size(times * rows_bytes).memory_mb * MIB
+        assert size_bytes >= GIB + times * memory_bytes
+
+
+def test_what_the_aggregator_folds_fits_its_memory_whatever_the_rows_are() -> None:
+    (here_bytes,) = (
+        each.default for each in fields(Deployment) if each.name == "folded_here_bytes"
+    )
+
+    assert MOST_MEMORY_PER_ROW_BYTE * here_bytes + AGGREGATOR_BASE <= AGGREGATOR_MEMORY
 
 
 def test_slices_of_the_default_size_take_the_smallest_container() -> None:

@@ -17,6 +17,8 @@ from botocore.credentials import Credentials
 
 import fanfold
 from cloud.emulator.cloud import Cloud
+from fanfold.report.run_record import MULTIQC
+from fanfold.report.view import DEFAULT_VIEW, View
 
 WAIT_SECONDS = 180
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
@@ -129,11 +131,7 @@ class System:
         """The files of a job's results that must not depend on how it ran."""
         prefix = f"results/{job}/"
         names = [key.removeprefix(prefix) for key in self.keys(prefix)]
-        return {
-            name: self.get(prefix + name)
-            for name in names
-            if "/" not in name and name not in OF_ONE_RUN
-        }
+        return {name: self.get(prefix + name) for name in names if is_result(name)}
 
     # --- as an operator ----------------------------------------------------------------------
 
@@ -168,12 +166,24 @@ class System:
         return self.cloud.batch.jobs(f"{job}-{phase}-*")
 
 
-def local_results(folder: Path, name: str, data: bytes, k: tuple[int, ...]) -> dict[str, bytes]:
+def is_result(name: str) -> bool:
+    """Whether a file must not depend on how a job ran."""
+    return name.startswith(f"{MULTIQC}/") or ("/" not in name and name not in OF_ONE_RUN)
+
+
+def results_in(folder: Path) -> dict[str, bytes]:
+    """The files in a folder that must not depend on how it was made."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if path.is_file() and is_result(name)
+    }
+
+
+def local_results(
+    folder: Path, name: str, data: bytes, k: tuple[int, ...], view: View = DEFAULT_VIEW
+) -> dict[str, bytes]:
     """What a run on this machine makes of the same bytes."""
     (folder / name).write_bytes(data)
-    out = fanfold.run(folder / name, k, out=folder / f"{name}.out").out
-    return {
-        path.name: path.read_bytes()
-        for path in out.iterdir()
-        if path.is_file() and path.name not in OF_ONE_RUN
-    }
+    return results_in(fanfold.run(folder / name, k, out=folder / f"{name}.out", view=view).out)

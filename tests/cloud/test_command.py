@@ -12,8 +12,10 @@ from stores.driving import clean_environment
 
 from cloud.conftest import FANFOLD, ROOT
 from cloud.emulator.batch_runner import Interruption
-from cloud.system import System, local_results
+from cloud.system import System, local_results, results_in
 from cloud.test_jobs import eventually, varied
+from fanfold.report.run_record import RENDERINGS
+from fanfold.report.view import View
 
 SLICES = ("--slice-size", "1500")
 
@@ -78,10 +80,27 @@ def test_submit_waits_and_fetches_the_report_of_a_local_run(
     assert "N50" in done.stderr
     (tmp_path / "local").mkdir()
     expected = local_results(tmp_path / "local", "submitted.fa", data, (5, 8))
-    files = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
     job = json.loads(fanfold("jobs", "--json", "--limit", "1").stdout)[0]["job"]
-    assert files.pop("run.json") == system.get(f"results/{job}/run.json")
-    assert files == expected
+    assert (out / "run.json").read_bytes() == system.get(f"results/{job}/run.json")
+    assert results_in(out) == expected
+    assert set(RENDERINGS) < set(expected)
+
+
+def test_a_fetched_report_is_shown_under_another_view_without_its_input(
+    system: System, fanfold: Command, tmp_path: Path
+) -> None:
+    name, data = "looked-at.fa", varied(403)
+    system.put(f"input/{name}", data)
+    genome = f"s3://{system.bucket}/input/{name}"
+    done = fanfold("submit", genome, *SLICES, "--wait", "--out", "fetched")
+    assert done.returncode == 0, done.stderr
+    system.cloud.client("s3").delete_object(Bucket=system.bucket, Key=f"input/{name}")
+
+    done = fanfold("report", "fetched", "--min-gap", "2", "--min-length", "1000")
+
+    assert done.returncode == 0, done.stderr
+    expected = local_results(tmp_path, name, data, (5,), View(min_gap=2, min_length=1000))
+    assert results_in(tmp_path / "fetched") == expected
 
 
 def test_a_job_that_fails_is_told_of_and_can_be_looked_into(

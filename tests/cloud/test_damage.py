@@ -292,6 +292,18 @@ def test_a_report_that_is_not_what_its_record_says_is_made_again(
     assert system.job(job)["attempt"] == 1
 
 
+def test_a_job_whose_renderings_are_lost_has_its_report(system: System) -> None:
+    name = "renderings-lost.fa"
+    job = system.start(f"input/{name}", varied(940), slice_bytes=SLICE_BYTES)
+    system.succeed(job)
+    system.put(f"results/{job}/report.html", b"damaged")
+    for each in system.keys(f"results/{job}/multiqc/"):
+        system.cloud.client("s3").delete_object(Bucket=system.bucket, Key=each)
+
+    assert system.job(job)["state"] == "SUCCEEDED"
+    assert post(system, name) == "SUCCEEDED"
+
+
 def newest(system: System) -> list[Json]:
     """The newest jobs, by the API."""
     answer = system.call("GET", "/jobs?limit=100")

@@ -19,6 +19,7 @@ from servers.proxy import FaultProxy, Request, Stall
 from cloud.emulator.batch_runner import Interruption
 from cloud.functions import received, run
 from cloud.system import System, local_results
+from fanfold.report.run_record import RENDERINGS
 
 DATA = Path(__file__).parents[1] / "data"
 GENOMES = Path(__file__).resolve().parents[3] / "shared" / "genomes"
@@ -80,7 +81,7 @@ def test_the_answer_tells_of_job_results_and_price(system: System) -> None:
         "status_url": answer.document["status_url"],
         "results": {
             "master": f"s3://{system.bucket}/results/{job}/master.json",
-            "report": None,
+            "report": f"s3://{system.bucket}/results/{job}/report.html",
         },
         "estimate": {"slices": 6, "vcpu_seconds": 90, "usd": 0.0017, "usd_most": 0.0017},
     }
@@ -510,7 +511,10 @@ def test_the_aggregator_removes_of_a_report_only_what_it_replaces(
         eventually(lambda: ended(system, job))
     if is_in_the_way:
         system.put(f"results/{job}/gaps.bed", b"not what is to be there")
-    report = ("master.json", "run.json", "plan.json", "*.tsv", "*.bed", "*.fai", "chunks/*")
+    report = (
+        *("master.json", "run.json", "plan.json", "*.tsv", "*.bed", "*.fai", "chunks/*"),
+        *RENDERINGS,
+    )
     with denied(
         system, "aggregator", "s3:DeleteObject", [f"results/{job}/{each}" for each in report]
     ):

@@ -19,7 +19,7 @@ from servers.proxy import FaultProxy, Request
 
 from cloud.emulator.batch_runner import Image
 from cloud.functions import Killed, chunk, run
-from cloud.system import OF_ONE_RUN, Json, System
+from cloud.system import Json, System, results_in
 from cloud.test_jobs import setting, varied
 from fanfold.api import PHASES
 
@@ -77,11 +77,7 @@ def results_of_the_older(folder: Path, name: str, data: bytes) -> dict[str, byte
     out = folder / f"{name}.out"
     command = [*COMMAND, "run", str(folder / name), "-k", "5", "--out", str(out)]
     subprocess.run(command, env=os.environ | SOURCES, check=True, capture_output=True)
-    return {
-        path.name: path.read_bytes()
-        for path in out.iterdir()
-        if path.is_file() and path.name not in OF_ONE_RUN
-    }
+    return results_in(out)
 
 
 def check_older(

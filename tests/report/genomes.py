@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from itertools import accumulate
 
-from fanfold.report.measures import Measures
-from fanfold.report.page.index_page import IndexRow
+from fanfold.report.measures import IndexRow, Measures
 
 HOSTILE_NAMES = [
     "<script>alert(1)<-script>.fa",

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import pytest
 
 from fanfold.report.master import encode_report
-from fanfold.report.measures import decode_measures, measures_of
+from fanfold.report.measures import IndexRow, decode_measures, measures_of
 from fanfold.report.nx_table import nx_table, read_nx
-from fanfold.report.page.index_page import IndexRow, index_page, is_index_page
+from fanfold.report.page.index_page import index_page, is_index_page
 from fanfold.report.page.words import NOTHING
 from report.genomes import HOSTILE_NAMES, genome, thousand_genomes
 from report.reports import report_of, report_of_file

@@ -15,6 +15,7 @@ import msgspec
 
 from fanfold.api import Estimate
 from fanfold.archives.formats import Compression
+from fanfold.flow.memory import MOST_MEMORY_PER_ROW_BYTE
 from fanfold.flow.plan import array_slice_bytes
 
 _MIB = 1024**2
@@ -23,6 +24,9 @@ _BASE_BYTES = 256 * _MIB
 """Memory of a task beside its rows: Python, the ranges that are read ahead, the counts of k = 8."""
 _MEMORY_PER_SLICE_BYTE = 0.75
 """Memory of the rows of a slice whose records are short, some 100 bases."""
+
+_FOLD_BASE_BYTES = 1024 * _MIB
+"""Memory of a fold beside its rows: Python, the results that are read ahead, the pages."""
 
 _TEXT_BYTES_PER_VCPU_SECOND = 200 * _MIB
 """What a vCPU reads from S3 and scans: half of what was measured, for vCPUs differ."""
@@ -110,7 +114,7 @@ def inflate_size() -> Size:
 
 def fold_size(rows_bytes: int) -> Size:
     """The container for a fold whose slices have so many bytes of rows."""
-    return fitting(2, 1024 * _MIB + 4 * rows_bytes)
+    return fitting(2, _FOLD_BASE_BYTES + MOST_MEMORY_PER_ROW_BYTE * rows_bytes)
 
 
 def fitting(vcpus: float, memory_bytes: int) -> Size:

@@ -19,9 +19,9 @@ from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
 from fanfold.flow.contents import in_the_way
 from fanfold.objects import LocalPlace, Place, is_any, is_name, open_place
-from fanfold.report.measures import decode_measures
+from fanfold.report.measures import IndexRow, decode_measures
 from fanfold.report.nx_table import read_nx
-from fanfold.report.page.index_page import IndexRow, index_page, is_index_page
+from fanfold.report.renderings import index_of, is_index
 from fanfold.report.run_record import MASTER, NX, RUN, RUN_RECORD, FileFacts, facts_of
 from fanfold.shown import escaped
 
@@ -112,7 +112,7 @@ def _looks_own(place: Place, name: str, kind: str | None) -> bool:
         return False
     data = place.read(name)
     if name == INDEX:
-        return is_index_page(data)
+        return is_index(data)
     return data.startswith("\t".join(_COLUMNS).encode())
 
 
@@ -139,7 +139,7 @@ def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Faile
             ordered = dict.fromkeys((*earlier, *names))
             rows = _rows(place, list(ordered), failed)
             summary = _table(row.cells for row in rows.values())
-            index = index_page(
+            index = index_of(
                 [row.shown for row in rows.values() if row.shown is not None],
                 {name: failed[name].error for name in rows if name in failed},
             )

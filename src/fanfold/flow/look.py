@@ -34,8 +34,7 @@ from fanfold.report.kmer_counts import counts_of_map
 from fanfold.report.making import facts_of_report, make_report
 from fanfold.report.master import Master, decode_report, decode_view, encode_report
 from fanfold.report.nx_table import nx_table
-from fanfold.report.page.plot import plot_svg
-from fanfold.report.renderings import renderings_of
+from fanfold.report.renderings import plot_of, renderings_of
 from fanfold.report.run_record import (
     MASTER,
     NX,
@@ -175,7 +174,7 @@ def plot(location: str | os.PathLike[str], what: str, *, k: int | None = None) -
         FanfoldError: see `fanfold.errors`.
     """
     master, survey = survey_again(open_place(location))
-    return plot_svg(what, master, survey, _counts(master), k=k)
+    return plot_of(what, master, survey, _counts(master), k=k)
 
 
 def _read_busco(location: str | os.PathLike[str]) -> bytes:

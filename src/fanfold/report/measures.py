@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,20 @@ class Measures(NamedTuple):
     def soft_masked_percent(self) -> float | None:
         """Lower case in 100 residues."""
         return percent(self.lowercase, self.residues)
+
+
+class IndexRow(NamedTuple):
+    """A genome that has a report.
+
+    Attributes:
+        name: its base name, which is the name of its folder beside the page.
+        measures: what the table shows.
+        nx: N(1) to N(100) of its records; empty without residues.
+    """
+
+    name: str
+    measures: Measures
+    nx: Sequence[int]
 
 
 class _Measured(msgspec.Struct):

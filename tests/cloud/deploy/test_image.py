@@ -15,6 +15,7 @@ import pytest
 
 from cloud.deploy.building import ROOT, Context, build_context, copied_cache
 from cloud.deploy.dockerfile import Dockerfile, read_dockerfile
+from fanfold.report.run_record import MASTER, RENDERINGS
 
 INSTALLED = "/opt/fanfold"
 PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -160,7 +161,8 @@ def test_the_entry_point_runs_with_the_packages_of_the_image(
 
     assert re.search(r"\d+\.\d+\.\d+", fanfold("--version"))
     fanfold("run", str(genome), "--out", "report", "--quiet")
-    assert (tmp_path / "report/master.json").exists()
+    for name in (MASTER, *RENDERINGS):
+        assert (tmp_path / "report" / name).exists()
     program = "import boto3; boto3.client('s3'); boto3.client('sts'); print(boto3.__file__)"
     told = subprocess.run(
         [image_python, "-c", program],

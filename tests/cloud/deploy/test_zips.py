@@ -14,7 +14,11 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+import fanfold
 from cloud.deploy.building import FUNCTIONS, ROOT, Zips, build_functions
+from fanfold.report.run_record import RENDERINGS
+
+DATA = ROOT / "tests/data"
 
 MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 NEWEST_GLIBC = (2, 34)  # Amazon Linux 2023
@@ -25,6 +29,7 @@ BOTO3 = {"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urll
 SMALL = {"fanfold", "msgspec", "obstore"} | BOTO3
 SERVICES = ("batch", "lambda", "logs", "s3", "sqs", "sts")
 ARCHIVES = {"backports", "isal"}
+MORE = {"chunker": ARCHIVES, "aggregator": ARCHIVES | {"markupsafe"}}
 
 
 def members(zips: Zips, function: str) -> dict[PurePosixPath, bytes]:
@@ -88,7 +93,7 @@ def test_a_function_has_what_it_needs_and_no_more(zips: Zips, function: str) -> 
         for name in names
         if not name.parts[0].endswith(".dist-info")
     }
-    assert packages == SMALL | (ARCHIVES if function in {"chunker", "aggregator"} else set())
+    assert packages == SMALL | MORE.get(function, set())
     assert PurePosixPath(f"fanfold/aws/{function}.py") in names
     of_fanfold = {name.parts[1] for name in names if name.parts[0] == "fanfold"}
     assert not of_fanfold & {"cli", "cli.py", "__main__.py"}
@@ -187,6 +192,24 @@ assert igzip_lib.decompress(igzip_lib.compress(b"ACGT")) == b"ACGT"
 assert zstd.decompress(zstd.compress(b"ACGT")) == b"ACGT"
 """
     run_alone(lambda_python, program)
+
+
+def test_the_aggregator_makes_the_same_page_as_this_machine(
+    own_zips: Zips, lambda_python: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(own_zips.folder / "aggregator.zip") as archive:
+        archive.extractall(tmp_path / "zip")
+    genome = DATA / "phiX174.fa"
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path / "zip")!r})
+import fanfold
+fanfold.run({str(genome)!r}, [2, 5], out={str(tmp_path / "there")!r})
+"""
+    run_alone(lambda_python, program)
+    here = fanfold.run(genome, [2, 5], out=tmp_path / "here").out
+    for name in RENDERINGS:
+        assert (tmp_path / "there" / name).read_bytes() == (here / name).read_bytes()
 
 
 def run_alone(python: Path, program: str) -> None:

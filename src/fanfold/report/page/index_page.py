@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from fanfold.report.measures import Measures
+from fanfold.report.measures import IndexRow, Measures
 from fanfold.report.outliers import FEWEST, Spread, spread_of
 from fanfold.report.page.document import document
 from fanfold.report.page.drawn import in_page
@@ -25,20 +25,6 @@ _HEAD_BYTES = 2000
 """The title of a page is among so many bytes."""
 
 _ABOVE, _BELOW = "▲", "▼"
-
-
-class IndexRow(NamedTuple):
-    """A genome that has a report.
-
-    Attributes:
-        name: its base name, which is the name of its folder beside the page.
-        measures: what the table shows.
-        nx: N(1) to N(100) of its records; empty without residues.
-    """
-
-    name: str
-    measures: Measures
-    nx: Sequence[int]
 
 
 class _Column(NamedTuple):
