@@ -8,13 +8,14 @@ LAMBDA := .venv-lambda
 DEPLOY := .venv-deploy
 AWSCLI := .venv-awscli
 MULTIQC := .venv-multiqc
+NOTEBOOK := .venv-notebook
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 PAGE := page/node_modules/.built
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page bench bench-stores bench-cloud wheel clean
+.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page pictures bench bench-stores bench-cloud wheel clean
 
 help:
 	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
@@ -25,7 +26,9 @@ help:
 	@echo "make lint    ruff, mypy, cargo fmt, clippy: warnings are errors"
 	@echo "make format  ruff format, cargo fmt"
 	@echo "make page    build the script of the pages, after a change in page/; needs npm"
-	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md"
+	@echo "make pictures  make the pictures of docs/ again; needs Debian's Chromium and the real genomes"
+	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md,"
+	@echo "             PAGE.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
 	@echo "make wheel   build the wheel into dist/"
@@ -43,7 +46,8 @@ $(BUILT): pyproject.toml $(KERNEL)
 demo: $(BUILT)
 	@echo "fanfold run $(GENOME): Escherichia coli K-12"
 	@$(BIN)/fanfold run $(GENOME) --out demo.fanfold --fresh -k 5 -k 8 >/dev/null
-	@echo "The report: $(CURDIR)/demo.fanfold/master.json"
+	@echo "The report, open it in a browser: $(CURDIR)/demo.fanfold/report.html"
+	@echo "Its numbers, for programs: $(CURDIR)/demo.fanfold/master.json"
 	@echo "Next, your own genome:"
 	@echo "    . $(BIN)/activate"
 	@echo "    fanfold run genome.fa.gz"
@@ -81,8 +85,14 @@ $(MULTIQC)/.built: pyproject.toml
 	@scripts/install-group $(MULTIQC) $(PYTHON) multiqc \
 	    && touch $@ || echo "*** LEFT OUT: MultiQC could not be installed" >&2
 
+$(NOTEBOOK)/.built: pyproject.toml
+	@echo "setting up $(NOTEBOOK): what runs the example notebook, a minute"
+	@scripts/install-group $(NOTEBOOK) $(PYTHON) notebook \
+	    && scripts/install-dependencies $(NOTEBOOK) \
+	    && touch $@ || echo "*** LEFT OUT: the notebook could not be set up" >&2
+
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
-    $(MULTIQC)/.built
+    $(MULTIQC)/.built $(NOTEBOOK)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -127,6 +137,9 @@ $(PAGE): page/package.json page/package-lock.json
 page: $(PAGE)
 	@npm run --silent --prefix page build
 
+pictures: $(BUILT)
+	$(BIN)/python docs/images/make.py
+
 bench-stores: $(BUILT)
 	PYTHONPATH=tests $(BIN)/python benchmarks/object_store.py
 
@@ -137,10 +150,11 @@ bench: $(BUILT)
 	@scripts/install-oracles
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/sync_cost.py
+	$(BIN)/python benchmarks/page.py
 
 wheel: $(BUILT)
 	@scripts/quietly $(VENV)/wheel.log $(BIN)/maturin build --release --locked --out dist
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) page/node_modules dist kernel/target kernel/fuzz/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) $(NOTEBOOK) page/node_modules dist kernel/target kernel/fuzz/target demo.fanfold

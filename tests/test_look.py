@@ -340,3 +340,33 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     assert command("report", out, "--busco", path).returncode == 2
     assert command("report", out, "--busco", tmp_path / "no").returncode == 4
     assert files(out) == expected
+
+
+def test_all_reports_of_a_collection_are_made_again(tmp_path: Path) -> None:
+    genomes = [tmp_path / name for name in ("a.fa", "b.fa", "c.fa")]
+    for place, genome in enumerate(genomes):
+        genome.write_bytes(TEXT + b"ACGT" * place + b"\n")
+    expected = tmp_path / "expected"
+    fanfold.run_many(genomes, out=expected, view=VIEW)
+    out = tmp_path / "out"
+    fanfold.run_many(genomes, out=out)
+    assert (out / "index.html").read_bytes() != (expected / "index.html").read_bytes()
+
+    def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=False)
+
+    view = ("--min-gap", "10", "--min-length", "6", "--genome-size", "700")
+    done = command("report", out, *view)
+
+    assert (done.returncode, done.stdout) == (0, f"{out}/summary.tsv\n"), done.stderr
+    assert "3 of 3" in done.stderr
+    for genome in genomes:
+        assert files(out / genome.name) == files(expected / genome.name)
+    assert (out / "index.html").read_bytes() == (expected / "index.html").read_bytes()
+
+    (out / "b.fa" / "gaps.bed").unlink()
+    done = command("report", out)
+    assert done.returncode == 9
+    assert "b.fa: its report is not complete" in done.stderr
+    assert "FAILED" in (out / "summary.tsv").read_text()
+    assert command("report", out, "--json").returncode == 6

@@ -32,4 +32,4 @@ if (page !== null) {
 for (const table of document.querySelectorAll<HTMLTableElement>("table.sortable")) {
   makeSortable(table);
 }
-keepReachable(document.querySelectorAll<HTMLElement>("div.table"));
+keepReachable(document.querySelectorAll<HTMLElement>("div.table:not([tabindex])"));

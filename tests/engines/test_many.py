@@ -578,7 +578,8 @@ def test_results_in_the_folder_of_the_inputs_harm_none_of_them(folder: Path) -> 
 
     assert [type(each.error) for each in outcomes] == [OutputError] * 2
     assert files() == before | {
-        name: (folder / name).read_bytes() for name in ("collection.json", "summary.tsv")
+        name: (folder / name).read_bytes()
+        for name in ("collection.json", "index.html", "summary.tsv")
     }
     assert [path for path in folder.iterdir() if path.is_dir()] == [folder / ".fanfold"]
 

@@ -29,13 +29,13 @@ def numbers(master: Master) -> Markup:
 
 def as_text(master: Master) -> str:
     """The numbers as lines of text, each after a tab."""
-    lines = [("file", master.source.name), *as_rows(master)]
+    lines = [("file", master.source.name), *((term, exact) for term, _, exact in as_rows(master))]
     return "".join(f"{term}\t{exact}\n" for term, exact in lines)
 
 
-def as_rows(master: Master) -> list[tuple[str, str]]:
-    """The numbers, exactly: what each is of, and what it is."""
-    return [(each.term, each.exact) for each in (*_six(master), *_more(master))]
+def as_rows(master: Master) -> list[tuple[str, str, str]]:
+    """The numbers: what each is of, how it is shown large, and exactly."""
+    return [(each.term, each.shown, each.exact) for each in (*_six(master), *_more(master))]
 
 
 def _listed(found: list[_Number]) -> Markup:
@@ -64,7 +64,7 @@ def _six(master: Master) -> list[_Number]:
         _longest(sequences),
         _Number(
             "GC",
-            _per_cent(master.gc_percent),
+            share(master.gc_count, master.total_bases),
             f"{master.gc_count:,} of {counted(master.total_bases, 'base')} A, C, G, T",
         ),
         _Number(
@@ -126,7 +126,3 @@ def _area(term: str, value: float | None) -> _Number:
     if value is None:
         return _Number(term, NOTHING, "no length")
     return _Number(term, short_bases(round(value)), f"{number(value)} bases")
-
-
-def _per_cent(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f} %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fanfold.report.ratio import percent
 from fanfold.shown import escaped
 
 NOTHING = "\N{EN DASH}"
@@ -58,17 +57,21 @@ def _three_digits(value: int) -> tuple[str, str]:
 
 
 def share(part: int, whole: int) -> str:
-    """Part of a whole in per cent: two decimals, or three below 1 %."""
-    value = percent(part, whole)
-    if value is None:
+    """Part of a whole in per cent: two decimals, or three below 1 %. It is rounded once."""
+    if whole == 0:
         return NOTHING
     if part in {0, whole}:
         return "100 %" if part else "0 %"
-    if value == 0:
+    decimals = 3 if 100 * part < whole else 2
+    one = 10**decimals
+    scaled, rest = divmod(100 * part * one, whole)
+    if 2 * rest > whole or (2 * rest == whole and scaled % 2):
+        scaled += 1
+    if scaled == 0:
         return "< 0.001 %"
-    if value >= 99.995:
+    if scaled == 100 * one:
         return "> 99.99 %"
-    return f"{value:.3f} %" if value < 1 else f"{value:.2f} %"
+    return f"{scaled // one}.{scaled % one:0{decimals}} %"
 
 
 def shown_name(name: str) -> str:
