@@ -255,7 +255,6 @@ def folding(folder: Path, records: Records) -> Iterator[Row]:
         out = f"s3://{BUCKET}/results/{records.number}"
         with ProcessPoolExecutor(1, get_context("spawn")) as scanner:
             rows_bytes = scanner.submit(scan, path, out).result()
-        path.unlink()
         for kind in ("without", "with"):
             taken = folded(proxy, f"{out}/plan.json", kind)
             with ProcessPoolExecutor(1, get_context("spawn")) as remover:
@@ -267,6 +266,7 @@ def folding(folder: Path, records: Records) -> Iterator[Row]:
                 + (f", {taken.page_seconds:.2f} s for the page" if kind == "with" else ""),
                 f"peak {taken.peak_bytes / 1e6:.0f} MB",
             )
+    path.unlink()
 
 
 def contigs(path: Path, records: Records) -> Path:
