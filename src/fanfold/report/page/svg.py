@@ -194,7 +194,7 @@ def _y_axis(axis: Axis, x: int) -> Markup:
     return Markup(
         '<g class="axis y" transform="translate({} 0)" text-anchor="end">'
         '<path class="domain" d="M0 {}V{}"/>{}'
-        '<text class="label" text-anchor="middle" transform="translate(-46 {}) rotate(-90)">'
+        '<text class="label" text-anchor="middle" transform="translate(-52 {}) rotate(-90)">'
         "{}</text></g>"
     ).format(x, bottom, top, ticks, (bottom + top) // 2, axis.label)
 
