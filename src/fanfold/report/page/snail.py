@@ -21,7 +21,7 @@ from fanfold.report.ratio import percent
 from fanfold.report.survey import STEPS, Lengths, SnailStep, Survey
 
 _HEIGHT = 500
-_CENTRE = (212, 190)
+_CENTRE = (216, 190)
 _RIM = 136
 _RING = (144, 172)
 """Where the ring of composition begins and ends."""

@@ -205,12 +205,16 @@ def swatch(x: float, y: float, kind: str) -> Markup:
 
 
 def legend(x: float, y: float, entries: Iterable[tuple[str, str]]) -> Markup:
-    """A row of entries, each a class and what it stands for; lines are drawn as lines."""
+    """A row of entries, each a class and what it stands for; lines are lines, dots are dots."""
     drawn = Markup("")
     for kind, words in entries:
-        is_line = kind.split()[0] in {"line", "guide"}
-        sample = Path().move(x, y - 4).line(x + 22, y - 4).drawn(kind)
-        drawn += sample if is_line else swatch(x + 6, y, kind)
+        shape = kind.split()[0]
+        if shape in {"line", "guide"}:
+            drawn += Path().move(x, y - 4).line(x + 22, y - 4).drawn(kind)
+        elif shape == "dots":
+            drawn += Path().dot(x + 16, y - 4).drawn(kind)
+        else:
+            drawn += swatch(x + 6, y, kind)
         drawn += text(x + 27, y, words)
         x += 27 + _LETTER * len(words) + 18
     return drawn
