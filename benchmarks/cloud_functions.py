@@ -271,7 +271,7 @@ def folding(folder: Path, records: Records) -> Iterator[Row]:
 
 def contigs(path: Path, records: Records) -> Path:
     """Write an input of many records, named as SPAdes names contigs; in each 20th is a gap."""
-    drawn = Random(records.count)  # noqa: S311 - a genome
+    drawn = Random(records.count)
     pool = drawn.randbytes(BASES_OF_POOL).translate(bytes(b"ACGT"[each % 4] for each in range(256)))
     with path.open("wb", buffering=2**20) as file:
         for number in range(1, records.count + 1):
