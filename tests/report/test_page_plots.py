@@ -77,3 +77,24 @@ def test_busco_is_in_the_corner_of_the_snail_when_given() -> None:
         "snail", *report, BUSCO
     )
     assert b'class="busco' not in plot_svg("snail", *report)
+
+
+def test_the_ring_of_a_snail_is_of_the_records_in_view() -> None:
+    report = report_of(b">long\nACGTGG\n>short\nTTTT\n", view=View(min_length=5))
+
+    words = _words(plot_svg("snail", *report))
+
+    assert "GC 66.67 %" in words
+    assert "N50 6 b (L50 1)" in words
+
+
+def test_a_snail_of_one_record_has_no_line_of_counts_in_its_legend() -> None:
+    one, many = (_words(plot_svg("snail", *report_of(b">a\nACGT\n" * n))) for n in (1, 11))
+
+    assert not [each for each in one if each.startswith("records so far")]
+    assert "records so far, log (circle: 10)" in many
+
+
+def _words(drawn: bytes) -> list[str]:
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - made here
+    return [each.text or "" for each in root.iter(f"{SVG}text")]

@@ -73,10 +73,10 @@ def _ratio_cell(part: int, whole: int) -> Markup:
 
 
 def _links(master: Master) -> Markup:
-    files = [(SEQUENCES, "every record"), (GAPS, "every run of N"), ("nx.tsv", "the Nx curve")]
+    files = [(SEQUENCES, "every record"), (GAPS, "every run of N"), ("nx.tsv", "the Nx curves")]
     fai = master.sequences.fai
     if fai.written:
-        files.append((f"{master.source.name}.fai", fai.note or "the index"))
+        files.append((f"{master.source.name}.fai", fai.note or "the index of samtools faidx"))
     items = Markup("").join(
         Markup('<li><a href="{}"><bdi>{}</bdi></a>: {}</li>').format(
             _relative(name), shown_name(name), words

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from fanfold.report.busco import Busco
 from fanfold.report.master import Kmers, Master
+from fanfold.report.notes import ARCHIVE
 from fanfold.report.page.curves import at_least_table, cumulative_figure, nx_figure
 from fanfold.report.page.document import document
 from fanfold.report.page.drawn import in_page
@@ -19,7 +20,7 @@ from fanfold.report.page.longest import longest_table
 from fanfold.report.page.numbers import as_text, numbers
 from fanfold.report.page.snail import snail_figure
 from fanfold.report.page.svg import Figure
-from fanfold.report.page.words import number, shown_name
+from fanfold.report.page.words import counted, number, shown_name
 from fanfold.report.survey import Survey
 
 
@@ -71,18 +72,22 @@ def report_page(
 
 
 def _head(master: Master) -> Markup:
-    """The verdict in one line, and what is unusual."""
-    line = Markup(
-        '<header><h1><bdi>{}</bdi> <span class="verdict">· {:,} {} · complete: every check holds'
-        "</span></h1>"
-    ).format(
+    """The verdict in one line, and what is unusual: to be an archive is not."""
+    archives = [each.text for each in master.notes if each.kind == ARCHIVE]
+    line = Markup('<header><h1><bdi>{}</bdi> <span class="verdict">· {}</span></h1>').format(
         shown_name(master.source.name),
-        master.source.size_bytes,
-        "byte" if master.source.size_bytes == 1 else "bytes",
+        " · ".join(
+            (
+                counted(master.source.size_bytes, "byte"),
+                *archives,
+                "complete: every check holds",
+            )
+        ),
     )
-    if not master.notes:
+    unusual = [each for each in master.notes if each.kind != ARCHIVE]
+    if not unusual:
         return line + Markup('<p class="unusual">Nothing unusual.</p></header>')
-    notes = Markup("").join(Markup("<li>{}</li>").format(each.text) for each in master.notes)
+    notes = Markup("").join(Markup("<li>{}</li>").format(each.text) for each in unusual)
     return line + Markup(
         '<p class="unusual">Unusual:</p><ul class="notes">{}</ul></header>'
     ).format(notes)
