@@ -12,6 +12,11 @@ from fanfold.report.survey import Row, Survey
 
 SHOWN = 50
 
+_IN_SIGHT = 16
+"""More rows than this are in a box that scrolls."""
+
+_TALL = Markup(' tall" role="region" aria-label="Longest records" tabindex="0')
+
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 _COLUMNS = ("#", "Name", "Length", "Of the length (%)", "GC (%)", "N", "Soft-masked (%)")
@@ -34,10 +39,11 @@ def longest_table(master: Master, survey: Survey) -> Markup:
         _row(place, each, master.sequences.length) for place, each in enumerate(rows, 1)
     )
     table = Markup(
-        '<div class="table"><table class="sortable"><caption>{}</caption><thead><tr>{}</tr></thead>'
-        "<tbody>{}</tbody></table></div>"
+        '<div class="table{}"><table class="sortable"><caption>{}</caption>'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     )
-    return table.format(_caption(master, len(rows)), header, body) + _links(master)
+    box = _TALL if len(rows) > _IN_SIGHT else ""
+    return table.format(box, _caption(master, len(rows)), header, body) + _links(master)
 
 
 def _caption(master: Master, shown: int) -> str:

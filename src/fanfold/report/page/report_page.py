@@ -38,27 +38,24 @@ def report_page(
         counts: for each k up to 8, 4^k counts by code.
         busco: what BUSCO found, for the corner of the snail plot.
     """
-    lengths = [
-        snail_figure(master, survey, busco),
-        nx_figure(master, survey),
-        cumulative_figure(master, survey),
-    ]
+    snail = snail_figure(master, survey, busco)
+    curves = [nx_figure(master, survey), cumulative_figure(master, survey)]
     gc = [gc_figure(master, survey), histogram_figure(master, survey)]
-    gaps = [tracks_figure(master, survey), lengths_figure(master, survey)]
+    tracks, gaps = tracks_figure(master, survey), lengths_figure(master, survey)
     kmers = [(each, kmer_figures(each, counts)) for each in master.kmers]
     body = Markup("\n").join(
         (
             _head(master),
             numbers(master),
-            _section("lengths", "Lengths", _plots(lengths, at_least_table(survey))),
+            _section("lengths", "Lengths", _columns([snail, at_least_table(survey)], curves)),
             _section("gc-content", "GC", _plots(gc)),
             _section("records", "Longest records", longest_table(master, survey)),
-            _section("gaps", "Gaps", _plots(gaps, thresholds_table(master))),
+            _section("gaps", "Gaps", _gaps(tracks, gaps, thresholds_table(master))),
             _section("kmers", "k-mers", _kmers(master, kmers)),
             ending(master),
         )
     )
-    figures = [*lengths, *gc, *gaps, *(each for _, drawn in kmers for each in drawn)]
+    figures = [snail, *curves, *gc, tracks, gaps, *(each for _, drawn in kmers for each in drawn)]
     name = shown_name(master.source.name)
     return document(
         f"{name}: fanfold",
@@ -101,6 +98,26 @@ def _plots(figures: Iterable[Figure], *others: Markup) -> Markup:
     return Markup('<div class="figures">{}{}</div>').format(
         Markup("").join(in_page(each) for each in figures), Markup("").join(others)
     )
+
+
+def _columns(*columns: Sequence[Figure | Markup]) -> Markup:
+    """Figures and tables in two columns of their own, so that none waits for a taller neighbour."""
+    drawn = Markup("").join(
+        Markup('<div class="stack">{}</div>').format(
+            Markup("").join(each if isinstance(each, Markup) else in_page(each) for each in column)
+        )
+        for column in columns
+    )
+    return Markup('<div class="figures">{}</div>').format(drawn)
+
+
+def _gaps(tracks: Figure, lengths: Figure, table: Markup) -> Markup:
+    """The table is below the figure that leaves room for it; one sentence says that nothing is."""
+    if tracks.finding == lengths.finding:
+        return _columns([tracks, table])
+    if tracks.size[1] < lengths.size[1]:
+        return _columns([tracks, table], [lengths])
+    return _columns([tracks], [lengths, table])
 
 
 def _kmers(master: Master, kmers: Iterable[tuple[Kmers, list[Figure]]]) -> Markup:
