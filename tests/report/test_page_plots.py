@@ -7,6 +7,7 @@ import pytest
 from fanfold.errors import ParameterError
 from fanfold.report.busco import parse_busco
 from fanfold.report.page.plot import PLOTS, plot_svg
+from fanfold.report.renderings import renderings_of
 from fanfold.report.view import View
 from report.pages import SVG
 from report.reports import report_of
@@ -77,3 +78,18 @@ def test_busco_is_in_the_corner_of_the_snail_when_given() -> None:
         "snail", *report, BUSCO
     )
     assert b'class="busco' not in plot_svg("snail", *report)
+
+
+def test_the_legend_of_the_ring_says_that_it_is_of_all_records() -> None:
+    text = b">long\n" + b"ACGT" * 99 + b"\n>short\nGG\n"
+
+    assert b"of all records" in plot_svg("snail", *report_of(text, view=View(min_length=9)))
+    assert b"of all records" not in plot_svg("snail", *report_of(text))
+
+
+def test_a_bin_of_gaps_is_no_length() -> None:
+    text = b">a\nA" + b"A".join(b"N" * length for length in (95, 97, 99, 1)) + b"A\n"
+
+    page = renderings_of(*report_of(text))["report.html"]
+
+    assert b"The fullest bin, 90 to 106 bases, has 75.00 % of them." in page

@@ -217,6 +217,8 @@ def _legend(master: Master, survey: Survey) -> Markup:
         ("snail-at", f"AT {share(sums.A + sums.T, sums.length)}"),
         ("snail-n", f"N {share(sums.N, sums.length)}"),
     )
+    # The ring is of the records in view; these sums are of all.
+    said = text(246, 462, "of all records") if master.parameters.view.min_length else Markup("")
     drawn = Markup("")
     for x, rows in ((6, left), (228, right)):
         for row, (kind, words) in enumerate(rows):
@@ -226,7 +228,7 @@ def _legend(master: Master, survey: Survey) -> Markup:
             else:
                 drawn += swatch(x, y, kind)
             drawn += text(x + 18, y, words)
-    return Markup('<g class="legend">{}</g>').format(drawn)
+    return Markup('<g class="legend">{}</g>').format(drawn + said)
 
 
 def _busco(busco: Busco) -> Markup:
