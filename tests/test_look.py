@@ -334,6 +334,9 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     assert (refused.returncode, path.read_bytes()) == (5, before)
     assert "no SVG" in refused.stderr
     assert command("plot", out, "spectrum", "-k", "7", "-o", svg).returncode == 2
+    missing = command("plot", out)
+    assert missing.returncode == 2
+    assert "Choose from snail, nx, cumulative, gc, gaps, spectrum, cgr" in missing.stderr
     assert command("report", out, "--min-gap", "0").returncode == 2
     assert command("report", tmp_path / "nowhere").returncode == 6
     assert not (tmp_path / "nowhere").exists()
