@@ -51,9 +51,15 @@ def report(
     tell(fanfold.render(folder, view=view, busco=busco), quiet=quiet, as_json=as_json)
 
 
+class _Plots(click.Choice[str]):
+    def get_missing_message(self, *_: object, **__: object) -> str:
+        """The plots there are, in one line: click has a line for each."""
+        return f"Choose from {', '.join(self.choices)}"
+
+
 @click.command()
 @click.argument("folder", metavar="DIR")
-@click.argument("what", type=click.Choice(PLOTS))
+@click.argument("what", type=_Plots(PLOTS))
 @click.option("--out", "-o", required=True, metavar="FILE", help="The SVG file to write.")
 @click.option(
     "-k",
