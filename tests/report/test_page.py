@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fanfold.report.busco import parse_busco
+from fanfold.report.notes import Note
 from fanfold.report.page.report_page import report_page
 from fanfold.report.view import View
 from report.pages import SVG, Page
@@ -218,6 +219,31 @@ def test_a_page_without_something_has_a_sentence_in_its_place(case: Case) -> Non
     for name in page.data["figures"]:
         page.drawing(name)
     assert not any(each in page.text for each in ("None", "NaN", "nan", "inf "))
+
+
+def test_an_archive_is_not_unusual() -> None:
+    master, survey, counts = report_of(b">a\n" + b"ACGT" * 50 + b"\n")
+    note = Note("archive", 203, "a gzip archive of 203 bytes of text")
+
+    page = Page(report_page(msgspec.structs.replace(master, notes=[note]), survey, counts)).text
+
+    assert "a gzip archive of 203 bytes of text · complete" in page
+    assert "Nothing unusual." in page
+
+
+def test_the_longest_of_many_records_are_in_a_box_that_keys_can_scroll() -> None:
+    few, many = (Page(report_page(*report_of(b">a\nACGT\n" * n))).source for n in (16, 17))
+
+    assert 'class="table tall" role="region" aria-label="Longest records" tabindex="0"' in many
+    assert "Longest records" in few
+    assert "table tall" not in few.partition("<main")[2]
+
+
+def test_no_bar_of_gaps_begins_below_the_threshold() -> None:
+    text = b">a\nA" + b"N" * 10 + b"A" + b"N" * 30 + b"A\n"
+    page = Page(report_page(*report_of(text, view=View(min_gap=10))))
+
+    assert page.data["figures"]["gap-lengths"]["series"][0]["x"][0] == 10
 
 
 def test_findings_count_one_and_many_in_words() -> None:

@@ -21,7 +21,7 @@ from fanfold.report.page.chaos import (
 )
 from fanfold.report.page.png import png
 from fanfold.report.page.report_page import report_page
-from fanfold.report.page.scale import Axis, linear_domain, log_domain, short
+from fanfold.report.page.scale import Axis, linear_domain, log_domain, short, snug_log_domain
 from fanfold.report.page.series import direction, log2
 from fanfold.report.page.svg import Path, pixels
 from report.pages import SVG, Page
@@ -67,6 +67,19 @@ def test_a_domain_holds_its_values_and_has_a_few_ticks(*, is_log: bool) -> None:
         assert 2 <= len(ticks) <= 9
         assert all(domain[0] <= each <= domain[1] for each in ticks)
         assert all(one < other for one, other in pairwise(ticks))
+
+
+def test_a_snug_domain_has_a_margin_and_two_ticks_or_more() -> None:
+    draw = random.Random(4)
+    for _ in range(2000):
+        low = draw.randrange(1, 10 ** draw.randrange(1, 12))
+        high = low + draw.randrange(10 ** draw.randrange(1, 13))
+        domain = snug_log_domain(low, high)
+        assert domain[0] < low or domain[0] == low == 1
+        assert high < domain[1]
+        assert 2 <= len(Axis("", "", True, domain, (0, 100)).ticks()) <= 9
+
+    assert snug_log_domain(1000, 1_000_000) == (937, 1_062_501)
 
 
 def test_ticks_are_short() -> None:

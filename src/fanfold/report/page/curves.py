@@ -8,7 +8,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from fanfold.report.master import Contiguity, Master
-from fanfold.report.page.scale import Axis, linear_domain, log_domain
+from fanfold.report.page.scale import Axis, linear_domain, log_domain, snug_log_domain
 from fanfold.report.page.svg import WIDTH, Figure, Path, Series, frame, guide, legend, text
 from fanfold.report.page.words import counted, number, share, short_bases, verb
 from fanfold.report.survey import STEPS, Lengths, Step, Survey
@@ -19,6 +19,8 @@ Y_PIXELS = (HEIGHT - 48, 30)
 
 _SHOWN = STEPS * 99 // 100
 """The Nx curve is in its frame up to this step at least."""
+
+_WHOLE_BASES = 1000
 
 _LOG_RECORDS = 100
 """Of more records than this, the cumulative curve has a log axis: a few hold most of the length."""
@@ -35,13 +37,14 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     reached = [[step.n for step in steps[:_SHOWN] if step] for _, _, steps in curves]
     lowest, highest = min(each[-1] for each in reached), max(each[0] for each in reached)
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), X_PIXELS)
-    y = Axis("N(x) (bases, log)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
+    y = Axis("N(x) (bases, log)", "N_bases", True, snug_log_domain(lowest, highest), Y_PIXELS)
     marks = [guide(x, y, x=50).drawn("guide"), guide(x, y, x=90).drawn("guide")]
     marks += [_steps(steps, x, y).drawn(f"line {s}") for _, s, steps in curves]
     entries = [(f"line {s}", name) for name, s, _ in curves]
     over = legend(X_PIXELS[0], 18, entries)
     for per_cent in (50, 90):
-        over += text(x.at(per_cent) + 4, Y_PIXELS[1] + 10, f"{per_cent} %")
+        # Below and to the left, where curves that fall seldom are.
+        over += text(x.at(per_cent) - 4, Y_PIXELS[0] - 6, f"{per_cent} %", anchor="end")
     return Figure(
         "nx",
         title,
@@ -178,14 +181,14 @@ def _nx_finding(master: Master, survey: Survey) -> str:
     if sequences.count == 1:
         said = f"All of the length is in one record of {counted(sequences.length, 'base')}."
     else:
-        said = f"{half_of_the_length(sequences)}; auN {number(sequences.auN)}."
+        said = f"{half_of_the_length(sequences)}; auN {_area(sequences.auN)}."
     if are_split(survey) and not survey.contigs.count:
         said += " All of it is gaps."
     elif are_split(survey):
         contigs = sequences.contigs
         said += (
             f" Split at gaps: contig N50 {number(contigs.N50)} (L50 {number(contigs.L50)}),"
-            f" auN {number(contigs.auN)}."
+            f" auN {_area(contigs.auN)}."
         )
     size = master.parameters.view.genome_size
     if size is not None:
@@ -194,8 +197,13 @@ def _nx_finding(master: Master, survey: Survey) -> str:
             said += "NG50 is never reached"
         else:
             said += f"NG50 {sequences.NG50:,} (LG50 {number(sequences.LG50)})"
-        said += f", auNG {number(sequences.auNG)}."
+        said += f", auNG {_area(sequences.auNG)}."
     return said
+
+
+def _area(value: float | None) -> str:
+    """An auN in a sentence: decimals of thousands of bases are for the table of numbers."""
+    return number(value if value is None or value < _WHOLE_BASES else round(value))
 
 
 def half_of_the_length(sequences: Contiguity) -> str:

@@ -7,7 +7,8 @@ from math import frexp  # exact: it takes a number's bits apart
 _LN_2 = 0.6931471805599453
 _SQRT_HALF = 0.7071067811865476
 _PI = 3.141592653589793
-_LOG_TERMS = 12
+_LOG_TERMS = tuple(1 / (2 * term + 1) for term in reversed(range(12)))
+"""1/23, 1/21, … 1/3, 1: computed once, as each point on a log axis needs them."""
 _ANGLE_TERMS = 9
 
 
@@ -22,8 +23,8 @@ def log2(value: float) -> float:
     s = (mantissa - 1) / (mantissa + 1)
     square = s * s
     total = 0.0
-    for term in reversed(range(_LOG_TERMS)):
-        total = total * square + 1 / (2 * term + 1)
+    for term in _LOG_TERMS:
+        total = total * square + term
     return exponent + 2 * s * total / _LN_2
 
 
