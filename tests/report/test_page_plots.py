@@ -93,3 +93,7 @@ def test_a_bin_of_gaps_is_no_length() -> None:
     page = renderings_of(*report_of(text))["report.html"]
 
     assert b"The fullest bin, 90 to 106 bases, has 75.00 % of them." in page
+
+
+def test_an_axis_that_is_logarithmic_says_so() -> None:
+    assert b">N(x) (bases, log)</text>" in plot_svg("nx", *report_of(GENOME))

@@ -35,7 +35,7 @@ def nx_figure(master: Master, survey: Survey) -> Figure:
     reached = [[step.n for step in steps[:_SHOWN] if step] for _, _, steps in curves]
     lowest, highest = min(each[-1] for each in reached), max(each[0] for each in reached)
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), X_PIXELS)
-    y = Axis("N(x) (bases)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
+    y = Axis("N(x) (bases, log)", "N_bases", True, log_domain(lowest, highest), Y_PIXELS)
     marks = [guide(x, y, x=50).drawn("guide"), guide(x, y, x=90).drawn("guide")]
     marks += [_steps(steps, x, y).drawn(f"line {s}") for _, s, steps in curves]
     entries = [(f"line {s}", name) for name, s, _ in curves]

@@ -48,7 +48,7 @@ def overlay_figure(genomes: Sequence[Curve]) -> Figure:
     height = bottom + _BOTTOM + _LINE * len(entries)
     x = Axis("x (% of the length)", "x_percent", False, (0, 100), _X_PIXELS)
     lowest, highest = min(each.nx[-1] for each in curves), max(each.nx[0] for each in curves)
-    y = Axis("N(x) (bases)", "N_bases", True, log_domain(lowest, highest), (bottom, _TOP))
+    y = Axis("N(x) (bases, log)", "N_bases", True, log_domain(lowest, highest), (bottom, _TOP))
     marks = [guide(x, y, x=50).drawn("guide")]
     columns = [x.at(per_cent) for per_cent in range(101)]
     marks += [
