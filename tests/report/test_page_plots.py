@@ -7,7 +7,6 @@ import pytest
 from fanfold.errors import ParameterError
 from fanfold.report.busco import parse_busco
 from fanfold.report.page.plot import PLOTS, plot_svg
-from fanfold.report.renderings import renderings_of
 from fanfold.report.view import View
 from report.pages import SVG
 from report.reports import report_of
@@ -80,19 +79,25 @@ def test_busco_is_in_the_corner_of_the_snail_when_given() -> None:
     assert b'class="busco' not in plot_svg("snail", *report)
 
 
-def test_the_legend_of_the_ring_says_that_it_is_of_all_records() -> None:
-    text = b">long\n" + b"ACGT" * 99 + b"\n>short\nGG\n"
+def test_the_ring_of_a_snail_is_of_the_records_in_view() -> None:
+    report = report_of(b">long\nACGTGG\n>short\nTTTT\n", view=View(min_length=5))
 
-    assert b"of all records" in plot_svg("snail", *report_of(text, view=View(min_length=9)))
-    assert b"of all records" not in plot_svg("snail", *report_of(text))
+    words = _words(plot_svg("snail", *report))
+
+    assert "GC 66.67 %" in words
+    assert "N50 6 b (L50 1)" in words
 
 
-def test_a_bin_of_gaps_is_no_length() -> None:
-    text = b">a\nA" + b"A".join(b"N" * length for length in (95, 97, 99, 1)) + b"A\n"
+def test_a_snail_of_one_record_has_no_line_of_counts_in_its_legend() -> None:
+    one, many = (_words(plot_svg("snail", *report_of(b">a\nACGT\n" * n))) for n in (1, 11))
 
-    page = renderings_of(*report_of(text))["report.html"]
+    assert not [each for each in one if each.startswith("records so far")]
+    assert "records so far, log (circle: 10)" in many
 
-    assert b"The fullest bin, 90 to 106 bases, has 75.00 % of them." in page
+
+def _words(drawn: bytes) -> list[str]:
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - made here
+    return [each.text or "" for each in root.iter(f"{SVG}text")]
 
 
 def test_an_axis_that_is_logarithmic_says_so() -> None:

@@ -31,7 +31,7 @@ from fanfold.objects import (
     STDIN,
     Place,
     absolute,
-    is_below,
+    find_below,
     is_remote,
     name_of,
     open_place,
@@ -229,13 +229,12 @@ def _run_one(
 
 def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) -> None:
     """Check that no input lies among the results of this call, which may replace it."""
-    folders = [place.where(name) for name in names]
-    for location in locations:
-        if location != STDIN and is_below(location, folders):
-            raise OutputError(
-                f"{shown(location)}: lies in a folder for results of this call; move it, or give"
-                " another --out"
-            )
+    found = find_below(locations, [place.where(name) for name in names])
+    if found is not None:
+        raise OutputError(
+            f"{shown(found)}: lies in a folder for results of this call; move it, or give another"
+            " --out"
+        )
 
 
 def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:

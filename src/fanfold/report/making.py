@@ -312,7 +312,7 @@ def _contiguity(lengths: Lengths, view: View) -> dict[str, Any]:
 def _fai(compression: str, findings: Findings) -> Fai:
     note = findings.fai_refusal
     if note is None and compression not in {"none", "bgzf"}:
-        note = "of the inflated text: samtools reads it with that, or with BGZF of it"
+        note = "of the decompressed text: samtools needs that text, or the same packed by bgzip"
     return Fai(
         written=findings.fai_refusal is None,
         records=findings.fai_rows,

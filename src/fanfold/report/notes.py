@@ -15,6 +15,10 @@ _MANY = 1000
 """One residue in so many that is no nucleotide is worth a word."""
 
 
+ARCHIVE = "archive"
+"""The kind of the note that the input is an archive: worth knowing, but not unusual."""
+
+
 class Note(msgspec.Struct, frozen=True):
     """Something unusual.
 
@@ -73,7 +77,7 @@ def _notes(found: Unusual) -> Iterator[Note]:
 
     if found.compression != "none":
         yield Note(
-            "archive",
+            ARCHIVE,
             found.text_bytes,
             f"a {found.compression} archive of {found.text_bytes:,} bytes of text",
         )

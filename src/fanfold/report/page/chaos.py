@@ -155,6 +155,7 @@ def _labels(bounds: Sequence[int]) -> Markup:
     drawn += text(right + 6, _TOP - 4, "G", "corner")
     drawn += text(right + 6, bottom + 14, "T", "corner")
     at = _BAR_LEFT + _BAR_WIDTH + 5
+    drawn += text(at, _TOP - 4, "count")
     drawn += text(at, _TOP + 10, short_count(bounds[-1] - 1))
     drawn += text(at, bottom, short_count(bounds[1]))
     if bounds[1] < bounds[LEVELS // 2] < bounds[-1] - 1:

@@ -23,7 +23,7 @@ _BAR = 11
 _TRACKS_LEFT = 120
 _NAME_LETTERS = 17
 _THINNEST = 1.0
-"""The least width in pixels of a gap that is drawn."""
+"""The least width in pixels of a gap, or of a bar, that is drawn."""
 
 
 def tracks_figure(master: Master, survey: Survey) -> Figure:
@@ -88,11 +88,15 @@ def lengths_figure(master: Master, survey: Survey) -> Figure:
     x = Axis(x.label, x.column, True, log_domain(min(1, bins[0].from_bases), longest + 1), X_PIXELS)
     most = max(each.count for each in bins)
     y = Axis("gaps (log)", "gaps", True, (0.5, log_domain(1, most)[1]), Y_PIXELS)
-    ends = [min(each.to_bases, x.domain[1]) for each in bins]
+    # No gap in view is shorter than the view's least, though its bin may begin before.
+    starts = [max(each.from_bases, master.parameters.view.min_gap) for each in bins]
+    ends = [min(each.to_bases, longest + 1) for each in bins]
     bars = Path()
-    for each, end in zip(bins, ends, strict=True):
-        bars.rect(x.at(each.from_bases), y.at(each.count), x.at(end), Y_PIXELS[0])
+    for start, each in zip(starts, bins, strict=True):
+        left, right = x.at(start), x.at(min(each.to_bases, x.domain[1]))
+        bars.rect(left, y.at(each.count), max(right, left + _THINNEST), Y_PIXELS[0])
     marks = [bars.drawn("bars s0")]
+    entries = [("guide", "thresholds of the table")]
     marks += [
         guide(x, y, x=each.min_gap).drawn("guide")
         for each in survey.thresholds
@@ -101,9 +105,9 @@ def lengths_figure(master: Master, survey: Survey) -> Figure:
     return Figure(
         "gap-lengths",
         title,
-        _lengths_finding(survey),
+        _lengths_finding(survey, master.parameters.view.min_gap),
         (WIDTH, HEIGHT),
-        frame("gap-lengths", x, y, marks, legend(X_PIXELS[0], 18, [("guide", "thresholds")])),
+        frame("gap-lengths", x, y, marks, legend(X_PIXELS[0], 18, entries)),
         {
             "kind": "xy",
             "title": title,
@@ -114,9 +118,9 @@ def lengths_figure(master: Master, survey: Survey) -> Figure:
                 Series(
                     "gaps",
                     "bars",
-                    [each.from_bases for each in bins],
+                    starts,
                     [each.count for each in bins],
-                    x_end=[min(each.to_bases, longest + 1) for each in bins],
+                    x_end=ends,
                     extra={"summed_bases": [each.sum for each in bins]},
                 )
             ],
@@ -175,15 +179,16 @@ def _tracks_finding(survey: Survey, rows: int) -> str:
     )
 
 
-def _lengths_finding(survey: Survey) -> str:
+def _lengths_finding(survey: Survey, min_gap: int) -> str:
     gaps = survey.gaps
     if gaps.count == 1:
         return f"One gap, of {counted(gaps.longest, 'base')}."
-    fullest = max(survey.gap_lengths, key=lambda each: (each.count, -each.from_bases))
-    low, high = fullest.from_bases, fullest.to_bases - 1
+    commonest = max(survey.gap_lengths, key=lambda each: (each.count, -each.from_bases))
+    low = max(commonest.from_bases, min_gap)
+    high = min(commonest.to_bases - 1, gaps.longest)
     return (
         f"{gaps.count:,} gaps of {short_bases(gaps.sum)} together, the longest of"
-        f" {counted(gaps.longest, 'base')}. The fullest bin,"
-        f" {counted(low, 'base') if low == high else f'{low:,} to {high:,} bases'}, has"
-        f" {share(fullest.count, gaps.count)} of them."
+        f" {counted(gaps.longest, 'base')}. The commonest length is"
+        f" {counted(low, 'base') if low == high else f'{low:,} to {high:,} bases'}:"
+        f" {share(commonest.count, gaps.count)} of them."
     )

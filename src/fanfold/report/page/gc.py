@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fanfold.report.master import Master
 from fanfold.report.page.curves import HEIGHT, X_PIXELS, Y_PIXELS
-from fanfold.report.page.scale import Axis, linear_domain, log_domain
+from fanfold.report.page.scale import Axis, linear_domain, snug_log_domain
 from fanfold.report.page.svg import WIDTH, Figure, Path, Series, frame, guide, legend, swatch, text
 from fanfold.report.page.words import counted, share, short_bases, shown_name
 from fanfold.report.ratio import percent
@@ -21,6 +21,9 @@ _BINS = 200
 
 _FEW = 100
 """Up to so many dots are larger."""
+
+_MANY = 400
+"""More dots than this are smaller and paler, so that dense places look denser."""
 
 _NARROWEST = 10
 """The axis of GC spans at least so many per cent, so that small differences look small."""
@@ -40,27 +43,29 @@ def gc_figure(master: Master, survey: Survey) -> Figure:
         low = min(low, grid.length_edges[0])
         least = min(least, grid.gc_edges_permille[0] / 10)
         most = max(most, grid.gc_edges_permille[-1] / 10)
-    x = Axis("length (bases, log)", "length_bases", True, log_domain(low, high), X_PIXELS)
+    x = Axis("length (bases, log)", "length_bases", True, snug_log_domain(low, high), X_PIXELS)
     y = Axis("GC (%)", "gc_percent", False, _gc_domain(least, most), Y_PIXELS)
     marks = [guide(x, y, y=master.gc_percent or 0).drawn("guide")]
     series: list[object] = []
-    entries = [("guide", f"GC of all, {master.gc_percent} %")]
     over = Markup("")
-    if grid is not None:
+    if grid is None:
+        entries = [("guide", f"GC of all, {master.gc_percent} %")]
+    else:
+        entries = [("guide", "GC of all"), (f"dots s0{_size(len(rows))}", f"{len(rows):,} longest")]
         marks += _cells(grid, x, y)
         series.append(_grid_data(grid))
         over = _shade_legend(grid)
     dots = Path()
     for place in zip(x.places(lengths), y.places(shares), strict=True):
         dots.dot(*place)
-    marks.append(dots.drawn("dots s0 large" if len(rows) <= _FEW else "dots s0"))
+    marks.append(dots.drawn(f"dots s0{_size(len(rows))}"))
     series.append(_dots_data(rows, lengths, shares))
     return Figure(
         "gc",
         title,
         _gc_finding(master, survey, rows),
         (WIDTH, HEIGHT),
-        frame("gc", x, y, marks, legend(X_PIXELS[0], 18, entries) + over),
+        frame("gc", x, y, marks, over + legend(X_PIXELS[0], 18, entries)),
         {
             "kind": "xy",
             "title": title,
@@ -120,12 +125,20 @@ def histogram_figure(master: Master, survey: Survey) -> Figure:
     )
 
 
+def _size(dots: int) -> str:
+    """The class that a number of dots has besides their colour."""
+    if dots <= _FEW:
+        return " large"
+    return " small" if dots > _MANY else ""
+
+
 def _gc_domain(least: float, most: float) -> tuple[int, int]:
+    """Whole per cent around the values, not widened to ticks: they stay in the middle."""
     low, high = int(least // 1), int(-(-most // 1))
     if high - low < _NARROWEST:
         low = max(0, min((low + high - _NARROWEST) // 2, 100 - _NARROWEST))
-        high = max(high, low + _NARROWEST)
-    return linear_domain(low, high)
+        return low, max(high, low + _NARROWEST)
+    return max(0, low - 1), min(100, high + 1)
 
 
 def _dots_data(rows: Sequence[Row], lengths: Sequence[int], shares: Sequence[float]) -> Series:
@@ -177,8 +190,8 @@ def _shade(count: int, most: int) -> int:
 def _shade_legend(grid: Grid) -> Markup:
     most = max(each.count for each in grid.cells)
     right = X_PIXELS[1]
-    words = f"{most:,} records a cell"
-    start = right - 6 * len(words) - 4
+    words = f"{most:,} a cell"
+    start = right - 7 * len(words)
     drawn = text(start, 18, words)
     shades = _shade(most, most) + 1
     for shade in range(shades):

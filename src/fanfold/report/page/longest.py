@@ -12,6 +12,11 @@ from fanfold.report.survey import Row, Survey
 
 SHOWN = 50
 
+_IN_SIGHT = 16
+"""More rows than this are in a box that scrolls."""
+
+_TALL = Markup(' tall" role="region" aria-label="Longest records" tabindex="0')
+
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 _COLUMNS = ("#", "Name", "Length", "Of the length (%)", "GC (%)", "N", "Soft-masked (%)")
@@ -34,10 +39,11 @@ def longest_table(master: Master, survey: Survey) -> Markup:
         _row(place, each, master.sequences.length) for place, each in enumerate(rows, 1)
     )
     table = Markup(
-        '<div class="table"><table class="sortable"><caption>{}</caption><thead><tr>{}</tr></thead>'
-        "<tbody>{}</tbody></table></div>"
+        '<div class="table{}"><table class="sortable"><caption>{}</caption>'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     )
-    return table.format(_caption(master, len(rows)), header, body) + _links(master)
+    box = _TALL if len(rows) > _IN_SIGHT else ""
+    return table.format(box, _caption(master, len(rows)), header, body) + _links(master)
 
 
 def _caption(master: Master, shown: int) -> str:
@@ -73,10 +79,10 @@ def _ratio_cell(part: int, whole: int) -> Markup:
 
 
 def _links(master: Master) -> Markup:
-    files = [(SEQUENCES, "every record"), (GAPS, "every run of N"), ("nx.tsv", "the Nx curve")]
+    files = [(SEQUENCES, "every record"), (GAPS, "every run of N"), ("nx.tsv", "the Nx curves")]
     fai = master.sequences.fai
     if fai.written:
-        files.append((f"{master.source.name}.fai", fai.note or "the index"))
+        files.append((f"{master.source.name}.fai", fai.note or "the index of samtools faidx"))
     items = Markup("").join(
         Markup('<li><a href="{}"><bdi>{}</bdi></a>: {}</li>').format(
             _relative(name), shown_name(name), words

@@ -7,6 +7,7 @@ from base64 import b64encode
 from markupsafe import Markup
 
 from fanfold.report.master import Master
+from fanfold.report.notes import ARCHIVE
 from fanfold.report.page.numbers import as_rows
 from fanfold.report.page.plot import plot_svg
 from fanfold.report.page.words import shown_name
@@ -49,9 +50,10 @@ def _table(master: Master) -> Markup:
 
 
 def _notes(master: Master) -> Markup:
-    if not master.notes:
+    unusual = [each.text for each in master.notes if each.kind != ARCHIVE]
+    if not unusual:
         return Markup("<p>Nothing unusual.</p>")
-    items = Markup("").join(Markup("<li>{}</li>").format(each.text) for each in master.notes)
+    items = Markup("").join(Markup("<li>{}</li>").format(each) for each in unusual)
     return Markup("<p>Unusual:</p><ul>{}</ul>").format(items)
 
 

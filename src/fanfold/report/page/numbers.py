@@ -52,6 +52,7 @@ def _listed(found: list[_Number]) -> Markup:
 def _six(master: Master) -> list[_Number]:
     sequences, everything, gaps = master.sequences, master.sequences.all, master.gaps
     in_view = master.parameters.view.min_length > 0
+    everywhere = " in all records" if in_view else ""
     length, count = counted(sequences.length, "base"), number(sequences.count)
     if in_view:
         least = counted(master.parameters.view.min_length, "base")
@@ -65,13 +66,13 @@ def _six(master: Master) -> list[_Number]:
         _Number(
             "GC",
             share(master.gc_count, master.total_bases),
-            f"{master.gc_count:,} of {counted(master.total_bases, 'base')} A, C, G, T",
+            f"{master.gc_count:,} of {counted(master.total_bases, 'base')} A, C, G, T{everywhere}",
         ),
         _Number(
             "N, gaps",
             f"{share(master.composition.N, everything.length)}, {counted(gaps.count, 'gap')}",
-            f"{master.composition.N:,} N; {counted(gaps.count, 'gap')}{_gap_view(master)}"
-            f" of {counted(gaps.length, 'base')}",
+            f"{master.composition.N:,} N{everywhere}; {counted(gaps.count, 'gap')}"
+            f"{_gap_view(master)} of {counted(gaps.length, 'base')}",
         ),
     ]
 

@@ -114,14 +114,12 @@ def _drawn(curve: Curve, columns: Sequence[float], y: Axis, kind: str) -> Markup
         y: the axis upwards.
         kind: the class of the line.
     """
-    height = y.at(curve.nx[0])
-    path = Path().move(columns[0], height)
-    for column, (before, after) in zip(columns[1:-1], pairwise(curve.nx), strict=True):
+    heights = y.places(curve.nx)
+    path = Path().move(columns[0], heights[0])
+    for column, (before, after) in zip(columns[1:-1], pairwise(heights), strict=True):
         if after != before:
-            path.line(column, height)
-            height = y.at(after)
-            path.line(column, height)
-    return path.line(columns[-1], height).drawn(kind)
+            path.line(column, before).line(column, after)
+    return path.line(columns[-1], heights[-1]).drawn(kind)
 
 
 def _finding(genomes: Sequence[Curve], curves: Sequence[Curve]) -> str:

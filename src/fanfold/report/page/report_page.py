@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from fanfold.report.busco import Busco
 from fanfold.report.master import Kmers, Master
+from fanfold.report.notes import ARCHIVE
 from fanfold.report.page.curves import at_least_table, cumulative_figure, nx_figure
 from fanfold.report.page.document import document
 from fanfold.report.page.drawn import in_page
@@ -19,7 +20,7 @@ from fanfold.report.page.longest import longest_table
 from fanfold.report.page.numbers import as_text, numbers
 from fanfold.report.page.snail import snail_figure
 from fanfold.report.page.svg import Figure
-from fanfold.report.page.words import number, shown_name
+from fanfold.report.page.words import counted, number, shown_name
 from fanfold.report.survey import Survey
 
 
@@ -37,27 +38,24 @@ def report_page(
         counts: for each k up to 8, 4^k counts by code.
         busco: what BUSCO found, for the corner of the snail plot.
     """
-    lengths = [
-        snail_figure(master, survey, busco),
-        nx_figure(master, survey),
-        cumulative_figure(master, survey),
-    ]
+    snail = snail_figure(master, survey, busco)
+    curves = [nx_figure(master, survey), cumulative_figure(master, survey)]
     gc = [gc_figure(master, survey), histogram_figure(master, survey)]
-    gaps = [tracks_figure(master, survey), lengths_figure(master, survey)]
+    tracks, gaps = tracks_figure(master, survey), lengths_figure(master, survey)
     kmers = [(each, kmer_figures(each, counts)) for each in master.kmers]
     body = Markup("\n").join(
         (
             _head(master),
             numbers(master),
-            _section("lengths", "Lengths", _plots(lengths, at_least_table(survey))),
+            _section("lengths", "Lengths", _columns([snail, at_least_table(survey)], curves)),
             _section("gc-content", "GC", _plots(gc)),
             _section("records", "Longest records", longest_table(master, survey)),
-            _section("gaps", "Gaps", _plots(gaps, thresholds_table(master))),
+            _section("gaps", "Gaps", _gaps(tracks, gaps, thresholds_table(master))),
             _section("kmers", "k-mers", _kmers(master, kmers)),
             ending(master),
         )
     )
-    figures = [*lengths, *gc, *gaps, *(each for _, drawn in kmers for each in drawn)]
+    figures = [snail, *curves, *gc, tracks, gaps, *(each for _, drawn in kmers for each in drawn)]
     name = shown_name(master.source.name)
     return document(
         f"{name}: fanfold",
@@ -71,18 +69,22 @@ def report_page(
 
 
 def _head(master: Master) -> Markup:
-    """The verdict in one line, and what is unusual."""
-    line = Markup(
-        '<header><h1><bdi>{}</bdi> <span class="verdict">· {:,} {} · complete: every check holds'
-        "</span></h1>"
-    ).format(
+    """The verdict in one line, and what is unusual: to be an archive is not."""
+    archives = [each.text for each in master.notes if each.kind == ARCHIVE]
+    line = Markup('<header><h1><bdi>{}</bdi> <span class="verdict">· {}</span></h1>').format(
         shown_name(master.source.name),
-        master.source.size_bytes,
-        "byte" if master.source.size_bytes == 1 else "bytes",
+        " · ".join(
+            (
+                counted(master.source.size_bytes, "byte"),
+                *archives,
+                "complete: every check holds",
+            )
+        ),
     )
-    if not master.notes:
+    unusual = [each for each in master.notes if each.kind != ARCHIVE]
+    if not unusual:
         return line + Markup('<p class="unusual">Nothing unusual.</p></header>')
-    notes = Markup("").join(Markup("<li>{}</li>").format(each.text) for each in master.notes)
+    notes = Markup("").join(Markup("<li>{}</li>").format(each.text) for each in unusual)
     return line + Markup(
         '<p class="unusual">Unusual:</p><ul class="notes">{}</ul></header>'
     ).format(notes)
@@ -96,6 +98,26 @@ def _plots(figures: Iterable[Figure], *others: Markup) -> Markup:
     return Markup('<div class="figures">{}{}</div>').format(
         Markup("").join(in_page(each) for each in figures), Markup("").join(others)
     )
+
+
+def _columns(*columns: Sequence[Figure | Markup]) -> Markup:
+    """Figures and tables in two columns of their own, so that none waits for a taller neighbour."""
+    drawn = Markup("").join(
+        Markup('<div class="stack">{}</div>').format(
+            Markup("").join(each if isinstance(each, Markup) else in_page(each) for each in column)
+        )
+        for column in columns
+    )
+    return Markup('<div class="figures">{}</div>').format(drawn)
+
+
+def _gaps(tracks: Figure, lengths: Figure, table: Markup) -> Markup:
+    """The table is below the figure that leaves room for it; one sentence says that nothing is."""
+    if tracks.finding == lengths.finding:
+        return _columns([tracks, table])
+    if tracks.size[1] < lengths.size[1]:
+        return _columns([tracks, table], [lengths])
+    return _columns([tracks], [lengths, table])
 
 
 def _kmers(master: Master, kmers: Iterable[tuple[Kmers, list[Figure]]]) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -11,6 +12,8 @@ from fanfold.report.page.series import log2
 _FEW = 2
 _MANY_DECADES = 7
 _TICKS = 6
+_MARGIN = 16
+"""The margin of an axis without round ends: this part of its first and last value."""
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -39,7 +42,7 @@ class Axis(msgspec.Struct, frozen=True):
         low, high = self.domain
         start, end = self.pixels
         if self.is_log:
-            low, high = log2(low), log2(high)
+            low, high = _logarithms(self.domain)
             values = map(log2, values)
         return [start + (end - start) * ((each - low) / (high - low)) for each in values]
 
@@ -84,6 +87,16 @@ def log_domain(low: int, high: int) -> tuple[int, int]:
     return below, above
 
 
+def snug_log_domain(low: int, high: int) -> tuple[int, int]:
+    """The domain from one value above 0 to another with a margin, so that no mark is cut.
+
+    It is widened as that of `log_domain` where fewer than two values would be marked.
+    """
+    below, above = max(1, low - low // _MARGIN - 1), high + high // _MARGIN + 1
+    marked = sum(1 for each in _round_numbers(above) if each >= below)
+    return (below, above) if marked > 1 else log_domain(below, above)
+
+
 def short(value: int) -> str:
     """A round number as a tick's text: 5000 is 5k, 1200000 is 1.2M."""
     for unit, letter in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
@@ -92,6 +105,12 @@ def short(value: int) -> str:
             decimals = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0")
             return f"{whole}.{decimals}{letter}" if decimals else f"{whole}{letter}"
     return str(value)
+
+
+@lru_cache(maxsize=16)
+def _logarithms(domain: tuple[float, float]) -> tuple[float, float]:
+    """The logarithms of a domain: an axis needs them for each of its points."""
+    return log2(domain[0]), log2(domain[1])
 
 
 def _step(width: int) -> int:

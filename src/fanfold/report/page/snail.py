@@ -16,18 +16,23 @@ from fanfold.report.master import Master
 from fanfold.report.page.curves import half_of_the_length
 from fanfold.report.page.series import direction, log2
 from fanfold.report.page.svg import WIDTH, Figure, Path, pixels, swatch, text
-from fanfold.report.page.words import counted, number, share, short_bases
+from fanfold.report.page.words import NOTHING, counted, share, short_bases
 from fanfold.report.ratio import percent
 from fanfold.report.survey import STEPS, Lengths, SnailStep, Survey
 
 _HEIGHT = 500
-_CENTRE = (212, 190)
+_CENTRE = (216, 190)
 _RIM = 136
 _RING = (144, 172)
 """Where the ring of composition begins and ends."""
 
 _BUSCO_CENTRE = (434, 46)
-_BUSCO_RING = (26, 38)
+_BUSCO_RING = (32, 42)
+"""Its hole is as wide as the word in it on narrow screens, where letters are larger."""
+
+_LEGEND_COLUMNS = (6, 222, 330)
+_LEGEND_TOP = 402
+_LEGEND_ROW = 20
 
 _HALF_TURN = STEPS // 2
 
@@ -204,31 +209,64 @@ def _turn_labels() -> Markup:
 
 def _legend(master: Master, survey: Survey) -> Markup:
     sequences, lengths = master.sequences, survey.records
-    left = (
-        ("snail-lengths", f"{counted(sequences.count, 'record')}, {short_bases(sequences.length)}"),
-        ("snail-longest", f"longest {lengths.longest:,}"),
-        ("snail-n50", f"N50 {number(sequences.N50)} (L50 {number(sequences.L50)})"),
-        ("snail-n90", f"N90 {number(sequences.N90)} (L90 {number(sequences.L90)})"),
-        ("snail-count", "records so far (log; circles: 10, 100, …)"),
+    reached = lengths.steps[-1].l
+    records = counted(sequences.count, "record")
+    of_lengths = f"{'length' if sequences.count == 1 else 'lengths'} of {records}"
+    left = [
+        ("snail-longest", f"longest {short_bases(lengths.longest)}"),
+        ("snail-n50", f"N50 {_with_count('L50', sequences.N50, sequences.L50)}"),
+        ("snail-n90", f"N90 {_with_count('L90', sequences.N90, sequences.L90)}"),
+        ("snail-lengths", f"{of_lengths}, {short_bases(sequences.length)}"),
+    ]
+    if reached > 1:
+        left.append(("snail-count", f"records so far, log{_circles(reached)}"))
+    return Markup('<g class="legend">{}{}</g>').format(
+        _entries(_LEGEND_COLUMNS[0], left), _entries(_LEGEND_COLUMNS[1], _parts(master, survey))
     )
-    sums = survey.sums
-    right = (
-        ("snail-gc", f"GC {share(sums.G + sums.C, sums.length)}"),
-        ("snail-at", f"AT {share(sums.A + sums.T, sums.length)}"),
-        ("snail-n", f"N {share(sums.N, sums.length)}"),
-    )
-    # The ring is of the records in view; these sums are of all.
-    said = text(246, 462, "of all records") if master.parameters.view.min_length else Markup("")
+
+
+def _entries(x: int, rows: Iterable[tuple[str, str]]) -> Markup:
+    """A column of the legend: classes, and what they stand for."""
     drawn = Markup("")
-    for x, rows in ((6, left), (228, right)):
-        for row, (kind, words) in enumerate(rows):
-            y = 402 + 20 * row
-            if kind in {"snail-longest", "snail-count"}:
-                drawn += Path().move(x - 2, y - 4).line(x + 12, y - 4).drawn(kind)
-            else:
-                drawn += swatch(x, y, kind)
-            drawn += text(x + 18, y, words)
-    return Markup('<g class="legend">{}</g>').format(drawn + said)
+    for row, (kind, words) in enumerate(rows):
+        y = _LEGEND_TOP + _LEGEND_ROW * row
+        if kind in {"snail-longest", "snail-count"}:
+            drawn += Path().move(x - 2, y - 4).line(x + 12, y - 4).drawn(kind)
+        else:
+            drawn += swatch(x, y, kind)
+        drawn += text(x + 18, y, words)
+    return drawn
+
+
+def _with_count(name: str, length: int | None, count: int | None) -> str:
+    """A length, and how many records reach it."""
+    if length is None or count is None:
+        return NOTHING
+    return f"{short_bases(length)} ({name} {count:,})"
+
+
+def _circles(count: int) -> str:
+    """What the circles of the spiral's axis stand for; there are none up to ten records."""
+    if count <= 10:
+        return ""
+    return " (circle: 10)" if count <= 100 else " (circles: 10, 100, …)"
+
+
+def _parts(master: Master, survey: Survey) -> list[tuple[str, str]]:
+    """The colours of the ring; their shares where those of the records in view are known."""
+    records, rows, sums = survey.records, survey.listed, survey.sums
+    if master.parameters.view.min_length == 0:
+        gc, at, n, length = sums.G + sums.C, sums.A + sums.T, sums.N, sums.length
+    elif len(rows) == records.count:
+        gc, n, length = sum(row.gc for row in rows), sum(row.n for row in rows), records.sum
+        at = sum(row.acgt for row in rows) - gc
+    else:
+        return [("snail-gc", "GC"), ("snail-at", "AT"), ("snail-n", "N")]
+    return [
+        ("snail-gc", f"GC {share(gc, length)}"),
+        ("snail-at", f"AT {share(at, length)}"),
+        ("snail-n", f"N {share(n, length)}"),
+    ]
 
 
 def _busco(busco: Busco) -> Markup:
@@ -254,9 +292,10 @@ def _busco(busco: Busco) -> Markup:
         ("busco-f", f"fragmented {busco.fragmented_permille / 10} %"),
         ("busco-m", f"missing {busco.missing_permille / 10} %"),
     )
+    column = _LEGEND_COLUMNS[2]
     for row, (kind, words) in enumerate(rows):
-        down = 402 + 20 * row
-        drawn += swatch(338, down, kind) + text(352, down, words)
+        down = _LEGEND_TOP + _LEGEND_ROW * row
+        drawn += swatch(column, down, kind) + text(column + 14, down, words)
     return drawn
 
 

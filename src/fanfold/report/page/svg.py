@@ -194,7 +194,7 @@ def _y_axis(axis: Axis, x: int) -> Markup:
     return Markup(
         '<g class="axis y" transform="translate({} 0)" text-anchor="end">'
         '<path class="domain" d="M0 {}V{}"/>{}'
-        '<text class="label" text-anchor="middle" transform="translate(-46 {}) rotate(-90)">'
+        '<text class="label" text-anchor="middle" transform="translate(-52 {}) rotate(-90)">'
         "{}</text></g>"
     ).format(x, bottom, top, ticks, (bottom + top) // 2, axis.label)
 
@@ -205,12 +205,16 @@ def swatch(x: float, y: float, kind: str) -> Markup:
 
 
 def legend(x: float, y: float, entries: Iterable[tuple[str, str]]) -> Markup:
-    """A row of entries, each a class and what it stands for; lines are drawn as lines."""
+    """A row of entries, each a class and what it stands for; lines are lines, dots are dots."""
     drawn = Markup("")
     for kind, words in entries:
-        is_line = kind.split()[0] in {"line", "guide"}
-        sample = Path().move(x, y - 4).line(x + 22, y - 4).drawn(kind)
-        drawn += sample if is_line else swatch(x + 6, y, kind)
+        shape = kind.split()[0]
+        if shape in {"line", "guide"}:
+            drawn += Path().move(x, y - 4).line(x + 22, y - 4).drawn(kind)
+        elif shape == "dots":
+            drawn += Path().dot(x + 16, y - 4).drawn(kind)
+        else:
+            drawn += swatch(x + 6, y, kind)
         drawn += text(x + 27, y, words)
         x += 27 + _LETTER * len(words) + 18
     return drawn
