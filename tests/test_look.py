@@ -227,6 +227,21 @@ def test_there_is_nothing_to_look_at_without_a_report(path: Path, out: Path) -> 
         fanfold.plot(out, "nx")
 
 
+def test_a_record_of_an_older_form_and_many_reports_are_told_from_none(
+    path: Path, out: Path, tmp_path: Path
+) -> None:
+    fanfold.run(path, out=out)
+    run = json.loads((out / "run.json").read_bytes())
+    del run["checksum"], run["record"]["renderings"]
+    (out / "run.json").write_bytes(encode_checked(run))
+    with pytest.raises(PlanError, match="another version of fanfold; run it again"):
+        fanfold.render(out)
+
+    fanfold.run_many([path], out=tmp_path / "many")
+    with pytest.raises(PlanError, match="of many genomes are here; give the folder of one"):
+        fanfold.plot(tmp_path / "many", "nx")
+
+
 @pytest.mark.parametrize("moved", range(5))
 def test_a_report_that_waits_to_be_moved_is_moved_without_the_input(
     moved: int, path: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

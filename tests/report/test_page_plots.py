@@ -101,6 +101,10 @@ def _words(drawn: bytes) -> list[str]:
     return [each.text or "" for each in root.iter(f"{SVG}text")]
 
 
+def test_an_axis_that_is_logarithmic_says_so() -> None:
+    assert b">N(x) (bases, log)</text>" in plot_svg("nx", *report_of(GENOME))
+
+
 def test_a_bin_of_gaps_is_no_length() -> None:
     text = b">a\nA" + b"A".join(b"N" * length for length in (95, 97, 99, 1)) + b"A\n"
 

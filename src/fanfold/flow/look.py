@@ -17,6 +17,7 @@ from fanfold._kernel import VERSION
 from fanfold.checked_json import encode_checked
 from fanfold.errors import OutputError, ParameterError, PlanError, ProofError, SourceError
 from fanfold.exhaustion import exhaustion_in_words
+from fanfold.flow.collection import COLLECTION
 from fanfold.flow.contents import (
     decode_run,
     has_facts,
@@ -191,10 +192,18 @@ def _finished(place: Place) -> tuple[RunRecord, bytes]:
     """What `run.json` says of a complete report, and its `master.json`."""
     try:
         run = decode_run(place.read(RUN))
-    except FileNotFoundError:
-        run = None
+    except FileNotFoundError as error:
+        if COLLECTION in place.kinds([COLLECTION]):
+            raise PlanError(
+                f"{place.url}: the reports of many genomes are here; give the folder of one"
+            ) from error
+        raise PlanError(
+            f"{place.url}: no report is here; give the folder of a finished run"
+        ) from error
     if run is None:
-        raise PlanError(f"{place.url}: no report is here; give the folder of a finished run")
+        raise PlanError(
+            f"{place.where(RUN)}: damaged, or of another version of fanfold; run it again"
+        )
     question = run.record.question
     if question.version != VERSION:
         raise PlanError(
