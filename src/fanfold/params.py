@@ -64,7 +64,9 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if not match or match[2].lower() not in _UNITS:
         raise ParameterError(f"{text!r} is not a size: write 1000, 64kB, 100MiB or 2GiB")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    whole, _, decimals = match[1].partition(".")
+    tenths: int = 10 ** len(decimals)
+    return int(whole + decimals) * _UNITS[match[2].lower()] // tenths
 
 
 def check_positive(name: str, value: int | None) -> None:

@@ -111,3 +111,9 @@ def test_a_bin_of_gaps_is_no_length() -> None:
     page = renderings_of(*report_of(text))["report.html"]
 
     assert b"The fullest bin, 90 to 99 bases, has 75.00 % of them." in page
+
+
+@pytest.mark.parametrize("plot", [each for each in PLOTS if each not in {"spectrum", "cgr"}])
+def test_a_plot_without_kmers_takes_no_k(plot: str) -> None:
+    with pytest.raises(ParameterError, match=f"{plot} has none"):
+        plot_svg(plot, *report_of(GENOME), k=5)

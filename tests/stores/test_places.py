@@ -232,3 +232,20 @@ def test_objects_are_listed_by_name_from_any_on(
             assert [each.name for each in place.listed("in", after)] == names[at:]
         assert all(each.written.tzinfo for each in place.listed("in"))
         assert not list(place.listed("nothing"))
+
+
+def test_a_browser_is_told_what_a_page_is(bucket: Bucket, prefix: str) -> None:
+    place = open_place(f"s3://{BUCKET}/{prefix}")
+
+    place.create("report.html", b"<!doctype html>")
+    place.write("nx.tsv", b"x\n")
+    place.swap("report.html", b"<!doctype html>", b"<!doctype html>\n")
+
+    types = {
+        name: bucket.s3.head(BUCKET, f"{prefix}/{name}")["content-type"]
+        for name in ("report.html", "nx.tsv")
+    }
+    assert types == {
+        "report.html": "text/html; charset=utf-8",
+        "nx.tsv": "text/tab-separated-values; charset=utf-8",
+    }

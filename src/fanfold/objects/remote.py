@@ -50,11 +50,18 @@ from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-    from obstore import GetOptions, ListResult, ObjectMeta, UpdateVersion
+    from obstore import Attributes, GetOptions, ListResult, ObjectMeta, UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 _RANGE_BYTES = 8 * 1024**2
 """Bytes a request: what S3 serves well (8 to 16 MB), and little enough to wait for."""
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+}
+"""The media types of objects that people open in a browser, by extension."""
 
 _RANGES_AHEAD = 3
 """Requests under way beside the range that is scanned."""
@@ -217,7 +224,7 @@ class RemotePlace:
                 self._put(name, data)
             else:
                 # In parts; what is sent can't be asked for again.
-                _store(self._url).put(self._url.below(name), data)
+                _store(self._url).put(self._url.below(name), data, attributes=_attributes(name))
         except FanfoldError:
             raise
         except _Errors as error:
@@ -227,7 +234,8 @@ class RemotePlace:
         """Write an object unless there is one; whether it was written."""
         key = self._url.below(name)
         try:
-            _until_whole(lambda: _store(self._url).put(key, data, mode="create"))
+            put = partial(_store(self._url).put, attributes=_attributes(name))
+            _until_whole(lambda: put(key, data, mode="create"))
         except _Errors as error:
             if isinstance(error, obstore.exceptions.AlreadyExistsError) and not _conflicts(error):
                 return False
@@ -245,7 +253,8 @@ class RemotePlace:
             if found != old:
                 return False
             key = self._url.below(name)
-            _until_whole(lambda: _store(self._url).put(key, new, mode=version))
+            put = partial(_store(self._url).put, attributes=_attributes(name))
+            _until_whole(lambda: put(key, new, mode=version))
         except (FileNotFoundError, obstore.exceptions.PreconditionError):
             return False
         except _Errors as error:
@@ -321,7 +330,7 @@ class RemotePlace:
         def put() -> None:
             if not isinstance(data, bytes):
                 data.seek(0)
-            _store(self._url).put(self._url.below(name), data)
+            _store(self._url).put(self._url.below(name), data, attributes=_attributes(name))
 
         _until_whole(put)
 
@@ -342,6 +351,12 @@ class RemotePlace:
 
     def _unwritable(self, name: str, error: Exception) -> str:
         return f"{self.where(name)}: can't be written: {_reason(error)}"
+
+
+def _attributes(name: str) -> Attributes:
+    """What a store tells a browser of an object: without a type it would not show a page."""
+    found = _TYPES.get(name.rpartition(".")[2])
+    return {} if found is None else {"Content-Type": found}
 
 
 class _Spool(tempfile.SpooledTemporaryFile[bytes]):

@@ -51,6 +51,8 @@ def plot_svg(
     Raises:
         ParameterError: there is no such plot, or no such k in the report.
     """
+    if k is not None and plot not in {"spectrum", "cgr"}:
+        raise ParameterError(f"k is for spectrum and cgr, and {plot} has none")
     if plot == "snail":
         figure = snail_figure(master, survey, busco)
     elif plot in _OF_TABLES:
