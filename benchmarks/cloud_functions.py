@@ -89,12 +89,12 @@ class Records(NamedTuple):
     """An input of many records.
 
     Attributes:
-        count: how many there are.
+        number: how many there are.
         least_bases: the shortest that a record may be.
         most_bases: the longest.
     """
 
-    count: int
+    number: int
     least_bases: int
     most_bases: int
 
@@ -252,29 +252,29 @@ def folding(folder: Path, records: Records) -> Iterator[Row]:
     """The aggregator's fold of an input of many records, with its page and without."""
     path = contigs(folder / "contigs.fa", records)
     with deployed(folder) as (_, proxy):
-        out = f"s3://{BUCKET}/results/{records.count}"
+        out = f"s3://{BUCKET}/results/{records.number}"
         with ProcessPoolExecutor(1, get_context("spawn")) as scanner:
             rows_bytes = scanner.submit(scan, path, out).result()
-        path.unlink()
         for kind in ("without", "with"):
             taken = folded(proxy, f"{out}/plan.json", kind)
             with ProcessPoolExecutor(1, get_context("spawn")) as remover:
                 remover.submit(remove_report, out).result()
             yield Row(
-                f"fold, {records.count:,} contigs of {records.least_bases:,} to"
+                f"fold, {records.number:,} contigs of {records.least_bases:,} to"
                 f" {records.most_bases:,} bases, {rows_bytes / 1e6:.0f} MB of rows, {kind} page",
                 f"{taken.seconds:.0f} s, {taken.cpu_seconds:.1f} s of CPU"
                 + (f", {taken.page_seconds:.2f} s for the page" if kind == "with" else ""),
                 f"peak {taken.peak_bytes / 1e6:.0f} MB",
             )
+    path.unlink()
 
 
 def contigs(path: Path, records: Records) -> Path:
     """Write an input of many records, named as SPAdes names contigs; in each 20th is a gap."""
-    drawn = Random(records.count)  # noqa: S311 - a genome
+    drawn = Random(records.number)
     pool = drawn.randbytes(BASES_OF_POOL).translate(bytes(b"ACGT"[each % 4] for each in range(256)))
     with path.open("wb", buffering=2**20) as file:
-        for number in range(1, records.count + 1):
+        for number in range(1, records.number + 1):
             length = drawn.randint(records.least_bases, records.most_bases)
             start = drawn.randrange(BASES_OF_POOL - length)
             bases = pool[start : start + length]

@@ -6,16 +6,21 @@ import json
 import random
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fanfold
+from fanfold.checked_json import encode_checked
 from fanfold.errors import OutputError, ParameterError, PlanError
 from fanfold.flow import contents
-from fanfold.report.run_record import NX, PAGE, RENDERINGS
+from fanfold.objects import LocalPlace
+from fanfold.report.run_record import NX, PAGE, RENDERINGS, facts_of
 
 DATA = Path(__file__).parent / "data"
 FANFOLD = Path(sysconfig.get_path("scripts")) / "fanfold"
@@ -222,13 +227,119 @@ def test_there_is_nothing_to_look_at_without_a_report(path: Path, out: Path) -> 
         fanfold.plot(out, "nx")
 
 
+def test_a_record_of_an_older_form_and_many_reports_are_told_from_none(
+    path: Path, out: Path, tmp_path: Path
+) -> None:
+    fanfold.run(path, out=out)
+    run = json.loads((out / "run.json").read_bytes())
+    del run["checksum"], run["record"]["renderings"]
+    (out / "run.json").write_bytes(encode_checked(run))
+    with pytest.raises(PlanError, match="another version of fanfold; run it again"):
+        fanfold.render(out)
+
+    fanfold.run_many([path], out=tmp_path / "many")
+    with pytest.raises(PlanError, match="of many genomes are here; give the folder of one"):
+        fanfold.plot(tmp_path / "many", "nx")
+
+
+@pytest.mark.parametrize("moved", range(5))
+def test_a_report_that_waits_to_be_moved_is_moved_without_the_input(
+    moved: int, path: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fanfold.run(path, out=tmp_path / "expected", view=VIEW)
+    fanfold.run(path, out=out)
+    path.unlink()
+    move = LocalPlace.move
+    left = [moved]
+
+    def stopping(place: LocalPlace, name: str, to: str) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        move(place, name, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalPlace, "move", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            fanfold.render(out, view=VIEW)
+    assert not (out / "master.json").exists()
+
+    fanfold.render(out, view=VIEW)
+
+    assert files(out) == files(tmp_path / "expected")
+
+
+def spoil(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change `master.json`, and compute the checksums anew."""
+    document = json.loads((out / "master.json").read_bytes())
+    change(document)
+    text = json.dumps(document).replace('"deep"', "[" * 5000 + "]" * 5000)
+    (out / "master.json").write_text(text)
+    run = json.loads((out / "run.json").read_bytes())
+    del run["checksum"]
+    facts = facts_of((out / "master.json").read_bytes())
+    run["record"]["files"]["master.json"] = msgspec.to_builtins(facts)
+    (out / "run.json").write_bytes(encode_checked(run))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda master: master["sequences"].update(fai=5),
+        lambda master: master["parameters"].update(k=[30]),
+        lambda master: master["parameters"]["view"].update(min_length=-1),
+        lambda master: master.update(gc_percent=1e308),
+        lambda master: master.update(total_bases=2**70),
+        lambda master: master["kmers"][0].update(spectrum=[[0, 1]]),
+        lambda master: master["kmers"][0]["top"].pop(),
+        lambda master: master["kmer_counts"].update(AA=2**70),
+        lambda master: master["kmer_counts"].update(AX=1),
+        lambda master: master.update(kmers=[]),
+    ],
+)
+def test_a_report_that_nobody_could_have_written_is_refused_in_words(
+    change: Callable[[dict[str, Any]], object], path: Path, out: Path
+) -> None:
+    fanfold.run(path, k=2, out=out)
+    spoil(out, change)
+
+    with pytest.raises(PlanError, match="not what fanfold wrote"):
+        fanfold.render(out)
+    with pytest.raises(PlanError, match="not what fanfold wrote"):
+        fanfold.plot(out, "spectrum")
+    with pytest.raises(PlanError, match="not what fanfold wrote"):
+        fanfold.run(path, k=2, out=out, view=VIEW)
+    fanfold.run(path, k=2, out=out, fresh=True)
+    fanfold.render(out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda master: master.update(more="deep"),
+        lambda master: master["composition"].update(N=10**4000),
+        lambda master: master.update(gc_count=-1),
+    ],
+)
+def test_a_report_that_nobody_could_have_written_is_not_in_the_index(
+    change: Callable[[dict[str, Any]], object], path: Path, out: Path
+) -> None:
+    fanfold.run_many([path], k=2, out=out)
+    spoil(out / "x.fa", change)
+    other = path.with_name("y.fa")
+    other.write_bytes(TEXT)
+
+    fanfold.run_many([other], k=2, out=out)
+
+    assert b">y.fa<" in (out / "index.html").read_bytes()
+    assert b"x.fa" not in (out / "summary.tsv").read_bytes()
+
+
 def test_a_report_of_another_version_is_refused(path: Path, out: Path) -> None:
     fanfold.run(path, out=out)
     run = out / "run.json"
     document = json.loads(run.read_bytes())
     document["record"]["question"]["version"] = "0.0.1"
-    from fanfold.checked_json import encode_checked  # noqa: PLC0415 - of this test alone
-
     del document["checksum"]
     run.write_bytes(encode_checked(document))
 
@@ -334,9 +445,42 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     assert (refused.returncode, path.read_bytes()) == (5, before)
     assert "no SVG" in refused.stderr
     assert command("plot", out, "spectrum", "-k", "7", "-o", svg).returncode == 2
+    missing = command("plot", out)
+    assert missing.returncode == 2
+    assert "Choose from snail, nx, cumulative, gc, gaps, spectrum, cgr" in missing.stderr
     assert command("report", out, "--min-gap", "0").returncode == 2
     assert command("report", tmp_path / "nowhere").returncode == 6
     assert not (tmp_path / "nowhere").exists()
     assert command("report", out, "--busco", path).returncode == 2
     assert command("report", out, "--busco", tmp_path / "no").returncode == 4
     assert files(out) == expected
+
+
+def test_all_reports_of_a_collection_are_made_again(tmp_path: Path) -> None:
+    genomes = [tmp_path / name for name in ("a.fa", "b.fa", "c.fa")]
+    for place, genome in enumerate(genomes):
+        genome.write_bytes(TEXT + b"ACGT" * place + b"\n")
+    expected = tmp_path / "expected"
+    fanfold.run_many(genomes, out=expected, view=VIEW)
+    out = tmp_path / "out"
+    fanfold.run_many(genomes, out=out)
+    assert (out / "index.html").read_bytes() != (expected / "index.html").read_bytes()
+
+    def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=False)
+
+    view = ("--min-gap", "10", "--min-length", "6", "--genome-size", "700")
+    done = command("report", out, *view)
+
+    assert (done.returncode, done.stdout) == (0, f"{out}/summary.tsv\n"), done.stderr
+    assert "3 of 3" in done.stderr
+    for genome in genomes:
+        assert files(out / genome.name) == files(expected / genome.name)
+    assert (out / "index.html").read_bytes() == (expected / "index.html").read_bytes()
+
+    (out / "b.fa" / "gaps.bed").unlink()
+    done = command("report", out)
+    assert done.returncode == 9
+    assert "b.fa: its report is not complete" in done.stderr
+    assert "FAILED" in (out / "summary.tsv").read_text()
+    assert command("report", out, "--json").returncode == 6

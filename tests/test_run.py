@@ -854,6 +854,18 @@ def test_a_plan_that_is_there_is_kept(small: Path, tmp_path: Path) -> None:
     assert fanfold.plan(small, out=out, slice_bytes=500, fresh=True).plan.id != made.plan.id
 
 
+def test_several_genomes_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    written(tmp_path, "a.fa", PHIX)
+    written(tmp_path, "b.fa", MT)
+
+    done = succeed("run", "a.fa", "b.fa", cwd=tmp_path)
+
+    out = tmp_path / "fanfold-results"
+    assert done.stdout == "fanfold-results/summary.tsv\n"
+    assert {"a.fa", "b.fa", "index.html"} <= {path.name for path in out.iterdir()}
+    assert results(out / "a.fa").keys() == {*NEEDED, *RENDERINGS, "a.fa.fai"}
+
+
 # --- files of others --------------------------------------------------------------------------
 
 

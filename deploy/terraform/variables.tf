@@ -270,9 +270,9 @@ variable "inflated_here_bytes" {
 }
 
 variable "folded_here_bytes" {
-  description = "The most bytes of rows that the aggregator folds itself; more are a Batch job. Its memory takes 256 MiB."
+  description = "The most bytes of rows that the aggregator folds itself; more are a Batch job. Its memory takes 220 MiB."
   type        = number
-  default     = 268435456
+  default     = 230686720
   nullable    = false
 
   validation {

@@ -19,7 +19,10 @@ _SIGNATURE = re.compile(rf"\?[^?]*{_TELLTALE}.*", re.IGNORECASE | re.DOTALL)
 # Of what was meant as a URL, and lacks its scheme.
 _SIGNATURE_IN_TEXT = re.compile(rf"\?[^\s?]*{_TELLTALE}\S*[^\s:;,.]", re.IGNORECASE)
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# U+FFFE and U+FFFF are no characters: SVG, as all XML, can't have them.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def shown(location: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from fanfold.errors import ParameterError
 from fanfold.report.busco import parse_busco
 from fanfold.report.page.plot import PLOTS, plot_svg
+from fanfold.report.renderings import renderings_of
 from fanfold.report.view import View
 from report.pages import SVG
 from report.reports import report_of
@@ -98,3 +99,15 @@ def test_a_snail_of_one_record_has_no_line_of_counts_in_its_legend() -> None:
 def _words(drawn: bytes) -> list[str]:
     root = ElementTree.fromstring(drawn)  # noqa: S314 - made here
     return [each.text or "" for each in root.iter(f"{SVG}text")]
+
+
+def test_an_axis_that_is_logarithmic_says_so() -> None:
+    assert b">N(x) (bases, log)</text>" in plot_svg("nx", *report_of(GENOME))
+
+
+def test_a_bin_of_gaps_is_no_length() -> None:
+    text = b">a\nA" + b"A".join(b"N" * length for length in (95, 97, 99, 1)) + b"A\n"
+
+    page = renderings_of(*report_of(text))["report.html"]
+
+    assert b"The fullest bin, 90 to 99 bases, has 75.00 % of them." in page

@@ -69,6 +69,8 @@ def test_a_share_is_in_per_cent(part: int, whole: int, words: str) -> None:
 
 def test_a_name_is_one_line_and_at_most_200_bytes() -> None:
     assert shown_name("a\x1bb\u202ec\u2028") == "a\\x1bb\\u202ec\\u2028"
+    assert shown_name("\u061ca\u200fb\u200ec") == "\\u061ca\\u200fb\\u200ec"
+    assert shown_name("\ufffe\uffff") == "\\ufffe\\uffff"  # XML can't have them
     assert shown_name("n" * 100) == "n" * 100
     assert shown_name("<" * 100) == "<" * 32 + "…"
     assert len(shown_name("\N{GRINNING FACE}" * 99).encode()) <= 203

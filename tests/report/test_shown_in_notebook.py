@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from base64 import b64decode
 from html.parser import HTMLParser
@@ -72,6 +73,15 @@ def test_what_is_unusual_and_where_the_page_is_stands_below(report: fanfold.Repo
 
     assert "3 of 3 records below 200 residues" in text
     assert report.page_url in text
+
+
+def test_to_be_an_archive_is_not_unusual(tmp_path: Path) -> None:
+    genome = tmp_path / "genome.fa.gz"
+    genome.write_bytes(gzip.compress(b">one\n" + 60 * b"ACGT" + b"\n"))
+    report = fanfold.run(genome, k=[2], out=tmp_path / "out")
+
+    assert [each.kind for each in report.master.notes] == ["archive"]
+    assert "Nothing unusual." in Shown(shown(report)).text
 
 
 def test_the_plot_is_the_snail_of_the_report(report: fanfold.Report) -> None:

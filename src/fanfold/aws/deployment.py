@@ -19,7 +19,7 @@ _LEAST_SLICE_BYTES = 8 * 1024**2
 
 _MAX_USD_PER_JOB, _MAX_OPEN_JOBS, _MAX_TEXT_BYTES = 5.0, 10_000, 4 * 1024**4
 
-_FOLDED_HERE_BYTES = 256 * 1024**2
+_FOLDED_HERE_BYTES = 220 * 1024**2
 """What fits the aggregator's memory of 3,008 MB, whatever the rows are: a fold and its page take up
 to `MOST_MEMORY_PER_ROW_BYTE` of them."""
 

@@ -35,6 +35,9 @@ from fanfold.report.view import View
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+OF_MANY = "fanfold-results"
+"""The folder for the results of several genomes, unless the user gives another."""
+
 
 @click.command()
 @click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     "--out",
     metavar="DIR|URL",
     help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
-    " ./<name>.fanfold for one genome]",
+    f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
 )
 @QUESTION
 @VIEW
@@ -85,10 +88,8 @@ def run(
     short summary to stderr.
 
     Several GENOMEs share the workers, and one that fails doesn't stop the others: each has its
-    results in DIR/<name>/, and DIR/summary.tsv tells of all.
+    results in DIR/<name>/, and DIR/summary.tsv and DIR/index.html tell of all.
     """
-    if len(genomes) > 1 and out is None:
-        raise click.UsageError("several genomes need --out: each has its folder in there")
     if len(genomes) > 1 and (as_json or name):
         raise click.UsageError("--json and --name are for one genome")
     view = View(min_gap, min_length, genome_size)
@@ -111,12 +112,13 @@ def run(
                 )
             tell(report, quiet=quiet, as_json=as_json)
             return
+        folder = out or OF_MANY
         with progress_bar(f"{len(genomes)} genomes", quiet=quiet, of_bytes=False) as progress:
             outcomes = fanfold.run_many(
                 genomes,
                 k or DEFAULT_K,
                 canonical=canonical,
-                out=out or "",
+                out=folder,
                 executor=executor,
                 slice_bytes=slice_size,
                 workers=workers,
@@ -125,7 +127,7 @@ def run(
                 view=view,
                 progress=progress,
             )
-    tell_many(outcomes, out or "", quiet=quiet)
+    tell_many(outcomes, folder, quiet=quiet)
 
 
 @click.command()

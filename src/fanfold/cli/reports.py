@@ -7,8 +7,9 @@ import click
 import fanfold
 from fanfold.cli.options import JSON, QUIET, STORAGE, VIEW
 from fanfold.cli.streams import show_path
-from fanfold.cli.telling import tell
+from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import OutputError
+from fanfold.flow.many import render_many
 from fanfold.objects import Place, open_place, split_location
 from fanfold.report.page.plot import PLOTS
 from fanfold.report.view import View
@@ -37,16 +38,28 @@ def report(
 ) -> None:
     """Make the report in DIR again, under another view; the genome is not needed.
 
-    DIR is what --out was: a folder or a URL. Writes master.json, nx.tsv, report.html and multiqc/,
-    the same as `fanfold run` with these options. Options that are not given are at their defaults.
+    DIR is what --out was: a folder or a URL, of one genome or of many. Writes master.json, nx.tsv,
+    report.html and multiqc/, the same as `fanfold run` with these options. Options that are not
+    given are at their defaults.
     """
     view = View(min_gap, min_length, genome_size)
+    if busco is None and not as_json:
+        outcomes = render_many(folder, view=view)
+        if outcomes is not None:
+            tell_many(outcomes, folder, quiet=quiet)
+            return
     tell(fanfold.render(folder, view=view, busco=busco), quiet=quiet, as_json=as_json)
+
+
+class _Plots(click.Choice[str]):
+    def get_missing_message(self, *_: object, **__: object) -> str:
+        """The plots there are, in one line: click has a line for each."""
+        return f"Choose from {', '.join(self.choices)}"
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-@click.argument("what", type=click.Choice(PLOTS))
+@click.argument("what", type=_Plots(PLOTS))
 @click.option("--out", "-o", required=True, metavar="FILE", help="The SVG file to write.")
 @click.option(
     "-k",

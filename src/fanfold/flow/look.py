@@ -15,13 +15,15 @@ import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.checked_json import encode_checked
-from fanfold.errors import OutputError, PlanError, ProofError, SourceError
+from fanfold.errors import OutputError, ParameterError, PlanError, ProofError, SourceError
 from fanfold.exhaustion import exhaustion_in_words
+from fanfold.flow.collection import COLLECTION
 from fanfold.flow.contents import (
     decode_run,
     has_facts,
     read_contents,
     read_finished,
+    read_publication,
     read_record,
 )
 from fanfold.flow.plan import Plan
@@ -31,8 +33,8 @@ from fanfold.objects import LocalPlace, Place, open_place, shown, split_location
 from fanfold.report.busco import Busco, parse_busco
 from fanfold.report.finished import Report
 from fanfold.report.kmer_counts import counts_of_map
-from fanfold.report.making import facts_of_report, make_report
-from fanfold.report.master import Master, decode_report, decode_view, encode_report
+from fanfold.report.making import check_kmers, facts_of_report, make_report
+from fanfold.report.master import Master, check_report, decode_report, encode_report
 from fanfold.report.nx_table import nx_table
 from fanfold.report.renderings import plot_of, renderings_of
 from fanfold.report.run_record import (
@@ -62,7 +64,7 @@ def look_again(place: Place, master: bytes, view: View) -> bytes:
     Raises:
         OutputError: the report under this view can't be written.
     """
-    has_view = decode_view(master) == view
+    has_view = _decoded(place, master).parameters.view == view
     if has_view and _has_renderings(place):
         return master
     try:
@@ -86,12 +88,12 @@ def make_again(place: Place, view: View, busco: Busco | None = None) -> bytes:
         PlanError: there is no complete report of this version.
         OutputError: it can't be written, or another run is at work there.
     """
-    location = _finished(place)[0].record.question.location
     publisher = publisher_of(place)
-    with publisher.hold(location):
+    with publisher.hold(_location_of_input(place)):
         run, before = _finished(place)
         question = run.record.question
-        old = decode_report(before)
+        old = _decoded(place, before)
+        counts = _counts(place, old)
         survey = _survey(place, view)
         try:
             new = make_report(facts_of_report(old, before), survey, view)
@@ -109,7 +111,7 @@ def make_again(place: Place, view: View, busco: Busco | None = None) -> bytes:
                 tables=((NX, lambda write: write(nx)),),
                 master=master,
                 run=run_json,
-                renderings=renderings_of(new, survey, _counts(old), busco),
+                renderings=renderings_of(new, survey, counts, busco),
                 kept={
                     name: facts
                     for name, facts in run.record.files.items()
@@ -127,7 +129,7 @@ def survey_again(place: Place) -> tuple[Master, Survey]:
     Raises:
         PlanError: there is no complete report of this version.
     """
-    master = decode_report(_finished(place)[1])
+    master = _decoded(place, _finished(place)[1])
     return master, _survey(place, master.parameters.view)
 
 
@@ -173,8 +175,9 @@ def plot(location: str | os.PathLike[str], what: str, *, k: int | None = None) -
         PlanError: there is no complete report of this version.
         FanfoldError: see `fanfold.errors`.
     """
-    master, survey = survey_again(open_place(location))
-    return plot_of(what, master, survey, _counts(master), k=k)
+    place = open_place(location)
+    master, survey = survey_again(place)
+    return plot_of(what, master, survey, _counts(place, master), k=k)
 
 
 def _read_busco(location: str | os.PathLike[str]) -> bytes:
@@ -189,10 +192,18 @@ def _finished(place: Place) -> tuple[RunRecord, bytes]:
     """What `run.json` says of a complete report, and its `master.json`."""
     try:
         run = decode_run(place.read(RUN))
-    except FileNotFoundError:
-        run = None
+    except FileNotFoundError as error:
+        if COLLECTION in place.kinds([COLLECTION]):
+            raise PlanError(
+                f"{place.url}: the reports of many genomes are here; give the folder of one"
+            ) from error
+        raise PlanError(
+            f"{place.url}: no report is here; give the folder of a finished run"
+        ) from error
     if run is None:
-        raise PlanError(f"{place.url}: no report is here; give the folder of a finished run")
+        raise PlanError(
+            f"{place.where(RUN)}: damaged, or of another version of fanfold; run it again"
+        )
     question = run.record.question
     if question.version != VERSION:
         raise PlanError(
@@ -230,8 +241,40 @@ def _damaged(place: Place, error: Exception) -> PlanError:
     return PlanError(f"{place.url}: its tables are damaged ({error}); run again with --fresh")
 
 
-def _counts(master: Master) -> dict[int, Sequence[int]]:
-    return {k: counts_of_map(master.kmer_counts, k) for k in master.parameters.k}
+def _location_of_input(place: Place) -> str:
+    """Where the input of a report is; of one that was committed and waits to be moved, too."""
+    waiting = read_publication(place) if isinstance(place, LocalPlace) else None
+    question = _finished(place)[0].record.question if waiting is None else waiting.question
+    return question.location
+
+
+def _decoded(place: Place, data: bytes) -> Master:
+    """What a `master.json` says. Its checksum holds, which anyone can compute."""
+    try:
+        master = decode_report(data)
+        check_report(master)
+        check_view(master.parameters.view)
+    except (msgspec.DecodeError, RecursionError, ParameterError, ValueError) as error:
+        raise _not_ours(place, error) from error
+    return master
+
+
+def _counts(place: Place, master: Master) -> dict[int, Sequence[int]]:
+    """The counts of k-mers, from which the summaries of k-mers have to follow."""
+    try:
+        counts: dict[int, Sequence[int]] = {
+            k: counts_of_map(master.kmer_counts, k) for k in master.parameters.k
+        }
+        check_kmers(master, counts)
+    except (ProofError, ValueError, OverflowError) as error:
+        raise _not_ours(place, error) from error
+    return counts
+
+
+def _not_ours(place: Place, error: Exception) -> PlanError:
+    return PlanError(
+        f"{place.where(MASTER)}: not what fanfold wrote ({error}); run again with --fresh"
+    )
 
 
 def _plan_of(place: Place, job: str) -> Plan | None:

@@ -19,9 +19,11 @@ from fanfold.flow.collection import (
     SUMMARY,
     Failed,
     check_collection,
+    read_collection,
     write_summary,
 )
 from fanfold.flow.genome import Genome
+from fanfold.flow.look import render
 from fanfold.flow.memory import divide
 from fanfold.flow.run import Options, run_on
 from fanfold.objects import (
@@ -29,7 +31,7 @@ from fanfold.objects import (
     STDIN,
     Place,
     absolute,
-    is_below,
+    find_below,
     is_remote,
     name_of,
     open_place,
@@ -134,13 +136,53 @@ def run_many(
             return _run_one(engine, inputs[index], name, options, where, stopped=stopped)
 
         outcomes = _drive_all(drive, len(inputs), drivers, progress, stopped)
-    failed = {
+    write_summary(place, names, _failed(outcomes))
+    return outcomes
+
+
+@exhaustion_in_words()
+def render_many(
+    location: str | os.PathLike[str], *, view: View = DEFAULT_VIEW
+) -> list[Outcome] | None:
+    """Make the reports of a collection again under a view, and the table and page over them.
+
+    Args:
+        location: the folder or the URL that `run_many` wrote.
+        view: how lengths and gaps are looked at.
+
+    Returns:
+        What came of each, in the order of the table; None if there is no collection.
+
+    Raises:
+        ParameterError: the view can't be.
+        OutputError: the table or the page can't be written.
+    """
+    check_view(view)
+    place = open_place(location)
+    collection = read_collection(place)
+    if collection is None:
+        return None
+    outcomes = [_render_one(place.where(name), name, view) for name in collection.names]
+    write_summary(place, (), _failed(outcomes))
+    return outcomes
+
+
+def _render_one(where: str, name: str, view: View) -> Outcome:
+    started = time.monotonic()
+    report, failure = None, None
+    try:
+        report = render(where, view=view)
+    except FanfoldError as error:
+        failure = error
+    return Outcome(where, name, report, failure, time.monotonic() - started)
+
+
+def _failed(outcomes: Iterable[Outcome]) -> dict[str, Failed]:
+    return {
         each.name: Failed(each.seconds, describe(each.error))
         for each in outcomes
         if each.report is None
     }
-    write_summary(place, names, failed)
-    return outcomes
 
 
 def _drive_all(
@@ -187,13 +229,12 @@ def _run_one(
 
 def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) -> None:
     """Check that no input lies among the results of this call, which may replace it."""
-    folders = [place.where(name) for name in names]
-    for location in locations:
-        if location != STDIN and is_below(location, folders):
-            raise OutputError(
-                f"{shown(location)}: lies in a folder for results of this call; move it, or give"
-                " another --out"
-            )
+    found = find_below(locations, [place.where(name) for name in names])
+    if found is not None:
+        raise OutputError(
+            f"{shown(found)}: lies in a folder for results of this call; move it, or give another"
+            " --out"
+        )
 
 
 def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:

@@ -30,9 +30,9 @@ _REMOTE_BYTES = 48 * _MIB
 LEAST_MEMORY_PER_ROW_BYTE = 3
 """What rows take at least until their fold is done, for each byte of their files."""
 
-MOST_MEMORY_PER_ROW_BYTE = 11
+MOST_MEMORY_PER_ROW_BYTE = 13
 """And at most, by the kernel's bound: 3 for records with names of 40 bytes, 5 for short names, 7 to
-9 for gaps, and 10.7 for records that are nothing but a `>`."""
+9 for gaps, and 12.5 for records that are nothing but a `>`."""
 
 BLOCK_MEMORY_BYTES = 64
 """What is kept of a BGZF block takes so much until it is in the `.gzi`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from fanfold.errors import ParameterError, SourceChangedError
@@ -44,8 +45,8 @@ __all__ = [
     "check_name",
     "check_unchanged",
     "copy_range",
+    "find_below",
     "is_any",
-    "is_below",
     "is_listed",
     "is_name",
     "is_remote",
@@ -192,12 +193,20 @@ def is_any(location: str, others: Iterable[str]) -> bool:
     return False
 
 
-def is_below(location: str, folders: Iterable[str]) -> bool:
-    """Whether an object is below one of some folders or prefixes, through links too."""
-    if is_remote(location):
-        return any(location.startswith(f"{folder}/") for folder in folders)
-    above = Path(local_path(location)).resolve().parents
-    return any(not is_remote(folder) and Path(folder).resolve() in above for folder in folders)
+def find_below(locations: Iterable[str], folders: Iterable[str]) -> str | None:
+    """The first object that is below one of some folders or prefixes, through links too."""
+    # Folders are resolved once: a call may have thousands of both.
+    known = {folder if is_remote(folder) else Path(folder).resolve() for folder in folders}
+    for location in locations:
+        if is_remote(location):
+            above: Iterable[str | Path] = accumulate(location.split("/")[:-1], "{}/{}".format)
+        elif location != STDIN:
+            above = Path(local_path(location)).resolve().parents
+        else:
+            continue
+        if not known.isdisjoint(above):
+            return location
+    return None
 
 
 def absolute(location: str | os.PathLike[str]) -> str:

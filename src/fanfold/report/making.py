@@ -211,6 +211,21 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
     )
 
 
+def check_kmers(master: Master, counts: Mapping[int, Sequence[int]]) -> None:
+    """Check that the summaries of k-mers in a report follow from its counts.
+
+    Args:
+        master: the report.
+        counts: for each k, 4^k counts by code.
+
+    Raises:
+        ProofError: they don't.
+    """
+    for each in master.kmers:
+        if each != _kmers(counts[each.k], each.k, canonical=master.parameters.canonical):
+            raise ProofError(f"its summary of {each.k}-mers is not that of its counts")
+
+
 def _check_tables(facts: Facts, survey: Survey) -> None:
     counted, sums = facts.composition, survey.sums
     found = (sums.A, sums.C, sums.G, sums.T, sums.N, sums.lowercase, sums.length)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from fanfold.checked_json import encode_indented
+from fanfold.params import MAX_K
 from fanfold.report.notes import Note
+from fanfold.report.ratio import percent
 from fanfold.report.survey import AtLeast
 from fanfold.report.view import View
 
@@ -275,16 +277,22 @@ def decode_report(data: bytes) -> Master:
     return _DECODER.decode(data)
 
 
-class _Viewed(msgspec.Struct):
-    parameters: Parameters
+def check_report(master: Master) -> None:
+    """Check what a page is made of and tables don't prove.
 
-
-_VIEWED = msgspec.json.Decoder(_Viewed)
-
-
-def decode_view(data: bytes) -> View:
-    """The view of a `master.json`; raises as `decode_report`."""
-    return _VIEWED.decode(data).parameters.view
+    Raises:
+        ValueError: it can't be what a run wrote.
+    """
+    counted, asked = master.composition, master.parameters
+    gc, bases = counted.G + counted.C, counted.A + counted.C + counted.G + counted.T
+    if (master.gc_count, master.total_bases) != (gc, bases) or not 0 <= gc <= bases < 2**63:
+        raise ValueError("the bases are not those of the composition")
+    if master.gc_percent != percent(gc, bases):
+        raise ValueError("GC % is not that of the bases")
+    if asked.k != tuple(sorted({*asked.k})) or not all(1 <= k <= MAX_K for k in asked.k):
+        raise ValueError("k can't be")
+    if tuple(each.k for each in master.kmers) != asked.k:
+        raise ValueError("the k-mers are of another k")
 
 
 def encode_report(master: Master) -> bytes:

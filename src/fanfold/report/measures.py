@@ -93,9 +93,15 @@ def decode_measures(data: bytes) -> Measures:
     """The measures in a `master.json`.
 
     Raises:
-        msgspec.DecodeError: it is none.
+        ValueError: it is none.
     """
-    return measures_of(_DECODER.decode(data))
+    try:
+        measures = measures_of(_DECODER.decode(data))
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not all(each is None or 0 <= each < 2**63 for each in measures):
+        raise ValueError("a count that can't be")
+    return measures
 
 
 def measures_of(master: Master | _Measured) -> Measures:

@@ -183,12 +183,12 @@ def _lengths_finding(survey: Survey, min_gap: int) -> str:
     gaps = survey.gaps
     if gaps.count == 1:
         return f"One gap, of {counted(gaps.longest, 'base')}."
-    commonest = max(survey.gap_lengths, key=lambda each: (each.count, -each.from_bases))
-    low = max(commonest.from_bases, min_gap)
-    high = min(commonest.to_bases - 1, gaps.longest)
+    fullest = max(survey.gap_lengths, key=lambda each: (each.count, -each.from_bases))
+    low = max(fullest.from_bases, min_gap)
+    high = min(fullest.to_bases - 1, gaps.longest)
     return (
         f"{gaps.count:,} gaps of {short_bases(gaps.sum)} together, the longest of"
-        f" {counted(gaps.longest, 'base')}. The commonest length is"
-        f" {counted(low, 'base') if low == high else f'{low:,} to {high:,} bases'}:"
-        f" {share(commonest.count, gaps.count)} of them."
+        f" {counted(gaps.longest, 'base')}. The fullest bin,"
+        f" {counted(low, 'base') if low == high else f'{low:,} to {high:,} bases'}, has"
+        f" {share(fullest.count, gaps.count)} of them."
     )
