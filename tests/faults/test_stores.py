@@ -69,7 +69,7 @@ class Store(NamedTuple):
         return {
             name: self.s3.get(BUCKET, f"{self.prefix}/{name}")
             for name in names
-            if "/" not in name and name not in OF_ONE_RUN
+            if name.rpartition("/")[0] in {"", "multiqc"} and name not in OF_ONE_RUN
         }
 
     def chunk(self, name: str) -> str:

@@ -112,7 +112,9 @@ class Prefix(NamedTuple):
 def report_of(objects: Mapping[str, bytes]) -> Objects:
     of_one_run = {"plan.json", "run.json"}
     return {
-        name: data for name, data in objects.items() if "/" not in name and name not in of_one_run
+        name: data
+        for name, data in objects.items()
+        if name.rpartition("/")[0] in {"", "multiqc"} and name not in of_one_run
     }
 
 

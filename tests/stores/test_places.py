@@ -234,7 +234,8 @@ def test_objects_are_listed_by_name_from_any_on(
         assert not list(place.listed("nothing"))
 
 
-def test_a_browser_is_told_what_a_page_is(bucket: Bucket, prefix: str) -> None:
+@pytest.mark.usefixtures("store")
+def test_a_browser_is_told_what_a_page_is(s3: S3Server, prefix: str) -> None:
     place = open_place(f"s3://{BUCKET}/{prefix}")
 
     place.create("report.html", b"<!doctype html>")
@@ -242,7 +243,7 @@ def test_a_browser_is_told_what_a_page_is(bucket: Bucket, prefix: str) -> None:
     place.swap("report.html", b"<!doctype html>", b"<!doctype html>\n")
 
     types = {
-        name: bucket.s3.head(BUCKET, f"{prefix}/{name}")["content-type"]
+        name: s3.head(BUCKET, f"{prefix}/{name}")["content-type"]
         for name in ("report.html", "nx.tsv")
     }
     assert types == {

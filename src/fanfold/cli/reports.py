@@ -36,9 +36,9 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make the report in DIR again, under another view; the genome is not needed.
+    """Make the report in DIR again, under another view.
 
-    DIR is what --out was: a folder or a URL, of one genome or of many. Writes master.json, nx.tsv,
+    The genome is not needed. DIR is what --out was: a folder or a URL, of one genome or of many. Writes master.json, nx.tsv,
     report.html and multiqc/, the same as `fanfold run` with these options. Options that are not
     given are at their defaults.
     """
