@@ -38,9 +38,9 @@ def report(
 ) -> None:
     """Make the report in DIR again, under another view.
 
-    The genome is not needed. DIR is what --out was: a folder or a URL, of one genome or of many. Writes master.json, nx.tsv,
-    report.html and multiqc/, the same as `fanfold run` with these options. Options that are not
-    given are at their defaults.
+    The genome is not needed. DIR is what --out was: a folder or a URL, of one genome or of many.
+    Writes master.json, nx.tsv, report.html and multiqc/, the same as `fanfold run` with these
+    options. Options that are not given are at their defaults.
     """
     view = View(min_gap, min_length, genome_size)
     if busco is None and not as_json:
