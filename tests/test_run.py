@@ -452,7 +452,8 @@ def test_several_k_at_once_give_what_each_gives_alone(canonical: bool, tmp_path:
     for k in range(1, 9):
         alone = document(fanfold.run(path, k, canonical=canonical, out=tmp_path / f"{k}"))
 
-        assert alone["parameters"] == {"k": [k], "canonical": canonical}
+        view = {"min_gap": 1, "min_length": 0, "genome_size": None}
+        assert alone["parameters"] == {"k": [k], "canonical": canonical, "view": view}
         assert [row for row in together["kmers"] if row["k"] == k] == alone["kmers"]
         by_length |= alone["kmer_counts"]
         assert all(len(kmer) == k for kmer in alone["kmer_counts"])
@@ -543,6 +544,7 @@ def test_stdout_has_the_path_and_stderr_a_summary(tmp_path: Path) -> None:
         "2-mers": f"16 distinct of 16, {master['kmers'][0]['total']:,} in all",
         "4-mers": f"256 distinct of 256, {master['kmers'][1]['total']:,} in all",
         "files": f"{tmp_path / 'out'}/",
+        "page": f"{tmp_path / 'out' / 'report.html'}",
     }
     assert re.search(r"^  seconds +\d+\.\d\d$", done.stderr, re.MULTILINE)
 
@@ -590,7 +592,7 @@ def test_the_default_folder_is_named_after_the_input_and_in_the_working_folder(
 
 def test_version_and_help() -> None:
     local = ["run", "plan", "task", "inflate", "fold", "check"]
-    verbs = [*local, "submit", "status", "jobs", "logs", "cancel"]
+    verbs = [*local, "report", "plot", "submit", "status", "jobs", "logs", "cancel"]
     assert succeed("--version").stdout == f"fanfold {fanfold.__version__}\n"
     for arguments in (["--help"], ["-h"]):
         shown = succeed(*arguments).stdout

@@ -1465,7 +1465,7 @@ def test_wrong_usage_is_told(fasta: Path) -> None:
     assert_usage_told(command("run"), "GENOME")
     assert_usage_told(command("plan", fasta), "--out")
     assert_usage_told(command("plan", fasta, "another.fa", "--out", "out"), "another.fa")
-    assert_usage_told(command("run", fasta, "another.fa"), "--out")
+    assert_usage_told(command("run", fasta, "another.fa", "--name", "x"), "--name")
     assert_usage_told(command("fold"), "PLAN")
     assert_usage_told(command("analyse", fasta), "analyse")
     assert_usage_told(command("--bogus"), "--bogus")

@@ -357,6 +357,7 @@ def test_other_parameters_replace_the_report_in_the_default_folder_and_say_so(
     assert json.loads((tmp_path / "x.fa.fanfold/master.json").read_bytes())["parameters"] == {
         "k": [3],
         "canonical": False,
+        "view": {"min_gap": 1, "min_length": 0, "genome_size": None},
     }
 
 
