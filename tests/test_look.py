@@ -270,7 +270,7 @@ def test_a_report_that_waits_to_be_moved_is_moved_without_the_input(
 
 
 def spoil(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change `master.json`, and compute the checksums anew."""
+    """Change `master.json`, and compute the checksums again."""
     document = json.loads((out / "master.json").read_bytes())
     change(document)
     text = json.dumps(document).replace('"deep"', "[" * 5000 + "]" * 5000)

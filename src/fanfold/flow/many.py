@@ -168,13 +168,18 @@ def render_many(
 
 
 def _render_one(where: str, name: str, view: View) -> Outcome:
+    return _outcome(where, name, lambda: render(where, view=view))
+
+
+def _outcome(location: str, name: str, make: Callable[[], Report]) -> Outcome:
+    """What comes of one input; whatever fails, the others go on, and the table tells of it."""
     started = time.monotonic()
     report, failure = None, None
     try:
-        report = render(where, view=view)
-    except FanfoldError as error:
+        report = make()
+    except Exception as error:
         failure = error
-    return Outcome(where, name, report, failure, time.monotonic() - started)
+    return Outcome(location, name, report, failure, time.monotonic() - started)
 
 
 def _failed(outcomes: Iterable[Outcome]) -> dict[str, Failed]:
@@ -217,14 +222,11 @@ def _run_one(
     *,
     stopped: threading.Event,
 ) -> Outcome:
-    started = time.monotonic()
-    report, failure = None, None
-    try:
+    def run() -> Report:
         genome = Genome(location, name if location == STDIN else None)
-        report = run_on(engine, genome, options, out, stopped=stopped)
-    except Exception as error:  # whatever it is, the others go on, and the summary tells of it
-        failure = error
-    return Outcome(location, name, report, failure, time.monotonic() - started)
+        return run_on(engine, genome, options, out, stopped=stopped)
+
+    return _outcome(location, name, run)
 
 
 def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ from fanfold.report.master import (
 )
 from fanfold.report.notes import Unusual, notes_of
 from fanfold.report.ratio import percent, ratio
-from fanfold.report.survey import STEPS, Lengths, Step, Survey
+from fanfold.report.survey import Lengths, Step, Survey, step_at
 from fanfold.report.view import View
 
 _EXTREMES = 10
@@ -285,7 +285,7 @@ def _kmer(code: int, k: int) -> str:
 
 def _contiguity(lengths: Lengths, view: View) -> dict[str, Any]:
     def at(steps: Sequence[Step | None], per_cent: int) -> tuple[int | None, int | None]:
-        step = steps[per_cent * STEPS // 100 - 1] if steps else None
+        step = step_at(steps, per_cent)
         return (None, None) if step is None else (step.n, step.l)
 
     (n50, l50), (n90, l90) = at(lengths.steps, 50), at(lengths.steps, 90)

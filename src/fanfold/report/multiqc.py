@@ -16,7 +16,7 @@ from markupsafe import escape
 from fanfold.checked_json import encode_indented
 from fanfold.report.master import Master
 from fanfold.report.measures import measures_of
-from fanfold.report.survey import STEPS, Survey
+from fanfold.report.survey import Survey, step_at
 from fanfold.shown import escaped
 
 _ARCHIVE = re.compile(r"\.(?:gz|bgz|bgzf|bz2|xz|zst|zstd)$", re.IGNORECASE)
@@ -112,7 +112,8 @@ def _table(sample: str, master: Master) -> object:
 def _nx(sample: str, survey: Survey) -> object:
     steps = survey.records.steps
     # MultiQC 1.35 sorts x as text, so all have three digits; 1.25 and older take no list of pairs.
-    points = {f"{x:03}": steps[x * STEPS // 100 - 1].n for x in range(1, 101) if steps}
+    found = ((x, step_at(steps, x)) for x in range(1, 101))
+    points = {f"{x:03}": step.n for x, step in found if step is not None}
     return _section(
         "nx",
         "Nx curve",

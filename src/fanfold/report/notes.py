@@ -12,7 +12,7 @@ _SHORT_BASES = 200
 """GenBank and others don't take shorter contigs of an assembly."""
 
 _MANY = 1000
-"""One residue in so many that is no nucleotide is worth a word."""
+"""A note is written if at least one residue in this many is no nucleotide."""
 
 
 ARCHIVE = "archive"

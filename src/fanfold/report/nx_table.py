@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fanfold.report.survey import STEPS, Step, Survey
+from fanfold.report.survey import Step, Survey, step_at
 
 _COLUMNS = (
     "x",
@@ -48,5 +48,5 @@ def read_nx(data: bytes) -> list[int]:
 
 
 def _cells(steps: Sequence[Step | None], per_cent: int) -> tuple[str, str]:
-    step = steps[per_cent * STEPS // 100 - 1] if steps else None
+    step = step_at(steps, per_cent)
     return ("", "") if step is None else (str(step.n), str(step.l))

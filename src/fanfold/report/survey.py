@@ -7,7 +7,7 @@ by length, then by place in the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -56,6 +56,11 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     n: int
     l: int  # noqa: E741 - the field's name for it
     reached: int
+
+
+def step_at(steps: Sequence[Step | None], per_cent: int) -> Step | None:
+    """The step at a whole per cent; None where it is never reached, or there are no steps."""
+    return steps[per_cent * STEPS // 100 - 1] if steps else None
 
 
 class Lengths(msgspec.Struct, frozen=True):
