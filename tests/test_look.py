@@ -484,3 +484,18 @@ def test_all_reports_of_a_collection_are_made_again(tmp_path: Path) -> None:
     assert "b.fa: its report is not complete" in done.stderr
     assert "FAILED" in (out / "summary.tsv").read_text()
     assert command("report", out, "--json").returncode == 6
+
+
+def test_nx_tsv_is_what_the_definition_says(tmp_path: Path) -> None:
+    lengths = list(range(1, 400))
+    path = tmp_path / "x.fa"
+    path.write_bytes(b"".join(b">%d\n%b\n" % (n, b"A" * n) for n in lengths))
+
+    out = fanfold.run(path, 0, out=tmp_path / "out").out
+
+    rows = [line.split("\t") for line in (out / NX).read_text().splitlines()[1:]]
+    total, ordered = sum(lengths), sorted(lengths, reverse=True)
+    for per_cent in range(1, 101):
+        counts = range(1, len(ordered) + 1)
+        least = next(n for n in counts if 100 * sum(ordered[:n]) >= per_cent * total)
+        assert rows[per_cent - 1][1:3] == [str(ordered[least - 1]), str(least)]
