@@ -139,12 +139,13 @@ def _watch(context: BrowserContext, opened: WatchedPage) -> None:
 
     def watch_page(page: Page) -> None:
         page.on("crash", lambda crashed: complaints.append(f"crash: {crashed.url}"))
-        page.on("websocket", lambda socket: opened.requests.append(socket.url))
 
     context.on("console", lambda said: complaints.append(f"console {said.type}: {said.text}"))
     context.on("weberror", lambda raised: complaints.append(f"uncaught: {raised.error}"))
     context.on("dialog", dismiss)
     context.on("request", lambda request: opened.requests.append(request.url))
+    # Reported by the page itself as it makes one: Chromium reports a socket only as it connects.
+    context.route_web_socket("**", lambda socket: opened.requests.append(socket.url))
     context.on("page", watch_page)
     watch_page(opened.page)
 

@@ -98,7 +98,7 @@ def test_a_summary_shows_a_name_escaped_and_scripts_get_the_path_itself(genome: 
 
     assert code == 0
     assert stdout == f"{out}/master.json\n"
-    assert stderr.endswith(f"/out{HARMLESS}/\n")
+    assert stderr.endswith(f"/out{HARMLESS}/report.html\n")
     code, stdout, stderr = run("plan", genome, "--out", genome.parent / "p", "--slice-size", "2000")
     assert (code, stdout) == (0, f"{genome.parent}/p/plan.json\n")
 
