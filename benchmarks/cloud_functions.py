@@ -320,7 +320,7 @@ def remove_report(out: str) -> None:
 
 def newest_job() -> str:
     """The job that was created last."""
-    from fanfold.aws.ledger import Ledger  # noqa: PLC0415 - settings are in the environment now
+    from fanfold.ledger import Ledger  # noqa: PLC0415 - settings are in the environment now
 
     return Ledger(BUCKET).newest(1)[0][0]
 

@@ -34,8 +34,8 @@ from servers.api import (
 )
 from servers.tls import TlsProxy, make_certificates
 
-from fanfold.api import ChunkRequest
-from fanfold.client import Client, check_api_url, is_passing
+from fanfold.api.client import Client, check_api_url, is_passing
+from fanfold.api.types import ChunkRequest
 from fanfold.errors import CloudError, ParameterError
 
 OTHER = "f" * 32
@@ -323,7 +323,7 @@ def test_a_request_is_tried_until_the_time_is_over(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "600")
-    monkeypatch.setattr("fanfold.client._LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("fanfold.api.client._LONGEST_PAUSE_SECONDS", 0.01)
     server.faults += [Answer(429, b"{}")] * 30
 
     with Client(server.api_url) as client:
@@ -566,7 +566,7 @@ def test_a_job_s_name_is_taken_with_what_copying_adds(server: ApiServer, client:
 def test_without_botocore_it_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules.update(boto3=None, botocore=None)\n"
-        "from fanfold.client import Client\n"
+        "from fanfold.api.client import Client\n"
         "Client('https://a.execute-api.eu-west-3.amazonaws.com/prod')"
     )
     done = subprocess.run(

@@ -21,8 +21,9 @@ LAYERS = (
     {"fanfold.archives"},
     {"fanfold.report"},
     {"fanfold.flow"},
-    {"fanfold.api", "fanfold.client", "fanfold"},
-    {"fanfold.aws", "fanfold.cli"},
+    {"fanfold.api", "fanfold.ledger", "fanfold"},
+    {"fanfold.aws", "fanfold.web"},
+    {"fanfold.cli"},
     {"fanfold.__main__"},
 )
 """Packages and modules, the lowest first."""

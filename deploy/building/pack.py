@@ -32,7 +32,7 @@ FUNCTIONS = {
 }
 
 # The command line isn't in the functions, and neither is what it needs: click and rich.
-_LEFT_OUT = {"__main__.py", "cli"}
+_LEFT_OUT = {"__main__.py", "cli", "web"}
 _CODE = {".py", ".so"}
 # botocore describes 400 services: those that functions call are kept, and what serves them all.
 _SERVICES = {"batch", "lambda", "logs", "s3", "sqs", "sts"}

@@ -8,18 +8,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from fanfold.api import ApiError
+from fanfold.api.problems import ApiError
+from fanfold.api.routes import JOBS, HttpRequest
 from fanfold.aws import gateway
 from fanfold.errors import OutputError, PlanError
 
-EVENT = {"requestContext": {"requestId": "request-7"}}
+EVENT = {
+    "httpMethod": "GET",
+    "resource": "/jobs",
+    "requestContext": {"requestId": "request-7"},
+}
 
 
 def answer_to(error: Exception) -> dict[str, Any]:
-    def route(_event: dict[str, Any]) -> msgspec.Struct:
+    def call(_request: HttpRequest) -> msgspec.Struct:
         raise error
 
-    answer = gateway.answer(EVENT, route)
+    answer = gateway.answer(EVENT, {JOBS: call})
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     return answer
 
@@ -54,26 +59,3 @@ def test_a_refusal_is_answered_with_its_status() -> None:
 
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["detail"] == "j: no such job"
-
-
-def asking(text: str) -> dict[str, Any]:
-    return {"queryStringParameters": {"limit": text}}
-
-
-@pytest.mark.parametrize("text", ["101", "0" * 18 + "999999", "0" * 5000 + "101", "9" * 5000])
-def test_a_number_beyond_its_limit_is_refused_however_it_is_written(text: str) -> None:
-    with pytest.raises(ApiError, match="limit: give a number, 0 to 100"):
-        gateway.number_of(asking(text), "limit", None, 100)
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("0", 0), ("7", 7), ("100", 100), ("0" * 5000 + "100", 100)]
-)
-def test_a_number_within_its_limit_is_taken(text: str, number: int) -> None:
-    assert gateway.number_of(asking(text), "limit", None, 100) == number
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1e2", "²", "٣", "1_0", " 1"])
-def test_what_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(ApiError, match="give a number"):
-        gateway.number_of(asking(text), "limit", None, 100)

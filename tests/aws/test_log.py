@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.api import problem
+from fanfold.api.problems import problem
 from fanfold.aws import log
 from fanfold.json_log import log_line, message_of
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from fanfold._kernel import Scanner
-from fanfold.api import Estimate
+from fanfold.api.types import Estimate
 from fanfold.archives.formats import Compression
 from fanfold.aws.deployment import Deployment
 from fanfold.aws.sizes import (

@@ -13,8 +13,8 @@ from servers.proxy import Answer, FaultProxy
 
 from cloud.system import System, local_results
 from cloud.test_jobs import varied
-from fanfold.api import ChunkRequest
-from fanfold.client import Client
+from fanfold.api.client import Client
+from fanfold.api.types import ChunkRequest
 
 SECONDS_A_JOB = 10
 """How long a job may take on a slow machine."""

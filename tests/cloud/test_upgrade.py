@@ -21,7 +21,7 @@ from cloud.emulator.batch_runner import Image
 from cloud.functions import Killed, chunk, run
 from cloud.system import Json, System, results_in
 from cloud.test_jobs import setting, varied
-from fanfold.api import PHASES
+from fanfold.api.types import PHASES
 
 OLDER = "0.0.1"
 DIGEST = "sha256:" + "0d" * 32

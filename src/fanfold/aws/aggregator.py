@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from fanfold._kernel import VERSION
-from fanfold.api import PHASES, FailedSlice, Phase, problem, problem_of, problem_of_exit
+from fanfold.api.problems import problem, problem_of, problem_of_exit
+from fanfold.api.types import PHASES, FailedSlice, Phase
 from fanfold.aws.batch import (
     Batch,
     ended_of,
@@ -24,7 +25,6 @@ from fanfold.aws.batch import (
     why_failed,
 )
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import COST, BatchJob, Cost, Entry, Ledger, Name, parse_name
 from fanfold.aws.log import about, begin, count_success
 from fanfold.aws.phases import FINAL, definition_of, fail, known, submit
 from fanfold.aws.sizes import fold_size
@@ -34,6 +34,7 @@ from fanfold.errors import InputError, MissingSlicesError, PlanError, SourceErro
 from fanfold.flow.finish import Scanned, fold_in
 from fanfold.flow.memory import Allowed
 from fanfold.json_log import message_of
+from fanfold.ledger import COST, BatchJob, Cost, Entry, Ledger, Name, parse_name
 from fanfold.objects import stored_checksum
 from fanfold.report.view import DEFAULT_VIEW
 
@@ -75,7 +76,7 @@ class Aggregator:
 
     def __init__(self, deployed: Deployment) -> None:
         self._deployed = deployed
-        self._ledger = Ledger(deployed.bucket)
+        self._ledger = Ledger(f"s3://{deployed.bucket}")
         self._batch = Batch(deployed)
 
     def hear(self, name: Name, detail: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from fanfold.aws.deployment import Deployment, client
-from fanfold.aws.ledger import Ended, Name
 from fanfold.aws.sizes import Size, billed_seconds
+from fanfold.ledger import Ended, Name
 
 _DESCRIBED_AT_ONCE = 100
 _FAILED_AT_MOST = 300

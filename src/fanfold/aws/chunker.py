@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fanfold.api import ApiError, problem_of
+from fanfold.api.problems import ApiError, problem_of
+from fanfold.api.types import is_job
 from fanfold.aws.batch import Batch, ended_of
 from fanfold.aws.deployment import Deployment, client, deployment, feed_chunker
-from fanfold.aws.ledger import Entry, Ledger, is_job
 from fanfold.aws.log import about, begin
 from fanfold.aws.phases import FINAL, fail, give_up, known, subject_of, submit
 from fanfold.aws.sizes import inflate_size, scan_usd, task_size
@@ -35,6 +35,7 @@ from fanfold.flow.plan import PLAN_SCHEMA, Plan, array_slice_bytes
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text
+from fanfold.ledger import Entry, Ledger
 from fanfold.params import check_params
 
 _RESERVE_SECONDS = 60.0
@@ -70,13 +71,13 @@ def handler(event: dict[str, Any], context: Any) -> None:
         _retry_soon(deployed, record["receiptHandle"], tries)
         if tries >= _TRIES:
             why = f"the chunker could not do its work: {str(error)[:_SAID_AT_MOST]}"
-            give_up(Ledger(deployed.bucket), *subject_of(message), why)
+            give_up(Ledger(f"s3://{deployed.bucket}"), *subject_of(message), why)
         raise
 
 
 def hear(deployed: Deployment, event: dict[str, Any], context: Any) -> None:
     """Act on a message: a job and its attempt, or Batch's event of an archive that is inflated."""
-    ledger, batch = Ledger(deployed.bucket), Batch(deployed)
+    ledger, batch = Ledger(f"s3://{deployed.bucket}"), Batch(deployed)
     job, attempt = subject_of(event)
     about(job, attempt)
     entry = known(ledger, job) if is_job(job) else None

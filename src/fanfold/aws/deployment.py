@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanfold.api import PHASES, ApiError, Phase
+from fanfold.api.problems import ApiError
+from fanfold.api.types import PHASES, Phase
 from fanfold.aws.sizes import Prices
 
 _INFLATED_HERE_BYTES = 256 * 1024**2

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from fanfold.aws.deployment import Deployment, deployment
-from fanfold.aws.ledger import Ledger, parse_name
 from fanfold.aws.log import begin
 from fanfold.aws.phases import forward, give_up, subject_of
+from fanfold.ledger import Ledger, parse_name
 
 _SAID_AT_MOST = 500
 
@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: object) -> None:
     """What SQS invokes."""
     begin("failures", context)
     deployed = deployment()
-    ledger = Ledger(deployed.bucket)
+    ledger = Ledger(f"s3://{deployed.bucket}")
     for record in event["Records"]:
         message = _DECODER.decode(record["body"])
         if "requestPayload" in message:

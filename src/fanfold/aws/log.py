@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from fanfold.api import Problem
+from fanfold.api.types import Problem
 from fanfold.json_log import Facts, log_line
 
 _NAMESPACE, _DIMENSION = "fanfold", "deployment"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fanfold.api import Phase, Problem, problem
+from fanfold.api.problems import problem
+from fanfold.api.types import Phase, Problem, is_job
 from fanfold.aws.batch import Batch
 from fanfold.aws.deployment import Deployment, feed_chunker, wake
-from fanfold.aws.ledger import BatchJob, Entry, Ledger, is_job, parse_name
 from fanfold.aws.log import about, count_failure
 from fanfold.aws.sizes import Size
 from fanfold.errors import (
@@ -22,6 +22,7 @@ from fanfold.errors import (
     SourceMissingError,
 )
 from fanfold.flow.run_folder import PLAN
+from fanfold.ledger import BatchJob, Entry, Ledger, parse_name
 
 FINAL = (
     ChecksumError,

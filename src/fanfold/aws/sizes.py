@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fanfold.api import Estimate
+from fanfold.api.types import Estimate
 from fanfold.archives.formats import Compression
 from fanfold.flow.memory import MOST_MEMORY_PER_ROW_BYTE
 from fanfold.flow.plan import array_slice_bytes

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from fanfold.api import ApiError, ChunkAnswer, ChunkRequest, Results, State, parse_request
+from fanfold.api.problems import ApiError
+from fanfold.api.routes import SUBMIT, HttpRequest, parse_submit
+from fanfold.api.types import ChunkAnswer, ChunkRequest, Results, State
 from fanfold.archives.formats import HEAD_BYTES, detect_compression
 from fanfold.aws import gateway
 from fanfold.aws.deployment import Deployment, deployment, feed_chunker
-from fanfold.aws.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.aws.log import about, begin
 from fanfold.aws.sizes import estimate
 from fanfold.errors import (
@@ -26,6 +27,7 @@ from fanfold.errors import (
     SourceError,
     SourceMissingError,
 )
+from fanfold.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.objects import Source, is_listed, read_head, stat_source
 from fanfold.params import check_params, check_positive
 from fanfold.report.run_record import MASTER, PAGE
@@ -34,21 +36,21 @@ from fanfold.report.run_record import MASTER, PAGE
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """What API Gateway calls."""
     begin("starter", context)
-    return gateway.answer(event, start)
+    return gateway.answer(event, {SUBMIT: start})
 
 
-def start(event: dict[str, Any]) -> ChunkAnswer:
+def start(request: HttpRequest) -> ChunkAnswer:
     """Create the job that a request asks for, or take it up, and wake the chunker.
 
     Raises:
         ApiError: the request is refused.
     """
     deployed = deployment()
-    asked = _checked(parse_request(gateway.body_of(event)))
+    asked = _checked(parse_submit(request))
     source = _source(asked, deployed)
     job = job_name(asked, source, deployed.image)
     about(job)
-    ledger = Ledger(deployed.bucket)
+    ledger = Ledger(f"s3://{deployed.bucket}")
     entry, created = _known(ledger, job)
     if entry is None or (entry.failure is not None and not entry.has_report):
         _check_room(ledger, deployed)
@@ -63,7 +65,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             deployed.inflated_here_bytes,
         )
         deployed.check_price(source.url, expected.usd)
-        request = Request(
+        new = Request(
             job=job,
             asked=asked,
             source=source,
@@ -72,7 +74,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
             estimate=expected,
             definitions=deployed.definitions,
         )
-        entry = ledger.create(request)
+        entry = ledger.create(new)
     state: State = "SUBMITTED"
     if entry.has_report:
         state = "SUCCEEDED"
@@ -88,7 +90,7 @@ def start(event: dict[str, Any]) -> ChunkAnswer:
     return ChunkAnswer(
         job=job,
         state=state,
-        status_url=gateway.url_of(event, f"/jobs/{job}"),
+        status_url=f"{request.base_url}/jobs/{job}",
         results=Results(*(f"{ledger.results_url}/{job}/{name}" for name in (MASTER, PAGE))),
         estimate=entry.request.estimate,
     )

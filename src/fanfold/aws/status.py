@@ -6,33 +6,30 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from fanfold.api import (
-    PHASES,
-    ApiError,
-    Job,
-    Jobs,
-    LogLine,
-    Logs,
-    Slices,
-    State,
-    parse_phase,
-    problem,
+from fanfold.api.problems import ApiError, problem
+from fanfold.api.routes import (
+    CANCEL,
+    JOBS,
+    LOGS,
+    STATUS,
+    HttpRequest,
+    has_ended,
+    invalid,
+    no_such_job,
+    parse_jobs,
+    parse_logs,
 )
+from fanfold.api.types import PHASES, Job, Jobs, LogLine, Logs, Slices, State, is_job
 from fanfold.aws import gateway
 from fanfold.aws.batch import Batch, log_stream_of
 from fanfold.aws.deployment import Deployment, client, deployment
-from fanfold.aws.ledger import BatchJob, Entry, Failure, Ledger, is_index, is_job
 from fanfold.aws.log import about, begin, count_failure
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
-from fanfold.flow.plan import MAX_SLICES
 from fanfold.json_log import message_of
+from fanfold.ledger import BatchJob, Entry, Failure, Ledger, is_index
 
-_PAGE, _LARGEST_PAGE = 20, 100
 _LOOKS_AT_ONCE = 16
-_LINES, _MOST_LINES = 200, 10_000
 
 _STARTED = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 """What a child that had its turn has come to."""
@@ -43,7 +40,9 @@ _log = logging.getLogger("fanfold")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """What API Gateway calls."""
     begin("status", context)
-    return gateway.answer(event, Status(deployment()).answer)
+    status = Status(deployment())
+    calls = {JOBS: status.jobs, STATUS: status.job, CANCEL: status.cancel, LOGS: status.logs}
+    return gateway.answer(event, calls)
 
 
 class Status:
@@ -55,30 +54,18 @@ class Status:
 
     def __init__(self, deployed: Deployment) -> None:
         self._deployed = deployed
-        self._ledger = Ledger(deployed.bucket)
+        self._ledger = Ledger(f"s3://{deployed.bucket}")
         self._batch = Batch(deployed)
 
-    def answer(self, event: dict[str, Any]) -> msgspec.Struct:
-        """The answer to a request.
+    def job(self, request: HttpRequest) -> Job:
+        """Where a job is.
 
         Raises:
-            ApiError: it is refused.
+            ApiError: there is none of that name; so for all methods that take one.
         """
-        method, resource = event.get("httpMethod"), event.get("resource")
-        if (method, resource) == ("GET", "/jobs"):
-            return self._jobs(event)
-        entry = self._entry(str((event.get("pathParameters") or {}).get("job", "")))
-        match method, resource:
-            case "GET", "/jobs/{job}":
-                return self.job(entry)
-            case "DELETE", "/jobs/{job}":
-                return self._cancel(entry)
-            case "GET", "/jobs/{job}/logs":
-                return self._logs(entry, event)
-        raise ApiError(404, "no-such-path", "No such path", f"{method} {resource}: no such path")
+        return self._job(self._entry(request))
 
-    def job(self, entry: Entry) -> Job:
-        """Where a job is."""
+    def _job(self, entry: Entry) -> Job:
         state, slices, finished = self._progress(entry)
         request, failure = entry.request, entry.failure
         told = failure.error if failure is not None and state == failure.state else None
@@ -130,16 +117,15 @@ class Status:
         summary: dict[str, int] = job.get("arrayProperties", {}).get("statusSummary", {})
         return summary
 
-    def _jobs(self, event: dict[str, Any]) -> Jobs:
-        limit = gateway.number_of(event, "limit", _PAGE, _LARGEST_PAGE) or _PAGE
-        after = gateway.query_of(event, "next") or ""
+    def jobs(self, request: HttpRequest) -> Jobs:
+        """The newest jobs, or those that follow.
+
+        Raises:
+            ApiError: a parameter is invalid.
+        """
+        limit, after = parse_jobs(request)
         if after and not is_index(after):
-            raise ApiError(
-                400,
-                "bad-request",
-                "A parameter that can't be",
-                "next: give what the answer before calls next",
-            )
+            raise invalid("next: give what the answer before calls next")
         names, more = self._ledger.newest(limit, after)
 
         def told(name: str) -> Job | None:
@@ -148,18 +134,21 @@ class Status:
             except PlanError as error:
                 _log.warning("%s", error)  # nothing of it can be told
                 return None
-            return None if entry is None else self.job(entry)
+            return None if entry is None else self._job(entry)
 
         jobs = map_ahead(told, names, _LOOKS_AT_ONCE)
         return Jobs(tuple(job for job in jobs if job is not None), more)
 
-    def _cancel(self, entry: Entry) -> Job:
-        """Cancel a job: first in the ledger, where whoever submits looks afterwards."""
-        state = self._progress(entry)[0]
-        if state in {"SUCCEEDED", "FAILED"}:
-            raise ApiError(
-                409, "has-ended", "It has ended", f"{entry.job} has ended already: it is {state}"
-            )
+    def cancel(self, request: HttpRequest) -> Job:
+        """Cancel a job: first in the ledger, where whoever submits looks afterwards.
+
+        Raises:
+            ApiError: it has ended.
+        """
+        entry = self._entry(request)
+        job = self._job(entry)
+        if job.state in {"SUCCEEDED", "FAILED"}:
+            raise has_ended(job)
         cancelled = problem("cancelled", "Cancelled", "it was cancelled by a request")
         entry.fail(cancelled, "CANCELLED")
         entry = entry.again()
@@ -169,22 +158,18 @@ class Status:
             if batch_id is not None:
                 self._batch.stop(batch_id, "cancelled")
         self._ledger.close_attempt(entry)
-        if state != "CANCELLED":
+        if job.state != "CANCELLED":
             count_failure(cancelled)
-        return self.job(entry)
+        return self._job(entry)
 
-    def _logs(self, entry: Entry, event: dict[str, Any]) -> Logs:
-        """The last lines of one container."""
-        phase = parse_phase(gateway.query_of(event, "phase") or "task")
-        if phase is None:
-            raise ApiError(
-                400,
-                "bad-request",
-                "A parameter that can't be",
-                f"phase: give {', '.join(PHASES)}",
-            )
-        index = gateway.number_of(event, "slice", None, MAX_SLICES - 1)
-        limit = gateway.number_of(event, "limit", _LINES, _MOST_LINES) or _LINES
+    def logs(self, request: HttpRequest) -> Logs:
+        """The last lines of one container.
+
+        Raises:
+            ApiError: a parameter is invalid, or there is no such slice.
+        """
+        entry = self._entry(request)
+        phase, index, limit = parse_logs(request)
         recorded = entry.batch_job(phase)
         if recorded is None:
             return Logs(None, ())
@@ -221,15 +206,14 @@ class Status:
             for each in events
         )
 
-    def _entry(self, job: str) -> Entry:
+    def _entry(self, request: HttpRequest) -> Entry:
+        job = request.path.get("job", "")
         entry = None
         if is_job(job):
             about(job)
             entry = self._known(job)
         if entry is None:
-            raise ApiError(
-                404, "no-such-job", "No such job", f"{job[:80]}: no such job; GET /jobs lists them"
-            )
+            raise no_such_job(job)
         return entry
 
     def _known(self, job: str) -> Entry | None:

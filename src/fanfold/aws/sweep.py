@@ -14,14 +14,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from fanfold.api import PHASES, Phase, problem
+from fanfold.api.problems import problem
+from fanfold.api.types import PHASES, Phase
 from fanfold.aws.batch import Batch, has_ended, has_just_ended
 from fanfold.aws.deployment import Deployment, deployment, feed_chunker
-from fanfold.aws.ledger import BatchJob, Entry, Ledger, OpenJob, now
 from fanfold.aws.log import about, begin, measure_open_jobs
 from fanfold.aws.phases import fail, forward
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
+from fanfold.ledger import BatchJob, Entry, Ledger, OpenJob, now
 
 _GRACE_SECONDS = 1200
 """How old a job without a Batch job has to be: what a chunker that was killed takes, and some."""
@@ -62,7 +63,7 @@ class Sweep:
     def __init__(self, deployed: Deployment, grace: timedelta) -> None:
         self._deployed = deployed
         self._grace = grace
-        self._ledger = Ledger(deployed.bucket)
+        self._ledger = Ledger(f"s3://{deployed.bucket}")
         self._batch = Batch(deployed)
 
     def all_from(self, start: str) -> Iterator[int]:

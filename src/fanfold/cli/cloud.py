@@ -11,16 +11,16 @@ from itertools import islice
 import click
 
 from fanfold._kernel import VERSION
-from fanfold.api import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimate, Job, Phase
+from fanfold.api.client import Client, check_job
+from fanfold.api.fetching import check_folder, fetch_report
+from fanfold.api.types import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimate, Job, Phase
+from fanfold.api.waiting import wait_for
 from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
-from fanfold.cli.fetching import check_folder, fetch_report
 from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
 from fanfold.cli.progress import job_progress
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
-from fanfold.cli.waiting import wait_for
-from fanfold.client import Client, check_job
 from fanfold.errors import ParameterError
 from fanfold.objects import name_of, shown
 from fanfold.objects.urls import parse_object

@@ -14,7 +14,7 @@ from fanfold.shown import escaped
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-    from fanfold.api import Job
+    from fanfold.api.types import Job
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def without_python(members: Members) -> Members:
 
 
 def without_a_module(members: Members) -> Members:
-    return {name: data for name, data in members.items() if name != "fanfold/api.py"}
+    return {name: data for name, data in members.items() if name != "fanfold/params.py"}
 
 
 def with_another_module(members: Members) -> Members:
@@ -120,7 +120,7 @@ def with_another_module(members: Members) -> Members:
 
 
 def with_a_module_that_differs(members: Members) -> Members:
-    return members | {"fanfold/api.py": members["fanfold/api.py"] + b"\n"}
+    return members | {"fanfold/params.py": members["fanfold/params.py"] + b"\n"}
 
 
 def without_a_kernel(members: Members) -> Members:
@@ -135,9 +135,9 @@ def with_a_kernel_of_no_library(members: Members) -> Members:
     ("change", "told"),
     [
         (without_python, "fanfold/__init__.py is missing"),
-        (without_a_module, "fanfold/api.py is missing"),
+        (without_a_module, "fanfold/params.py is missing"),
         (with_another_module, "fanfold/other.py is of no module"),
-        (with_a_module_that_differs, "fanfold/api.py differs"),
+        (with_a_module_that_differs, "fanfold/params.py differs"),
         (without_a_kernel, "it has no kernel for aarch64"),
         (with_a_kernel_of_no_library, "it has no kernel for aarch64"),
     ],

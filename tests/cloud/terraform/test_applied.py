@@ -10,7 +10,7 @@ import pytest
 
 from cloud.terraform.conftest import FUNCTIONS, Applied, topic
 from cloud.terraform.documents import listed, only, resources, statements
-from fanfold.api import PHASES
+from fanfold.api.types import PHASES
 
 READS = {"s3:GetObject", "s3:ListBucket"}
 CHANGES = READS | {"s3:PutObject", "s3:DeleteObject"}

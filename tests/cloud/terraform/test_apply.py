@@ -22,7 +22,7 @@ from cloud.terraform.conftest import FUNCTIONS, LOG_ROLE, Applied, make_stand_in
 from cloud.terraform.documents import changes, only, resources
 from cloud.terraform.provider import ProviderDouble
 from cloud.terraform.workspace import TerraformError, TerraformWorkspace
-from fanfold.api import PHASES
+from fanfold.api.types import PHASES
 
 JSON = {"Content-Type": "application/json"}
 REQUEST = {"bucket": "genomes", "key": "refseq/chr1.fa"}

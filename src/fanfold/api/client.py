@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from fanfold._kernel import VERSION
-from fanfold.api import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
+from fanfold.api.types import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
 from fanfold.errors import CloudError, ParameterError
 from fanfold.objects.settings import (
     CERTIFICATES_OF_S3,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fanfold.api import Job
-from fanfold.client import Client, is_passing
+from fanfold.api.client import Client, is_passing
+from fanfold.api.types import Job
 from fanfold.errors import Cancelled, CloudError
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _GROWTH = 1.0, 10.0, 1.3

@@ -1,16 +1,16 @@
-"""The API's words: what is asked, what is answered, and the problem documents of errors.
+"""The types of the API: requests, answers, and problem documents.
 
-They are the same on AWS, locally, and in the client. Times are UTC, as RFC 3339 has them.
+Every end and the client use these. Times are UTC, in the form of RFC 3339.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal, get_args
 
 import msgspec
 
-from fanfold.errors import FanfoldError
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES
 
 State = Literal["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -24,7 +24,7 @@ Phase = Literal["inflate", "task", "fold"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """The phases, in the order in which a job goes through them."""
 
-_PROBLEM = "urn:fanfold:problem:"
+_JOB = re.compile(r"[0-9a-f]{32}")
 
 
 class ChunkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +134,9 @@ class Job(msgspec.Struct, frozen=True):
         key: its key.
         k: the k-mers that are counted.
         attempt: which attempt at it this is, from 1.
+        rate_bytes_per_second: bytes of the genome's object that are scanned a second, while the job
+            runs; None where that isn't measured, as on AWS.
+        seconds_left: how long it will probably take; None where that isn't known, as on AWS.
     """
 
     job: str
@@ -147,6 +150,8 @@ class Job(msgspec.Struct, frozen=True):
     key: str
     k: tuple[int, ...]
     attempt: int
+    rate_bytes_per_second: float | None = None
+    seconds_left: float | None = None
 
 
 class Jobs(msgspec.Struct, frozen=True):
@@ -175,70 +180,55 @@ class Logs(msgspec.Struct, frozen=True):
     lines: tuple[LogLine, ...]
 
 
-class ApiError(Exception):
-    """A request that is answered with a problem document."""
+class Bucket(msgspec.Struct, frozen=True):
+    """A bucket of a server: a folder, or a prefix in a store, that has a name."""
 
-    def __init__(self, status: int, kind: str, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem(kind, title, detail, status)
+    name: str
 
 
-def problem(
-    kind: str,
-    title: str,
-    detail: str,
-    status: int | None = None,
-    slices: tuple[FailedSlice, ...] = (),
-) -> Problem:
-    """A problem document of a kind, such as ``no-such-object``."""
-    return Problem(f"{_PROBLEM}{kind}", title, detail, status, slices)
+class Buckets(msgspec.Struct, frozen=True):
+    """What ``GET /buckets`` answers: the buckets, by name."""
+
+    buckets: tuple[Bucket, ...]
 
 
-_TITLES = {
-    2: ("parameter", "A parameter that can't be"),
-    3: ("input", "The input is not FASTA, or its archive is damaged"),
-    4: ("source", "The input can't be read, or changed meanwhile"),
-    5: ("output", "The results can't be written"),
-    6: ("plan", "A plan that can't be used, or slices without a result"),
-    7: ("proof", "The report contradicts its own checks"),
-}
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object in a bucket.
+
+    Attributes:
+        key: its key.
+        size_bytes: its size.
+        modified: when it was last written.
+    """
+
+    key: str
+    size_bytes: int
+    modified: datetime
 
 
-def problem_of_exit(exit_code: int, detail: str, slices: tuple[FailedSlice, ...] = ()) -> Problem:
-    """The problem that an exit code of the command line, or an error with one, stands for."""
-    kind, title = _TITLES.get(exit_code, ("container", "A container failed"))
-    return problem(kind, title, detail, slices=slices)
+class Objects(msgspec.Struct, frozen=True):
+    """What ``GET /buckets/{bucket}`` answers: what lies directly below a prefix.
+
+    Attributes:
+        bucket: the bucket's name.
+        prefix: the prefix; empty, or ends in a slash.
+        folders: longer prefixes below it, each ending in a slash, by name.
+        objects: objects directly below it, by key.
+        next: a token for more, if there are any.
+    """
+
+    bucket: str
+    prefix: str
+    folders: tuple[str, ...]
+    objects: tuple[StoredObject, ...]
+    next: str | None
 
 
-def problem_of(error: FanfoldError) -> Problem:
-    """The problem that an error is."""
-    return problem_of_exit(error.exit_code, str(error))
-
-
-_REQUEST = msgspec.json.Decoder(ChunkRequest)
+def is_job(text: str) -> bool:
+    """Whether a text can be a job's name."""
+    return _JOB.fullmatch(text) is not None
 
 
 def parse_phase(text: str) -> Phase | None:
     """The phase of a name, or None if there is none."""
     return next((phase for phase in PHASES if phase == text), None)
-
-
-def parse_request(body: bytes) -> ChunkRequest:
-    """The request that the body of a ``POST /chunk`` holds.
-
-    Raises:
-        ApiError: it holds none.
-    """
-    try:
-        return _REQUEST.decode(body)
-    except msgspec.ValidationError as error:
-        raise ApiError(
-            400, "bad-request", "A field that can't be", f"the request can't be taken: {error}"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(
-            400,
-            "not-json",
-            "Not JSON",
-            f'the body is no JSON ({error}); send {{"bucket": "…", "key": "…"}}',
-        ) from error

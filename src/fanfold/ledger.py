@@ -1,4 +1,4 @@
-"""The ledger: what is known of jobs, as objects in the project's bucket.
+"""The ledger: what is known of jobs, as objects in a bucket or files in a folder.
 
     results/<job>/request.json             what was asked; whoever creates it, creates the job
     results/<job>/state/created-<time>.json     when it was created
@@ -49,15 +49,8 @@ from typing import Literal, NamedTuple, TypeVar
 import msgspec
 
 from fanfold._kernel import VERSION
-from fanfold.api import (
-    PHASES,
-    ChunkRequest,
-    Estimate,
-    Phase,
-    Problem,
-    parse_phase,
-    problem_of,
-)
+from fanfold.api.problems import problem_of
+from fanfold.api.types import PHASES, ChunkRequest, Estimate, Phase, Problem, is_job, parse_phase
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.flow.contents import decode_run
@@ -72,7 +65,6 @@ ERROR = "error.json"
 COST = "cost.json"
 
 _STATE = "state"
-_JOB = re.compile(r"[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"attempt-(\d{4,})\.json")
 _CREATED = re.compile(r"created-(\d{14})\.json")
 _INDEXED = re.compile(r"\d{14}-([0-9a-f]{32})")
@@ -229,11 +221,6 @@ def job_name(asked: ChunkRequest, source: Source, image: str) -> str:
     return hashlib.sha256(identity).hexdigest()[:32]
 
 
-def is_job(text: str) -> bool:
-    """Whether a text can be a job's name."""
-    return _JOB.fullmatch(text) is not None
-
-
 def now() -> datetime:
     """The time, in UTC, in whole milliseconds: names in the ledger hold no more."""
     time = datetime.now(UTC)
@@ -241,16 +228,19 @@ def now() -> datetime:
 
 
 class Ledger:
-    """The jobs of a bucket.
+    """The jobs of a bucket or a folder.
 
     Args:
-        bucket: its name.
+        root: the URL of the bucket, or the path of the folder.
+
+    Attributes:
+        results_url: where the results of jobs are, each in a folder or prefix of its name.
     """
 
-    def __init__(self, bucket: str) -> None:
-        self.results_url = f"s3://{bucket}/results"
+    def __init__(self, root: str) -> None:
+        self.results_url = f"{root}/results"
         self._results = open_place(self.results_url)
-        self._jobs = open_place(f"s3://{bucket}/jobs")
+        self._jobs = open_place(f"{root}/jobs")
 
     def entry(self, job: str) -> Entry | None:
         """What is known of a job, or None if there is none of that name.
