@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     functions.add_argument("--out", required=True, type=Path, metavar="DIR")
     image = verbs.add_parser("image", help="the image's build context, for both architectures")
     image.add_argument("--out", required=True, type=Path, metavar="DIR")
-    verbs.add_parser("lock", help="resolve deploy/requirements.txt anew")
+    verbs.add_parser("lock", help="resolve deploy/requirements*.txt anew")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The lock: versions and hashes of every wheel that AWS runs, for both architectures.
+"""The locks: versions and hashes of every wheel that AWS runs, and of what the server adds.
 
 The hashes are those of the wheels in use, so that nothing else can be installed.
 """
@@ -14,10 +14,14 @@ from pathlib import Path
 
 from building.folders import ROOT
 from building.messages import BuildError, tell
-from building.wheels import ARCHITECTURES, LOCK, PYTHON, Architecture, download
+from building.wheels import ARCHITECTURES, LOCK, PYTHON, SERVE_LOCK, Architecture, download
 
 _HEADER = f"""\
 # What the functions and the image run, pinned by hash, for Linux on x86-64 and arm64.
+# Made from pyproject.toml; refresh it with:  python{PYTHON} deploy/build.py lock
+"""
+_SERVE_HEADER = f"""\
+# What `fanfold serve` runs besides, pinned by hash: wheels without compiled code.
 # Made from pyproject.toml; refresh it with:  python{PYTHON} deploy/build.py lock
 """
 
@@ -27,14 +31,14 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def wanted() -> list[str]:
-    """What fanfold needs on AWS: its dependencies, and those of the extra ``aws``."""
+def wanted(extra: str) -> list[str]:
+    """What fanfold needs: its dependencies, and those of an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["aws"]]
+    return [*project["dependencies"], *project["optional-dependencies"][extra]]
 
 
 def refresh() -> None:
-    """Resolves what is wanted, and writes the lock.
+    """Resolves what is wanted, and writes the locks.
 
     Raises:
         BuildError: this is another Python, whose conditions ("python_version < ...") differ.
@@ -42,12 +46,23 @@ def refresh() -> None:
     if sys.version_info[:2] != tuple(map(int, PYTHON.split("."))):
         raise BuildError(f"the lock is for Python {PYTHON}: python{PYTHON} deploy/build.py lock")
     first, second = ARCHITECTURES.values()
-    hashes = _resolve(first, wanted())
+    hashes = _resolve(first, wanted("aws"))
     pins = [f"{name}=={version}" for name, version in hashes]
     for package, others in _resolve(second, pins).items():
         hashes[package] = hashes.get(package, set()) | others
-    LOCK.write_text(_HEADER + "".join(_entry(*package, hashes[package]) for package in hashes))
-    tell(f"{LOCK.relative_to(ROOT)}: {len(hashes)} packages")
+    _write(LOCK, _HEADER, hashes)
+    with_serve = _resolve(first, [*wanted("serve"), *pins])
+    _write(
+        SERVE_LOCK,
+        _SERVE_HEADER,
+        {package: with_serve[package] for package in with_serve.keys() - hashes.keys()},
+    )
+
+
+def _write(lock: Path, header: str, hashes: dict[tuple[str, str], set[str]]) -> None:
+    entries = (_entry(*package, hashes[package]) for package in sorted(hashes))
+    lock.write_text(header + "".join(entries))
+    tell(f"{lock.relative_to(ROOT)}: {len(hashes)} packages")
 
 
 def _resolve(

@@ -15,7 +15,7 @@ from building import archive
 from building.folders import ROOT, replaced
 from building.lock import normal
 from building.messages import tell
-from building.wheels import ARCHITECTURES, LOCK, Architecture, locked_wheels, own_wheel
+from building.wheels import ARCHITECTURES, LOCK, SERVE_LOCK, Architecture, locked_wheels, own_wheel
 
 # What each function needs beside fanfold. The runtime has a boto3 too, but changes it by itself.
 _BOTO3 = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
@@ -90,7 +90,12 @@ def make_context(out: Path) -> Sizes:
     """
     own = {architecture: own_wheel(architecture) for architecture in ARCHITECTURES.values()}
     locked = {architecture: locked_wheels(architecture) for architecture in own}
+    serve = locked_wheels(next(iter(own)), SERVE_LOCK)  # the same for every architecture
     with replaced(out) as new:
+        (new / "serve").mkdir()
+        for source in serve:
+            shutil.copyfile(source, new / "serve" / source.name)
+        shutil.copyfile(SERVE_LOCK, new / SERVE_LOCK.name)
         for architecture, wheel in own.items():
             folder = new / architecture.platform
             folder.mkdir()

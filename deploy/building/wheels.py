@@ -24,9 +24,10 @@ from building.proof import prove_locked, prove_own
 
 CACHE = Path(os.environ.get("FANFOLD_BUILD_CACHE", ROOT / "deploy" / ".build")).absolute()
 LOCK = ROOT / "deploy" / "requirements.txt"
+SERVE_LOCK = ROOT / "deploy" / "requirements-serve.txt"
 PYTHON = "3.13"
 GLIBC = "manylinux_2_28"  # Amazon Linux 2023 and the image have newer ones
-_PACKAGE_SUFFIXES = {".py", ".pyi", ".css", ".js", ".txt", ".typed"}
+_PACKAGE_SUFFIXES = {".py", ".pyi", ".css", ".js", ".html", ".txt", ".typed"}
 
 
 class Architecture(NamedTuple):
@@ -81,22 +82,23 @@ def own_wheel(architecture: Architecture) -> Path:
     return wheel
 
 
-def locked_wheels(architecture: Architecture) -> list[Path]:
-    """The wheels that the lock names, for `architecture`; downloaded once.
+def locked_wheels(architecture: Architecture, lock: Path = LOCK) -> list[Path]:
+    """The wheels that a lock names, for `architecture`; downloaded once.
 
     Raises:
         BuildError: one can't be had, or isn't what the lock says.
     """
 
     def fill(folder: Path) -> None:
-        tell(f"downloading the wheels of {LOCK.relative_to(ROOT)} for {architecture.name}")
-        download(architecture, folder, ["--no-deps", "--require-hashes", "-r", str(LOCK)])
+        tell(f"downloading the wheels of {lock.relative_to(ROOT)} for {architecture.name}")
+        download(architecture, folder, ["--no-deps", "--require-hashes", "-r", str(lock)])
 
     def prove(wheels: list[Path]) -> None:
-        prove_locked(wheels, LOCK.read_text())
+        prove_locked(wheels, lock.read_text())
 
-    key = _hash([PYTHON, *architecture.tags], [LOCK])
-    return _kept(f"locked-{architecture.name}", key, fill, prove)
+    key = _hash([PYTHON, *architecture.tags], [lock])
+    name = "locked" if lock == LOCK else "serve"
+    return _kept(f"{name}-{architecture.name}", key, fill, prove)
 
 
 def download(architecture: Architecture, folder: Path, wanted: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ class Stage(NamedTuple):
 
     base: str
     platform: str | None
+    name: str | None
     instructions: list[Instruction]
 
     def all(self, word: str) -> list[Instruction]:
@@ -51,6 +52,10 @@ class Dockerfile(NamedTuple):
     arguments: dict[str, str]
     stages: list[Stage]
 
+    def stage(self, name: str) -> Stage:
+        (found,) = (stage for stage in self.stages if stage.name == name)
+        return found
+
 
 def read_dockerfile(path: Path) -> Dockerfile:
     lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
@@ -60,10 +65,10 @@ def read_dockerfile(path: Path) -> Dockerfile:
     for line in filter(None, text.splitlines()):
         word, _, rest = line.partition(" ")
         if word == "FROM":
-            found = re.fullmatch(r"(?:--platform=(\S+) )?(\S+)(?: AS \S+)?", rest)
+            found = re.fullmatch(r"(?:--platform=(\S+) )?(\S+)(?: AS (\S+))?", rest)
             assert found, line
             base = re.sub(r"\$\{(\w+)\}", lambda name: arguments[name[1]], found[2])
-            stages.append(Stage(base, found[1], []))
+            stages.append(Stage(base, found[1], found[3], []))
         elif stages:
             stages[-1].instructions.append(Instruction(word, rest))
         else:

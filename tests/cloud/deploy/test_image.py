@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,17 +37,20 @@ def test_every_base_is_the_same_python_pinned_by_digest(dockerfile: Dockerfile) 
 def test_fanfold_runs_as_another_user_than_root_and_is_the_entry_point(
     dockerfile: Dockerfile,
 ) -> None:
-    final = dockerfile.stages[-1]
-    assert [user.arguments for user in final.all("USER")] == ["65532:65532"]
+    final, serve = dockerfile.stages[-1], dockerfile.stage("serve")
+    for stage in (final, serve):
+        assert [user.arguments for user in stage.all("USER")] == ["65532:65532"]
+        assert stage.environment["PYTHONUNBUFFERED"] == "1"
     assert final.last("ENTRYPOINT").listed == ["fanfold"]
-    assert final.environment["PYTHONUNBUFFERED"] == "1"
+    assert serve.last("ENTRYPOINT").listed[:2] == ["fanfold", "serve"]
 
 
 def test_no_command_runs_on_the_platform_of_the_image(dockerfile: Dockerfile) -> None:
-    packages, final = dockerfile.stages
-    assert packages.platform == "$BUILDPLATFORM"
-    assert final.platform is None
-    assert not final.all("RUN")
+    for name in ("packages", "serve-packages"):
+        assert dockerfile.stage(name).platform == "$BUILDPLATFORM"
+    for stage in (dockerfile.stage("serve"), dockerfile.stages[-1]):
+        assert stage.platform is None
+        assert not stage.all("RUN")
 
 
 def test_nothing_is_fetched(dockerfile: Dockerfile) -> None:
@@ -60,7 +65,11 @@ def test_nothing_is_fetched(dockerfile: Dockerfile) -> None:
 def test_the_context_has_all_that_the_dockerfile_copies(
     context: Context, dockerfile: Dockerfile
 ) -> None:
-    sources = [copy.arguments.split()[:-1] for copy in dockerfile.stages[0].all("COPY")]
+    sources = [
+        copy.arguments.split()[:-1]
+        for name in ("packages", "serve-packages")
+        for copy in dockerfile.stage(name).all("COPY")
+    ]
     admitted = (context.folder / ".dockerignore").read_text().split()
     for platform in PLATFORMS:
         for source in [name for names in sources for name in names]:
@@ -85,8 +94,17 @@ def test_every_wheel_of_the_context_is_pinned_and_of_its_platform(
         )
 
 
+def test_what_the_server_adds_is_pinned_and_runs_on_every_platform(context: Context) -> None:
+    requirements = (context.folder / "requirements-serve.txt").read_text()
+    wheels = sorted((context.folder / "serve").iterdir())
+    assert len(wheels) == len(re.findall(r"^\S+==", requirements, re.MULTILINE))
+    for wheel in wheels:
+        assert f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" in requirements
+        assert wheel.name.endswith("-none-any.whl")
+
+
 def test_the_context_built_anew_is_the_same(context: Context, tmp_path: Path) -> None:
-    again = build_context(tmp_path / "context", copied_cache(tmp_path / "cache", "locked"))
+    again = build_context(tmp_path / "context", copied_cache(tmp_path / "cache", "[ls]*"))
     assert again.told["sha256"] == context.told["sha256"]
     files = sorted(path for path in context.folder.rglob("*") if path.is_file())
     for path in files:
@@ -94,25 +112,33 @@ def test_the_context_built_anew_is_the_same(context: Context, tmp_path: Path) ->
         assert same.read_bytes() == path.read_bytes()
 
 
-def test_the_lock_names_what_the_project_needs() -> None:
+def test_the_locks_name_what_the_project_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["aws"]]
-    locked = re.findall(r"^(\S+)==", (ROOT / "deploy/requirements.txt").read_text(), re.MULTILINE)
-    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in needed}
-    assert {name.replace(".", "-").lower() for name in names} <= set(locked)
+    extras = project["optional-dependencies"]
+    locked = set[str]()
+    for lock, needed in (
+        ("requirements.txt", [*project["dependencies"], *extras["aws"]]),
+        ("requirements-serve.txt", extras["serve"]),
+    ):
+        text = (ROOT / "deploy" / lock).read_text()
+        added = set(re.findall(r"^(\S+)==", text, re.MULTILINE))
+        assert not added & locked
+        locked |= added
+        names = {re.split(r"[^\w.-]", requirement)[0] for requirement in needed}
+        assert {name.replace(".", "-").lower() for name in names} <= locked
 
 
 def assemble(
     context: Context, dockerfile: Dockerfile, platform: str, python: Path, folder: Path
 ) -> Path:
-    """Runs the commands of the first stage in `folder`; where the packages are.
+    """Runs the commands of the stage `packages` in `folder`; where the packages are.
 
     They run on this machine's Python 3.13 and may differ from the image's in its pip alone.
     """
     work, installed = folder / "context", folder / "installed"
     shutil.copytree(context.folder / platform, work)
     shutil.copyfile(context.folder / "requirements.txt", work / "requirements.txt")
-    for command in dockerfile.stages[0].all("RUN"):
+    for command in dockerfile.stage("packages").all("RUN"):
         subprocess.run(
             ["sh", "-euc", command.arguments.replace(INSTALLED, str(installed))],
             cwd=work,
@@ -207,3 +233,52 @@ def test_the_packages_of_both_platforms_can_be_put_together_on_this_one(
             check=True,
         ).stdout
         assert {"x86_64": "X86-64", "aarch64": "AArch64"}[machine] in described
+
+
+def test_the_server_runs_with_the_packages_of_its_image(
+    context: Context, dockerfile: Dockerfile, image_python: Path, tmp_path: Path
+) -> None:
+    own = {machine: platform for platform, machine in PLATFORMS.items()}.get(os.uname().machine)
+    if own is None or sys.platform != "linux":
+        pytest.skip("THE SERVER'S IMAGE IS NOT RUN: this isn't Linux on x86-64 or arm64")
+    installed = assemble(context, dockerfile, own, image_python, tmp_path)
+    added, root = tmp_path / "serve", tmp_path / "data"
+    root.mkdir()
+
+    def placed(text: str) -> str:
+        for path, folder in ((INSTALLED, installed), ("/opt/serve", added), ("/data", root)):
+            text = text.replace(path, str(folder))
+        return text.replace("$PATH", f"{image_python.parent}:{os.defpath}")
+
+    work = tmp_path / "serve-context"
+    shutil.copytree(context.folder / "serve", work)
+    shutil.copyfile(context.folder / "requirements-serve.txt", work / "requirements-serve.txt")
+    for command in dockerfile.stage("serve-packages").all("RUN"):
+        subprocess.run(
+            ["sh", "-euc", placed(command.arguments)],
+            cwd=work,
+            env={"PATH": f"{image_python.parent}:{os.defpath}", "HOME": str(tmp_path)},
+            check=True,
+        )
+    serve = dockerfile.stage("serve")
+    environment = {name: placed(value) for name, value in serve.environment.items()}
+    program, *arguments = [placed(word) for word in serve.last("ENTRYPOINT").listed]
+    with subprocess.Popen(
+        [installed / "bin" / program, *arguments, "--port", "0"],
+        env=environment,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        told = urlsplit(server.stdout.readline().strip())
+        assert told.fragment.startswith("token=")
+        refused = http.client.HTTPConnection("127.0.0.1", told.port or 0)
+        refused.request("GET", "/jobs")
+        assert refused.getresponse().status == 401
+        token = told.fragment.removeprefix("token=")
+        let_in = http.client.HTTPConnection("127.0.0.1", told.port or 0)
+        let_in.request("GET", "/jobs", headers={"Authorization": f"Bearer {token}"})
+        assert let_in.getresponse().status == 200
+        server.terminate()
+        assert server.wait() == 0
