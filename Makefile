@@ -9,6 +9,7 @@ DEPLOY := .venv-deploy
 AWSCLI := .venv-awscli
 MULTIQC := .venv-multiqc
 NOTEBOOK := .venv-notebook
+SCHEMATHESIS := .venv-schemathesis
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -18,7 +19,7 @@ GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 .PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page pictures bench bench-stores bench-cloud wheel clean
 
 help:
-	@echo "make demo    set up everything here, analyse a real genome, say where the report is"
+	@echo "make demo    set up everything here, POST a real genome to a server here, show its report"
 	@echo "make test    set up everything here, run every test"
 	@echo "make scale   post a thousand genomes at once to an emulated AWS; writes benchmarks/STORM.md"
 	@echo "make fuzz    look for inputs that break a law, for an hour"
@@ -44,10 +45,7 @@ $(BUILT): pyproject.toml $(KERNEL)
 	@touch $@
 
 demo: $(BUILT)
-	@echo "fanfold run $(GENOME): Escherichia coli K-12"
-	@$(BIN)/fanfold run $(GENOME) --out demo.fanfold --fresh -k 5 -k 8 >/dev/null
-	@echo "The report, open it in a browser: $(CURDIR)/demo.fanfold/report.html"
-	@echo "Its numbers, for programs: $(CURDIR)/demo.fanfold/master.json"
+	@scripts/demo $(BIN) $(GENOME) demo.data
 	@echo "Next, your own genome:"
 	@echo "    . $(BIN)/activate"
 	@echo "    fanfold run genome.fa.gz"
@@ -91,8 +89,13 @@ $(NOTEBOOK)/.built: pyproject.toml
 	    && scripts/install-dependencies $(NOTEBOOK) \
 	    && touch $@ || echo "*** LEFT OUT: the notebook could not be set up" >&2
 
+$(SCHEMATHESIS)/.built: pyproject.toml
+	@echo "setting up $(SCHEMATHESIS): Schemathesis, a minute"
+	@scripts/install-group $(SCHEMATHESIS) $(PYTHON) schemathesis \
+	    && touch $@ || echo "*** LEFT OUT: Schemathesis could not be installed" >&2
+
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
-    $(MULTIQC)/.built $(NOTEBOOK)/.built
+    $(MULTIQC)/.built $(NOTEBOOK)/.built $(SCHEMATHESIS)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -157,4 +160,4 @@ wheel: $(BUILT)
 	@ls dist/*.whl
 
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) $(NOTEBOOK) page/node_modules dist kernel/target kernel/fuzz/target demo.fanfold
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) $(NOTEBOOK) $(SCHEMATHESIS) page/node_modules dist kernel/target kernel/fuzz/target
