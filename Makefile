@@ -29,7 +29,7 @@ help:
 	@echo "make page    build the script of the pages, after a change in page/; needs npm"
 	@echo "make pictures  make the pictures of docs/ again; needs Debian's Chromium and the real genomes"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md,"
-	@echo "             PAGE.md"
+	@echo "             PAGE.md, SERVE.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
 	@echo "make wheel   build the wheel into dist/"
@@ -154,6 +154,7 @@ bench: $(BUILT)
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/sync_cost.py
 	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/serve.py
 
 wheel: $(BUILT)
 	@scripts/quietly $(VENV)/wheel.log $(BIN)/maturin build --release --locked --out dist
