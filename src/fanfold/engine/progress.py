@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
-from fanfold.errors import Cancelled
+from fanfold.errors import Cancelled, FanfoldError
 
 Progress = Callable[[int, int], None]
 """Is told of bytes of the input that are done, and how many there are in all."""
+
+
+class Observer(Protocol):
+    """Follows the slices of a run. Its methods are called by any thread."""
+
+    def planned(self, slice_count: int | None, done: Collection[int]) -> None:
+        """The run has a plan, with the results of some slices.
+
+        Args:
+            slice_count: how many slices there are; None while that isn't known, as for an archive
+                that is inflated.
+            done: the slices whose results are kept.
+        """
+
+    def began(self, index: int) -> None:
+        """A slice is being scanned."""
+
+    def done(self, index: int) -> None:
+        """The result of a slice is kept."""
+
+    def failed(self, index: int) -> None:
+        """The scan of a slice failed."""
+
+    def folding(self) -> None:
+        """Every slice has a result, and they are folded."""
 
 
 class Watch:
@@ -18,15 +45,22 @@ class Watch:
         size_bytes: how many bytes there are.
         progress: is told.
         stopped: is set when all work has to stop, this run's and others'.
+        observer: follows the slices.
 
     Attributes:
         read_bytes: bytes of the input that were read.
+        observer: follows the slices; None where nobody does.
     """
 
     def __init__(
-        self, size_bytes: int, progress: Progress | None, stopped: threading.Event | None = None
+        self,
+        size_bytes: int,
+        progress: Progress | None,
+        stopped: threading.Event | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.read_bytes = 0
+        self.observer = observer
         self._size_bytes = size_bytes
         self._done_bytes = 0
         self._progress = progress
@@ -66,6 +100,22 @@ class Watch:
         """
         if self._stopped.is_set() or self._all_stopped.is_set():
             raise Cancelled("stopped; run again to take it up where it is")
+
+    @contextmanager
+    def scanning(self, index: int) -> Iterator[None]:
+        """Let the observer know that a slice is scanned in this block, and how that ended."""
+        if self.observer is None:
+            yield
+            return
+        self.observer.began(index)
+        try:
+            yield
+        except Cancelled:
+            raise
+        except (FanfoldError, OSError, MemoryError):
+            self.observer.failed(index)
+            raise
+        self.observer.done(index)
 
     def start_over(self, size_bytes: int) -> None:
         """Count anew, towards `size_bytes`: text, once an archive is inflated."""

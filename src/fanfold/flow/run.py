@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.fan_out import Engine, fan_out, opened
-from fanfold.engine.progress import Progress, Watch
+from fanfold.engine.progress import Observer, Progress, Watch
 from fanfold.errors import MissingSlicesError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow import tasks
@@ -129,8 +129,19 @@ def run_on(
     *,
     progress: Progress | None = None,
     stopped: threading.Event | None = None,
+    observer: Observer | None = None,
 ) -> Report:
-    """Answer a question about one input on an engine that may have other work too."""
+    """Answer a question about one input on an engine that may have other work too.
+
+    Args:
+        engine: what runs the tasks.
+        genome: the input.
+        options: what is asked of it, and how.
+        out: see `run`.
+        progress: see `run`.
+        stopped: is set when the work has to stop.
+        observer: follows the slices.
+    """
     started = time.monotonic()
     source = genome.source
     location = f"{source.name}.fanfold" if out is None else out
@@ -153,7 +164,7 @@ def run_on(
         is_finished = master is not None  # by the run that held the place until now
         if master is None:
             folder = claim(place, genome, asked)
-            watch = Watch(source.size_bytes, progress, stopped)
+            watch = Watch(source.size_bytes, progress, stopped, observer)
             job = _Job(engine, genome, watch, started, options.allowed, options.view)
             master = _scan_and_fold(job, folder)
     if is_finished:
@@ -183,6 +194,8 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
         for rounds_left in reversed(range(_ROUNDS)):
             folder = scan(job, folder, lost)
             try:
+                if job.watch.observer is not None:
+                    job.watch.observer.folding()
                 return fold_in(
                     folder,
                     job.watch,
@@ -216,6 +229,10 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
 def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     """Scan the slices that were lost, or all without a result, on threads of this process."""
     wanted = _find_wanted(folder, lost)
+    if job.watch.observer is not None:
+        slices = folder.plan.slices
+        done = {each.index for each in slices or ()} - (wanted or set())
+        job.watch.observer.planned(None if wanted is None or slices is None else len(slices), done)
     if wanted is None:
         return _scan_stream(job, folder)
     _pass_over_others(job, folder, wanted)
@@ -273,7 +290,7 @@ def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     allowed, window_bytes = job.allowed.beside_window(folder.plan.compression)
     # What is inflated runs ahead of what is scanned: the share that is done isn't known.
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
-    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory)
+    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory, job.watch.scanning)
     publisher_of(folder.place).update(plan)
     return folder.with_plan(plan)
 

@@ -104,7 +104,8 @@ def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounde
     """Scan one slice, and keep its result; see `scan_slice`."""
     watch.check()
     each = folder.slices[index]
-    folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
+    with watch.scanning(index):
+        folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
 
 
 @exhaustion_in_words()

@@ -6,7 +6,8 @@ import contextlib
 import queue
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Self
 
 import msgspec
@@ -49,6 +50,7 @@ def scan_text(
     blocks: Iterable[memoryview],
     watch: Watch,
     memory: TextMemory = _ANY_MEMORY,
+    scanning: Callable[[int], AbstractContextManager[None]] = lambda _index: nullcontext(),
 ) -> Plan:
     """Inflate a plan's input, and scan its text slice by slice; the plan that results.
 
@@ -59,6 +61,7 @@ def scan_text(
         blocks: all bytes of the input, in order; each is done with when the next is asked for.
         watch: is told of bytes of the input that were read.
         memory: bounds what it takes.
+        scanning: the block in which a slice is scanned, by its index.
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
@@ -70,13 +73,14 @@ def scan_text(
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
-            if folder.get(index) is None:
-                result = scan_stream(
-                    plan, Slice(index, start_byte, start_byte), pieces, memory.take
-                )
-                folder.put(_ending(result, text.position_byte))
-            for _ in pieces:
-                pass
+            with scanning(index):
+                if folder.get(index) is None:
+                    result = scan_stream(
+                        plan, Slice(index, start_byte, start_byte), pieces, memory.take
+                    )
+                    folder.put(_ending(result, text.position_byte))
+                for _ in pieces:
+                    pass
             slices.append(Slice(index, start_byte, text.position_byte))
     return _whole_plan(folder, slices, inflating)
 
