@@ -116,15 +116,19 @@ def read_head(source: Source, count_bytes: int) -> bytes:
 
 
 def copy_range(source: Source, start_byte: int, end_byte: int, place: Place, name: str) -> None:
-    """Copy the bytes [start_byte, end_byte) of a source into an object; the store does it.
+    """Copy the bytes [start_byte, end_byte) of a source into an object.
+
+    From bucket to bucket, S3 does it; any other bytes pass through here.
 
     Raises:
-        ParameterError: source and place are not both in S3.
         SourceChangedError: the source is no longer what was pinned.
         SourceError: it can't be copied.
+        OutputError: it can't be written.
     """
     if not (source.url.startswith("s3://") and place.url.startswith("s3://")):
-        raise ParameterError(f"{shown(source.url)}: only S3 copies ranges from bucket to bucket")
+        blocks = read_blocks(source, start_byte, end_byte)
+        place.write(name, (bytes(block) for block in blocks))
+        return
     from fanfold.objects import s3
 
     s3.copy_range(source, start_byte, end_byte, place.where(name))

@@ -85,12 +85,17 @@ class LocalPlace:
                 data += more
             raise OSError(errno.EFBIG, f"more than {most_bytes} bytes")
 
-    def blocks(self, name: str) -> Iterator[memoryview]:
-        """The bytes of a file of any size, in blocks; each holds until the next is asked for."""
+    def blocks(
+        self, name: str, start_byte: int = 0, end_byte: int | None = None
+    ) -> Iterator[memoryview]:
+        """The bytes [start_byte, end_byte) of a file, in blocks."""
         buffer = memoryview(bytearray(BLOCK_BYTES))
         with self._opened(name) as file:
-            while count := file.readinto(buffer):
+            size_bytes = os.fstat(file.fileno()).st_size
+            left_bytes = (size_bytes if end_byte is None else end_byte) - file.seek(start_byte)
+            while left_bytes > 0 and (count := file.readinto(buffer[:left_bytes])):
                 yield buffer[:count]
+                left_bytes -= count
 
     def write(
         self,
@@ -112,7 +117,9 @@ class LocalPlace:
             with _temporary_of(path) as (temporary, file):
                 file.write(data)
                 file.flush()
+                os.fsync(file.fileno())
                 _link(temporary, path, data)
+            _sync_folder(path.parent)
         except FileExistsError:
             return False
         except OSError as error:
@@ -181,8 +188,8 @@ class LocalPlace:
         """The files directly in `below` whose names sort after `after`, by name."""
         for name in sorted(each for each in self.sizes(below) if each > after):
             with contextlib.suppress(FileNotFoundError):
-                written = (self._path / below / name).stat(follow_symlinks=False).st_mtime
-                yield Listed(name, datetime.fromtimestamp(written, UTC))
+                status = (self._path / below / name).stat(follow_symlinks=False)
+                yield Listed(name, datetime.fromtimestamp(status.st_mtime, UTC), status.st_size)
 
     def folders(self, below: str = "") -> list[str]:
         """The names of the folders directly in `below`, sorted."""

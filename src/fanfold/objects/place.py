@@ -15,10 +15,11 @@ DOCUMENT_BYTES = 256 * 1024**2
 
 
 class Listed(NamedTuple):
-    """An object as a listing has it: its name, and when it was last written."""
+    """An object as a listing has it: its name, when it was last written, and its size."""
 
     name: str
     written: datetime
+    size_bytes: int
 
 
 class Place(Protocol):
@@ -55,10 +56,13 @@ class Place(Protocol):
             OutputError: it can't be read, is no regular file, or has more than `most_bytes`.
         """
 
-    def blocks(self, name: str) -> Iterable[bytes | memoryview]:
-        """The bytes of an object of any size, in blocks; raises as `read`.
+    def blocks(
+        self, name: str, start_byte: int = 0, end_byte: int | None = None
+    ) -> Iterator[memoryview]:
+        """The bytes [start_byte, end_byte) of an object of any size, in blocks; raises as `read`.
 
-        A block holds until the next is asked for.
+        A block holds until the next is asked for. The bytes go to the object's end when `end_byte`
+        is None, and never beyond.
         """
 
     def write(self, name: str, data: bytes | Iterable[bytes], *, durable: bool = False) -> None:

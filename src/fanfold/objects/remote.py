@@ -201,11 +201,15 @@ class RemotePlace:
         except _Errors as error:
             raise OutputError(f"{self.where(name)}: can't be read: {_reason(error)}") from error
 
-    def blocks(self, name: str) -> Iterator[memoryview]:
-        """The bytes of an object of any size, in blocks."""
+    def blocks(
+        self, name: str, start_byte: int = 0, end_byte: int | None = None
+    ) -> Iterator[memoryview]:
+        """The bytes [start_byte, end_byte) of an object, in blocks."""
         try:
             source = stat_source(self.where(name))
-            yield from read_blocks(source, 0, source.size_bytes, BLOCK_BYTES)
+            end_byte = min(source.size_bytes, source.size_bytes if end_byte is None else end_byte)
+            if start_byte < end_byte:
+                yield from read_blocks(source, start_byte, end_byte, BLOCK_BYTES)
         except SourceMissingError as error:
             raise FileNotFoundError(self.where(name)) from error
         except SourceError as error:
@@ -292,7 +296,7 @@ class RemotePlace:
                 for each in page:
                     name = each["path"].removeprefix(f"{prefix}/")
                     if "/" not in name and name > after:  # some servers ignore the offset
-                        yield Listed(name, each["last_modified"])
+                        yield Listed(name, each["last_modified"], each["size"])
         except _Errors as error:
             raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
 
