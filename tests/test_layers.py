@@ -21,7 +21,7 @@ LAYERS = (
     {"fanfold.archives"},
     {"fanfold.report"},
     {"fanfold.flow"},
-    {"fanfold.api", "fanfold.ledger", "fanfold"},
+    {"fanfold.api", "fanfold.ledger", "fanfold.submitting", "fanfold"},
     {"fanfold.aws", "fanfold.web"},
     {"fanfold.cli"},
     {"fanfold.__main__"},

@@ -49,7 +49,7 @@ from typing import Literal, NamedTuple, TypeVar
 import msgspec
 
 from fanfold._kernel import VERSION
-from fanfold.api.problems import problem_of
+from fanfold.api.problems import problem, problem_of
 from fanfold.api.types import PHASES, ChunkRequest, Estimate, Phase, Problem, is_job, parse_phase
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
@@ -261,17 +261,40 @@ class Ledger:
         """
         job = request.job
         place = open_place(f"{self.results_url}/{job}")
+        place.prepare(_STATE)
+        self._jobs.prepare("all")
         self.reopen(job)
         known = _create(place, REQUEST, request, _REQUEST)
         if known.job != job:
-            place.write(REQUEST, encode_checked(request))
+            place.write(REQUEST, encode_checked(request), durable=True)
             known = request
         created_ms = round(known.created.timestamp() * 1000)
         # First, so that a job in the index is found there again though its request is damaged.
         document = encode_checked({"created": known.created})
-        place.write(f"{_STATE}/created-{created_ms:014d}.json", document)
-        self._jobs.write(f"all/{_END_OF_TIME_MS - created_ms:014d}-{job}", b"")
+        place.write(f"{_STATE}/created-{created_ms:014d}.json", document, durable=True)
+        self._jobs.write(f"all/{_END_OF_TIME_MS - created_ms:014d}-{job}", b"", durable=True)
         return Entry(place, known)
+
+    def look(self, job: str) -> Entry | None:
+        """What is known of a job. One that has ended, but has no report any more, has failed.
+
+        Raises:
+            PlanError: its request is damaged.
+        """
+        entry = self.entry(job)
+        if entry is None or entry.has_ended or self.is_open(job):
+            return entry
+        entry = entry.again()  # it may have ended in between
+        if not entry.has_ended:
+            lost = problem(
+                "report",
+                "No report",
+                f"{job}: its report is gone, or is not what was written; post the job again",
+            )
+            ended = entry.ended("fold") or entry.ended("task")
+            at = entry.request.created if ended is None else ended.at
+            entry.failure = Failure(entry.attempt, "FAILED", at, lost)
+        return entry
 
     def created(self, job: str) -> datetime | None:
         """When a job was created, according to a name in its state."""
@@ -281,7 +304,8 @@ class Ledger:
 
     def reopen(self, job: str) -> None:
         """Have a job looked after until it ends."""
-        self._jobs.write(f"open/{job}", encode_checked({"since": now()}))
+        self._jobs.prepare("open")
+        self._jobs.write(f"open/{job}", encode_checked({"since": now()}), durable=True)
 
     def close(self, job: str) -> None:
         """A job has ended."""
@@ -368,6 +392,11 @@ class Entry:
         return self.request.job
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is known how the newest attempt ended."""
+        return self.has_report or self.failure is not None
+
+    @property
     def has_report(self) -> bool:
         """Whether the report is there."""
         return self.run is not None
@@ -450,7 +479,9 @@ class Entry:
         """The newest attempt ended without a report. What is known of its end already, stays."""
         data = encode_checked(Failure(self.attempt, state, now(), error))
         if ERROR in self.files and (self.failure is None or self._has_damaged_error):
-            self.place.write(ERROR, data)  # supersedes an older attempt's, or a damaged one
+            self.place.write(
+                ERROR, data, durable=True
+            )  # supersedes an older attempt's, or a damaged one
         else:
             self.place.create(ERROR, data)
 

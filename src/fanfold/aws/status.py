@@ -27,7 +27,7 @@ from fanfold.aws.log import about, begin, count_failure
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.json_log import message_of
-from fanfold.ledger import BatchJob, Entry, Failure, Ledger, is_index
+from fanfold.ledger import BatchJob, Entry, Ledger, is_index
 
 _LOOKS_AT_ONCE = 16
 
@@ -130,7 +130,7 @@ class Status:
 
         def told(name: str) -> Job | None:
             try:
-                entry = self._known(name)
+                entry = self._ledger.look(name)
             except PlanError as error:
                 _log.warning("%s", error)  # nothing of it can be told
                 return None
@@ -211,33 +211,7 @@ class Status:
         entry = None
         if is_job(job):
             about(job)
-            entry = self._known(job)
+            entry = self._ledger.look(job)
         if entry is None:
             raise no_such_job(job)
         return entry
-
-    def _known(self, job: str) -> Entry | None:
-        """What is known of a job. One that has ended, but has no report any more, has failed.
-
-        Raises:
-            PlanError: its request is damaged.
-        """
-        entry = self._ledger.entry(job)
-        if entry is None or _is_told(entry) or self._ledger.is_open(job):
-            return entry
-        entry = entry.again()  # it may have ended in between
-        if not _is_told(entry):
-            lost = problem(
-                "report",
-                "No report",
-                f"{job}: its report is gone, or is not what was written; post the job again",
-            )
-            ended = entry.ended("fold") or entry.ended("task")
-            at = entry.request.created if ended is None else ended.at
-            entry.failure = Failure(entry.attempt, "FAILED", at, lost)
-        return entry
-
-
-def _is_told(entry: Entry) -> bool:
-    """Whether it is known how the newest attempt ended."""
-    return entry.has_report or entry.failure is not None
