@@ -27,12 +27,18 @@ _SECTIONS = {
         "check",
     ),
     "Of a finished report": ("report", "plot"),
-    "In the cloud": ("submit", "status", "jobs", "logs", "cancel"),
+    "A server": ("serve",),
+    "By an API": ("submit", "status", "jobs", "logs", "cancel"),
 }
+
+_FILES = ("local", "reports", "serve", "cloud")
+"""The module of each section."""
 
 _MODULES = {
     name: f"fanfold.cli.{module}"
-    for module, names in zip(("local", "reports", "cloud"), _SECTIONS.values(), strict=True)
+    for module, names in zip(
+        ("local", "reports", "serve", "cloud"), _SECTIONS.values(), strict=True
+    )
     for name in names
 }
 

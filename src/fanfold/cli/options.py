@@ -22,10 +22,13 @@ _ANONYMOUS = ("AWS_SKIP_SIGNATURE", "GOOGLE_SKIP_SIGNATURE", "AZURE_SKIP_SIGNATU
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-class _Size(click.ParamType[int]):
+class Size(click.ParamType[int]):
+    """A number of bytes, such as 400MiB."""
+
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number that a text stands for."""
         try:
             return value if isinstance(value, int) else parse_size(value)
         except ParameterError as error:
@@ -72,7 +75,7 @@ def check_address(
 def _slice_size(default: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--slice-size",
-        type=_Size(),
+        type=Size(),
         metavar="SIZE",
         help="The size of a slice, such as 100MiB; 10,000 slices are the most."
         f"  [default: {default}]",
@@ -162,14 +165,14 @@ VIEW = _options(
     ),
     click.option(
         "--min-length",
-        type=_Size(),
+        type=Size(),
         default=DEFAULT_VIEW.min_length,
         metavar="N",
         help="Leave shorter records out of lengths, N50 and gaps, such as 1k.  [default: 0]",
     ),
     click.option(
         "--genome-size",
-        type=_Size(),
+        type=Size(),
         metavar="N",
         help="The length of the genome, such as 3.1g, for NG50 and auNG.",
     ),
@@ -181,7 +184,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, n
 JSON_ANSWER = click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
 MEMORY = click.option(
     "--memory",
-    type=_Size(),
+    type=Size(),
     metavar="SIZE",
     help="The most memory to use, such as 400MiB; what needs more is refused.",
 )

@@ -16,6 +16,7 @@ import os
 import re
 import select
 import sys
+import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
@@ -117,7 +118,10 @@ class _Stderr(_Stream):
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage(), level="WARNING")
+        lines = [record.getMessage()]
+        if record.exc_info and record.exc_info[0] is not None:
+            lines += traceback.format_exception(record.exc_info[1])[:-1]
+        say(*"\n".join(lines).splitlines(), level="WARNING")
 
 
 def _facts() -> dict[str, str | int]:

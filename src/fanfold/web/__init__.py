@@ -1,0 +1,1 @@
+"""The server: the API and a page over folders or a bucket, each job in a process of its own."""
