@@ -32,7 +32,7 @@ ACCESS_KEY, SECRET_KEY, TOKEN = (
 )
 """Those of the specification's own examples."""
 
-STAGE = "/prod"
+STAGE = "/_aws/execute-api/a1b2c3d4e5/prod"
 
 JOB = "0123456789abcdef" * 2
 

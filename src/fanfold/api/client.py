@@ -1,10 +1,11 @@
-"""The API's client: requests signed with the caller's own credentials, answers by their types.
+"""The API's client, for every end: `fanfold serve`, and a deployment on AWS.
 
-    with Client("https://abc.execute-api.eu-central-1.amazonaws.com/prod") as client:
-        job = client.submit(ChunkRequest("bucket", "input/genome.fa")).job
+    with Client("http://127.0.0.1:8000") as client:
+        job = client.submit(ChunkRequest("demo", "input/genome.fa")).job
         print(client.job(job).state)
 
-It takes botocore, which comes with the extra ``aws``.
+Requests to API Gateway (hosts of execute-api) are signed with the caller's AWS credentials, which
+takes botocore, of the extra ``aws``. Any other host gets the token of a server, or nothing.
 """
 
 # ruff: noqa: PLC0415 - botocore and urllib3 are imported where they are needed, if installed
@@ -16,15 +17,17 @@ import re
 import ssl
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from fanfold._kernel import VERSION
-from fanfold.api.types import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem
+from fanfold.api.types import ChunkAnswer, ChunkRequest, Job, Jobs, Logs, Phase, Problem, is_job
 from fanfold.errors import CloudError, ParameterError
+from fanfold.objects import BLOCK_BYTES
 from fanfold.objects.settings import (
     CERTIFICATES_OF_S3,
     certificates_of_s3,
@@ -42,10 +45,19 @@ _SERVICE = "execute-api"
 _REGION = re.compile(
     r"\.execute-api\.([a-z0-9-]+)\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)"
 )
-_JOB = re.compile(r"[0-9a-f]{32}")
+_EMULATED = re.compile(r"/_aws/execute-api/[^/]+/[^/]+")
+"""The path of an API in an emulator of AWS (ministack, LocalStack), signed for on loopback."""
+
+TOKEN = "FANFOLD_TOKEN"  # noqa: S105 - a variable's name
+_TOKEN_IN_URL = "token="  # noqa: S105 - where a server's own URL has it
+
+_PAGES = re.compile(r"/(chunk|watch/[0-9a-f]*)$")
+"""What may stand behind an API's URL, where it was copied from a request or a page."""
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _CONNECT_SECONDS = 10.0
+_MOST_PROBLEM_BYTES = 65_536
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
 """A pause before another try is drawn from 0 to a limit that doubles each time, so that many
@@ -58,7 +70,10 @@ _PASSING = frozenset({429, 502, 503, 504})
 _GATEWAY_FAILED = "urn:fanfold:problem:gateway-failed"
 """What the gateway answers, with status 500, when a function could not be run."""
 
-_WHERE = "is that the API's URL? deploy.sh prints it as api_url, it ends in /prod"
+_WHERE = (
+    "is that the API's URL? `fanfold serve` prints it when it starts; deploy.sh prints it as"
+    " api_url, it ends in /prod"
+)
 
 _REPEATED = re.compile(r"\s*(?:The Canonical String|[^.]*(?:Credential|Authorization|Signature)=)")
 
@@ -71,30 +86,41 @@ _PROBLEM, _ANY_PROBLEM = msgspec.json.Decoder(Problem), msgspec.json.Decoder(dic
 
 
 class Client:
-    """Speaks with the API of one deployment.
+    """Speaks with the API of one server or deployment.
 
     Every request may be sent twice: the same submission is the same job, and one that is cancelled
     stays so. So what fails for a moment is tried again. Connections are closed at the end of a
     ``with`` block.
 
     Args:
-        api_url: its URL, ending in the stage (``…/prod``), or that of the starter
-            (``…/prod/chunk``).
+        api_url: its URL: of a server, as it printed it; of a deployment, ending in the stage
+            (``…/prod``). What follows that may stand behind it: ``/chunk``, ``/watch/…``.
         profile: the profile of the AWS configuration files; what AWS_PROFILE says when None.
+        token: the token of a server; what follows ``#token=`` in the URL, or what FANFOLD_TOKEN
+            says, when None.
 
     Attributes:
         api_url: its URL, without a slash at the end.
-        region: where it is.
+        region: the region of a deployment on AWS; None for any other end.
 
     Raises:
-        ParameterError: the URL can't be one, botocore is missing, or there are no credentials.
+        ParameterError: the URL can't be one, the token would be sent in the clear, botocore is
+            missing, or there are no credentials.
     """
 
-    def __init__(self, api_url: str, *, profile: str | None = None) -> None:
-        self.api_url = check_api_url(api_url)
-        self._session, self._credentials = _sign_in(profile)
-        self.region = self._find_region()
-        self._pool = _pool(self.api_url)
+    def __init__(
+        self, api_url: str, *, profile: str | None = None, token: str | None = None
+    ) -> None:
+        self.api_url, in_url = split_api_url(api_url)
+        self.region: str | None = None
+        self._session: Session | None = None
+        self._token: str | None = None
+        if is_signed_for(self.api_url):
+            self._session, self._credentials = _sign_in(profile)
+            self.region = self._find_region(self._session)
+        else:
+            self._token = _check_token(self.api_url, token or in_url or os.environ.get(TOKEN))
+        self._pool = _pool(self.api_url, is_aws=self.region is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +164,24 @@ class Client:
         """Cancel a job that hasn't ended."""
         return self._ask("DELETE", f"/jobs/{check_job(job)}", _JOB_ANSWER)
 
+    @contextmanager
+    def opened_file(self, job: str, name: str) -> Iterator[Iterator[bytes]]:
+        """The blocks of a file of a job's results, of a server; they end early if it breaks off."""
+        from urllib3.exceptions import HTTPError
+
+        url = f"{self.api_url}/jobs/{check_job(job)}/{quote(name)}"
+        answer = self._send("GET", url, b"", preload=False)
+        try:
+            if answer.status != 200:
+                answer.read(_MOST_PROBLEM_BYTES, cache_content=True)
+                raise self._refusal(answer)
+            yield answer.stream(BLOCK_BYTES)
+        except HTTPError as error:
+            raise CloudError(f"{self.api_url}: {_unreachable(error)}") from as_cause(error)
+        finally:
+            answer.drain_conn()
+            answer.release_conn()
+
     def _ask(
         self,
         method: str,
@@ -167,7 +211,9 @@ class Client:
                 answer.status,
             ) from error
 
-    def _send(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
+    def _send(
+        self, method: str, url: str, body: bytes, *, preload: bool = True
+    ) -> BaseHTTPResponse:
         """The answer to a request; what fails for a moment is tried again until the time is over.
 
         The last try is made as it ends, unless the server asks for a longer pause.
@@ -179,7 +225,7 @@ class Client:
         while True:
             answer, failure = None, None
             try:
-                answer = self._try(method, url, body)
+                answer = self._try(method, url, body, preload=preload)
                 if not _may_pass(answer):
                     return answer
             except HTTPError as error:
@@ -198,30 +244,37 @@ class Client:
             time.sleep(min(asked_seconds + pause_seconds, left_seconds))
             limit_seconds = min(limit_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _try(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
+    def _try(self, method: str, url: str, body: bytes, *, preload: bool) -> BaseHTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": f"fanfold/{VERSION}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        if self.region is not None:
+            headers = self._signed_headers(method, url, body, headers)
+        elif self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
         return self._pool.request(
             method,
             url,
             body=body or None,
-            headers=self._signed_headers(method, url, body),
+            headers=headers,
             retries=False,
             redirect=False,
+            preload_content=preload,
         )
 
-    def _signed_headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+    def _signed_headers(
+        self, method: str, url: str, body: bytes, headers: dict[str, str]
+    ) -> dict[str, str]:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError
 
-        headers = {"Accept": "application/json", "User-Agent": f"fanfold/{VERSION}"}
-        if body:
-            headers["Content-Type"] = "application/json"
         request = AWSRequest(method=method, url=url, data=body, headers=headers)
         try:
             keys = self._credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise ParameterError(_no_credentials(str(error))) from error
-        SigV4Auth(keys, _SERVICE, self.region).add_auth(request)
+        SigV4Auth(keys, _SERVICE, self.region or "").add_auth(request)
         signed = dict(request.headers.items())
         if not all(value.isascii() and value.isprintable() for value in signed.values()):
             # urllib3 would refuse them too, and repeat them.
@@ -240,6 +293,9 @@ class Client:
         else:
             said = told.detail if told is not None else _kind(answer)
             detail, kind = f"{self.api_url}: answered {status} with {said}", None
+        if status == 401 and self.region is None:
+            detail += f"; set {TOKEN}, or give the URL as the server printed it"
+            return CloudError(detail, status, kind)
         if status == 403:
             return CloudError(detail + self._how_to_be_let_in(answer, kind), status, kind)
         if _may_pass(answer):
@@ -249,7 +305,7 @@ class Client:
     def _how_to_be_let_in(self, answer: BaseHTTPResponse, problem: str | None) -> str:
         """What to do about a 403: nothing to add to one that a function explains."""
         kind = answer.headers.get("x-amzn-ErrorType", "").partition(":")[0]
-        if problem is not None and not kind:
+        if self.region is None or (problem is not None and not kind):
             return ""
         if kind in {"MissingAuthenticationTokenException", "ForbiddenException"}:
             return f"; a signed request meets that where there is no such path; {_WHERE}"
@@ -263,13 +319,13 @@ class Client:
             return "; the access key is not known: check AWS_PROFILE or AWS_ACCESS_KEY_ID"
         return "; the caller's AWS credentials need execute-api:Invoke on this API: see docs/aws.md"
 
-    def _find_region(self) -> str:
+    def _find_region(self, session: Session) -> str:
         host = urlsplit(self.api_url).hostname or ""
         found = _REGION.search(host)
         region = (
             found[1]
             if found
-            else os.environ.get("AWS_REGION") or self._session.get_config_variable("region")
+            else os.environ.get("AWS_REGION") or session.get_config_variable("region")
         )
         if not region:
             raise ParameterError(
@@ -278,8 +334,8 @@ class Client:
         return str(region)
 
 
-def check_api_url(api_url: str) -> str:
-    """The URL of an API as requests need it: without a slash, or what only the starter has.
+def split_api_url(api_url: str) -> tuple[str, str | None]:
+    """The URL of an API as requests need it, and the token that a server's own URL holds.
 
     Raises:
         ParameterError: it can't be one.
@@ -289,17 +345,31 @@ def check_api_url(api_url: str) -> str:
         host, _ = parts.hostname, parts.port  # a port that is no number raises
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
+    token = parts.fragment.removeprefix(_TOKEN_IN_URL) or None
+    is_foreign = parts.query or (token is not None and not parts.fragment.startswith(_TOKEN_IN_URL))
+    if parts.scheme not in {"https", "http"} or not host or is_foreign:
         raise ParameterError(
-            f"{without_secrets(shown(api_url))!r} is no API's URL: it is"
-            " https://….execute-api.REGION.amazonaws.com/prod, as deploy.sh prints it"
+            f"{without_secrets(shown(api_url))!r} is no API's URL: it is http://127.0.0.1:8000/, as"
+            " `fanfold serve` prints it, or https://….execute-api.REGION.amazonaws.com/prod, as"
+            " deploy.sh does"
         )
     if parts.username is not None:
-        raise ParameterError("the API's URL has a user in it: leave it out, requests are signed")
-    if parts.scheme == "http" and host not in _LOOPBACK:
-        raise ParameterError(f"{api_url}: write https://, or anyone underway could read along")
-    path = parts.path.rstrip("/").removesuffix("/chunk").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+        raise ParameterError(
+            "the API's URL has a user in it: leave it out, requests are signed, or have a token"
+        )
+    path = _PAGES.sub("", parts.path.rstrip("/")).rstrip("/")
+    url = f"{parts.scheme}://{parts.netloc}{path}"
+    if parts.scheme == "http" and host not in _LOOPBACK and is_signed_for(url):
+        raise ParameterError(f"{url}: write https://, or anyone underway could read along")
+    return url, token
+
+
+def is_signed_for(api_url: str) -> bool:
+    """Whether requests to an API are signed: those to API Gateway, and to its emulators here."""
+    parts = urlsplit(api_url)
+    host = parts.hostname or ""
+    is_emulated = host in _LOOPBACK and _EMULATED.fullmatch(parts.path) is not None
+    return is_emulated or _REGION.search(host) is not None
 
 
 def check_job(job: str) -> str:
@@ -309,7 +379,7 @@ def check_job(job: str) -> str:
         ParameterError: it can't be one.
     """
     name = job.strip().lower()
-    if not _JOB.fullmatch(name):
+    if not is_job(name):
         raise ParameterError(
             f"{job!r} is no job: 32 hexadecimal digits, as `fanfold submit` and `fanfold jobs`"
             " print them"
@@ -348,16 +418,40 @@ def _no_credentials(reason: str) -> str:
     )
 
 
-def _pool(api_url: str) -> PoolManager:
-    """What sends: through the environment's proxy, trusting what the AWS command line trusts."""
-    import urllib3
-    from botocore.httpsession import get_cert_path
+def _check_token(api_url: str, token: str | None) -> str | None:
+    """The token, if there is one and nobody underway can read it.
 
-    own = certificates_of_s3()
-    certificates = get_cert_path(True) if own is None else os.environ[CERTIFICATES_OF_S3]
+    Raises:
+        ParameterError: it can't be sent.
+    """
+    if not token:
+        return None
+    parts = urlsplit(api_url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ParameterError(
+            f"{api_url}: anyone underway could read the token; use https://, or a tunnel: ssh -L"
+            f" 8000:127.0.0.1:{parts.port or 80} {parts.hostname}, then --api http://127.0.0.1:8000"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ParameterError("the token has a character that can't be, such as a space")
+    return token
+
+
+def _pool(api_url: str, *, is_aws: bool) -> PoolManager:
+    """What sends: through the environment's proxy, to whom the system or the AWS CLI trusts."""
+    import urllib3
+
+    certificates = None
+    if is_aws:
+        from botocore.httpsession import get_cert_path
+
+        own = certificates_of_s3()
+        certificates = get_cert_path(True) if own is None else os.environ[CERTIFICATES_OF_S3]
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=read_timeout().total_seconds())
     parts = urlsplit(api_url)
     proxy = urllib.request.getproxies().get(parts.scheme)
+    if parts.hostname in _LOOPBACK and not is_aws:  # no proxy leads to a server on this machine
+        proxy = None
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         return urllib3.ProxyManager(proxy, timeout=timeout, ca_certs=certificates)
     return urllib3.PoolManager(timeout=timeout, ca_certs=certificates)

@@ -1,11 +1,14 @@
-"""The report of a job in the cloud, fetched into a folder."""
+"""The report of a job, fetched into a folder: from S3, or from a server by its API."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
+from fanfold.api.client import Client
+from fanfold.api.types import ChunkAnswer
 from fanfold.errors import CloudError, OutputError, SourceError
 from fanfold.flow.claim import log_replaced
 from fanfold.flow.contents import (
@@ -17,7 +20,7 @@ from fanfold.flow.contents import (
 )
 from fanfold.flow.publication import NewReport, WriteTable
 from fanfold.flow.publish import publisher_of
-from fanfold.objects import Place, open_place, split_location
+from fanfold.objects import DOCUMENT_BYTES, open_place, split_location
 from fanfold.report.finished import Report
 from fanfold.report.run_record import (
     MASTER,
@@ -44,11 +47,59 @@ def check_folder(out: str, question: Question, *, is_named: bool) -> str | None:
     )
 
 
-def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -> Report:
+class Results(Protocol):
+    """The files of a job's results, wherever they are; as `Place`."""
+
+    def where(self, name: str) -> str:
+        """The URL of a file."""
+
+    def read(self, name: str, most_bytes: int = DOCUMENT_BYTES) -> bytes:
+        """A file, whole; raises FileNotFoundError."""
+
+    def blocks(self, name: str) -> Iterable[bytes | memoryview]:
+        """The bytes of a file, in blocks; raises FileNotFoundError."""
+
+
+class _ResultsOfServer:
+    """The files of a job's results, by the API of a server."""
+
+    def __init__(self, client: Client, job: str) -> None:
+        self._client = client
+        self._job = job
+
+    def where(self, name: str) -> str:
+        return f"{self._client.api_url}/jobs/{self._job}/{name}"
+
+    def read(self, name: str, most_bytes: int = DOCUMENT_BYTES) -> bytes:
+        data = bytearray()
+        for block in self.blocks(name):
+            data += block
+            if len(data) > most_bytes:
+                raise CloudError(f"{self.where(name)}: more than {most_bytes} bytes")
+        return bytes(data)
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        try:
+            with self._client.opened_file(self._job, name) as blocks:
+                yield from blocks
+        except CloudError as error:
+            if error.status == 404:
+                raise FileNotFoundError(self.where(name)) from error
+            raise
+
+
+def results_of(client: Client, answer: ChunkAnswer) -> Results:
+    """The files of a job's results: in S3, or of the server that the client speaks with."""
+    if answer.results.master.startswith("s3://"):
+        return open_place(split_location(answer.results.master)[0])
+    return _ResultsOfServer(client, answer.job)
+
+
+def fetch_report(far: Results, out: str, *, is_named: bool, started: float) -> Report:
     """Fetch the files of a report; they are checked by its record, and appear together.
 
     Args:
-        master_url: the URL of its `master.json`.
+        far: the files.
         out: where they go.
         is_named: whether the user named that.
         started: when the job was asked for, on the monotonic clock.
@@ -57,7 +108,7 @@ def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -
         CloudError: there is no report, or it is not what its record says.
         OutputError: they can't be read or written, or something else is in the way.
     """
-    far = open_place(split_location(master_url)[0])
+    master_url = far.where(MASTER)
     try:
         with _reading():
             run = far.read(RUN)
@@ -88,21 +139,21 @@ def fetch_report(master_url: str, out: str, *, is_named: bool, started: float) -
     return Report(place, master, resumed=False, seconds=time.monotonic() - started)
 
 
-def _renderings(far: Place, record: Record) -> dict[str, bytes]:
+def _renderings(far: Results, record: Record) -> dict[str, bytes]:
     """The renderings that are there; one that is not what its record says is left out.
 
     The report is complete without it, and `fanfold report` makes it again.
     """
     found = {}
     for name, facts in record.renderings.items():
-        with suppress(FileNotFoundError, OutputError):
+        with suppress(FileNotFoundError, OutputError, CloudError):
             data = far.read(name, facts.size_bytes)
             if facts_of(data) == facts:
                 found[name] = data
     return found
 
 
-def _fetching(far: Place, name: str, facts: FileFacts) -> WriteTable:
+def _fetching(far: Results, name: str, facts: FileFacts) -> WriteTable:
     def fetch(write: Callable[[bytes], object]) -> None:
         measured = MeasuredWriter(write)
         try:

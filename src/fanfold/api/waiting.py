@@ -1,4 +1,4 @@
-"""The wait for a job in the cloud."""
+"""The wait for a job of a server or a deployment."""
 
 from __future__ import annotations
 

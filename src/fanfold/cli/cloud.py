@@ -1,4 +1,4 @@
-"""The commands that speak with the API of a deployment: submit, status, jobs, logs, cancel."""
+"""The commands that speak with an API: submit, status, jobs, logs, cancel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 import click
 
 from fanfold._kernel import VERSION
 from fanfold.api.client import Client, check_job
-from fanfold.api.fetching import check_folder, fetch_report
+from fanfold.api.fetching import check_folder, fetch_report, results_of
 from fanfold.api.types import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimate, Job, Phase
 from fanfold.api.waiting import wait_for
 from fanfold.checked_json import encode_indented
@@ -23,7 +24,7 @@ from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
 from fanfold.errors import ParameterError
 from fanfold.objects import name_of, shown
-from fanfold.objects.urls import parse_object
+from fanfold.objects.urls import is_url, parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.run_record import Question
 
@@ -73,11 +74,12 @@ def submit(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Have GENOME, an object in S3, analysed in the cloud.
+    """Have GENOME, an object in a bucket, analysed by a server or in the cloud.
 
-    GENOME is s3://bucket/key, in the deployment's own bucket or another that it may read. The
-    job's id goes to stdout, what it will take to stderr. The same question about the same object
-    is the same job: one that is done already costs nothing, one that failed is taken up.
+    GENOME is bucket/key or s3://bucket/key: a bucket of the server (`fanfold serve`), or the
+    deployment's own or another that it may read. The job's id goes to stdout, what it will take to
+    stderr. The same question about the same object is the same job: one that is done already costs
+    nothing, one that failed is taken up.
 
     With --wait, it shows how far the job is, fetches the report, and ends as `fanfold run` does:
     its path goes to stdout. Ctrl-C stops the wait, not the job.
@@ -85,7 +87,7 @@ def submit(
     asked = _asked(genome, k, canonical=canonical, slice_size=slice_size, chunks=chunks)
     if out is not None and not wait:
         raise click.UsageError("--out is where --wait fetches the report to: give both")
-    name = name_of(genome)
+    name = name_of(f"s3://{asked.bucket}/{asked.key}")
     is_named, out = out is not None, out or f"{name}.fanfold"
     # It has to be possible before anything is asked for.
     question = Question("", genome, name, Params(asked.k, asked.canonical), VERSION)
@@ -101,9 +103,10 @@ def submit(
     if answer.state != "SUCCEEDED":
         with job_progress(name, quiet=quiet) as progress:
             wait_for(client, answer.job, progress)
-    # The report is where the API is, whatever region this machine works with otherwise.
-    os.environ["AWS_REGION"] = client.region
-    report = fetch_report(answer.results.master, out, is_named=is_named, started=started)
+    if client.region is not None:
+        # The report is where the API is, whatever region this machine works with otherwise.
+        os.environ["AWS_REGION"] = client.region
+    report = fetch_report(results_of(client, answer), out, is_named=is_named, started=started)
     tell(report, quiet=quiet, as_json=as_json)
 
 
@@ -121,7 +124,7 @@ def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool)
             found = wait_for(client, check_job(job), progress)
     else:
         found = client.job(job)
-    _show(found, _told(found), as_json=as_json)
+    _show(found, _told(found, client), as_json=as_json)
 
 
 @click.command()
@@ -132,10 +135,12 @@ def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool)
 @JSON_ANSWER
 def jobs(*, limit: int, api: str | None, as_json: bool) -> None:
     """List the newest jobs, whoever submitted them."""
-    found = list(islice(_newest(Client(find_api_url(api)), limit), limit))
+    client = Client(find_api_url(api))
+    found = list(islice(_newest(client, limit), limit))
     rows = [("job", "state", "slices", "created", "genome")]
     rows += [
-        (each.job, each.state, _slices(each), _time(each.created), _genome(each)) for each in found
+        (each.job, each.state, _slices(each), _time(each.created), _genome(each, client))
+        for each in found
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -197,12 +202,15 @@ def _asked(
     Raises:
         ParameterError: it can't be one.
     """
-    if not genome.startswith("s3://"):
+    if is_url(genome) and not genome.startswith("s3://"):
+        raise ParameterError(f"{shown(genome)}: not an object of a bucket; give BUCKET/KEY")
+    if genome.startswith(("/", ".", "~")) or Path(genome).is_file() or "/" not in genome:
         raise ParameterError(
-            f"{shown(genome)}: not in S3; copy it there first: aws s3 cp {shown(genome)}"
-            " s3://BUCKET/input/"
+            f"{shown(genome)}: not an object of a bucket; put it into one first and give BUCKET/KEY"
+            f" (aws s3 cp, or the page of the server), or analyse it here: fanfold run"
+            f" {shown(genome)}"
         )
-    url = parse_object(genome)
+    url = parse_object(genome if is_url(genome) else f"s3://{genome}")
     check_positive("the size of a slice", slice_size)
     parameters = check_params(k or DEFAULT_K, canonical=canonical)
     return ChunkRequest(
@@ -241,12 +249,13 @@ def _show(answer: object, lines: Iterable[str], *, as_json: bool) -> None:
 
 def _estimate(answer: ChunkAnswer) -> list[str]:
     estimate = answer.estimate
+    price = f", {_price(estimate)}" if estimate.usd or estimate.usd_most else ""
     return in_rows(
         [
             ("job", answer.job),
             ("state", answer.state),
             ("slices", f"about {estimate.slices:,}"),
-            ("estimate", f"{estimate.vcpu_seconds:,} vCPU seconds, {_price(estimate)}"),
+            ("estimate", f"{estimate.vcpu_seconds:,} vCPU seconds{price}"),
         ]
     )
 
@@ -262,10 +271,10 @@ def _dollars(usd: float) -> str:
     return "less than 0.01 USD" if usd < 0.01 else f"about {usd:.2f} USD"
 
 
-def _told(job: Job) -> list[str]:
+def _told(job: Job, client: Client) -> list[str]:
     rows = [
         ("job", job.job),
-        ("genome", _genome(job)),
+        ("genome", _genome(job, client)),
         ("bytes", f"{job.bytes:,}"),
         ("k", ", ".join(map(str, job.k)) or "none"),
         ("state", job.state),
@@ -273,6 +282,10 @@ def _told(job: Job) -> list[str]:
         ("attempt", str(job.attempt)),
         ("created", _time(job.created)),
     ]
+    if job.rate_bytes_per_second is not None:
+        rows.append(("rate", f"{job.rate_bytes_per_second / 1e6:,.1f} MB/s"))
+    if job.seconds_left is not None:
+        rows.append(("left", f"about {job.seconds_left:,.0f} s"))
     if job.finished is not None:
         rows.append(("finished", _time(job.finished)))
     if job.error is not None:
@@ -292,8 +305,10 @@ def _slices(job: Job) -> str:
     return f"{slices.done:,} of {slices.total:,}{failed}"
 
 
-def _genome(job: Job) -> str:
-    return f"s3://{job.bucket}/{job.key}"
+def _genome(job: Job, client: Client) -> str:
+    """The genome as `submit` takes it."""
+    scheme = "" if client.region is None else "s3://"
+    return f"{scheme}{job.bucket}/{job.key}"
 
 
 def _time(when: datetime) -> str:

@@ -23,7 +23,7 @@ def find_api_url(given: str | None) -> str:
     if not found:
         raise ParameterError(
             f"where is the API? Give --api URL, set {_VARIABLE}, or write {_KEY} ="
-            f' "https://…/prod" into {path}; deploy.sh prints it as api_url'
+            f' "https://…/prod" into {path}; `fanfold serve` and deploy.sh print it'
         )
     return found
 

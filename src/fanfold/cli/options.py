@@ -142,8 +142,8 @@ API = _options(
     click.option(
         "--api",
         metavar="URL",
-        help="The API of the deployment: what deploy.sh prints as api_url; as FANFOLD_API_URL, or"
-        " api_url in ~/.config/fanfold/config.toml.",
+        help="The API: the URL that `fanfold serve` or deploy.sh prints; as FANFOLD_API_URL, or"
+        " api_url in ~/.config/fanfold/config.toml. The token of a server is FANFOLD_TOKEN.",
     ),
     click.option(
         "--region",
