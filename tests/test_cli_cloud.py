@@ -184,8 +184,9 @@ def test_submit_asks_what_its_options_say(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("genome.fa",), ["not in S3", "aws s3 cp genome.fa"]),
-        (("gs://bucket/genome.fa",), ["not in S3"]),
+        (("genome.fa",), ["not an object of a bucket", "fanfold run genome.fa"]),
+        (("./folder/genome.fa",), ["not an object of a bucket", "fanfold run"]),
+        (("gs://bucket/genome.fa",), ["not an object of a bucket"]),
         ((f"s3://{BUCKET}",), ["a bucket, not an object"]),
         ((GENOME, "-k", "9"), ["k = 9"]),
         ((GENOME, "-k", "0", "-k", "5"), ["k = 0"]),
@@ -747,7 +748,7 @@ def test_every_command_is_in_a_section_of_the_help_and_explains_itself(
     check: Callable[[str], str],
 ) -> None:
     shown = check("--help")
-    local, cloud = shown.index("On this machine"), shown.index("In the cloud")
+    local, cloud = shown.index("On this machine"), shown.index("By an API")
     assert local < shown.index("\n  inflate ") < cloud < shown.index("\n  submit ")
     assert "..." not in shown[local:]
     for verb in ("submit", "status", "jobs", "logs", "cancel"):

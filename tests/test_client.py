@@ -21,6 +21,7 @@ from servers.api import (
     JOB,
     REGION,
     SECRET_KEY,
+    STAGE,
     TOKEN,
     Answer,
     ApiServer,
@@ -117,11 +118,11 @@ def test_every_request_is_signed_and_every_answer_has_its_type(
     assert client.cancel(JOB).state == "CANCELLED"
 
     assert [(each.method, each.path) for each in server.seen] == [
-        ("POST", "/prod/chunk"),
-        ("GET", f"/prod/jobs/{JOB}"),
-        ("GET", "/prod/jobs"),
-        ("GET", f"/prod/jobs/{JOB}/logs"),
-        ("DELETE", f"/prod/jobs/{JOB}"),
+        ("POST", f"{STAGE}/chunk"),
+        ("GET", f"{STAGE}/jobs/{JOB}"),
+        ("GET", f"{STAGE}/jobs"),
+        ("GET", f"{STAGE}/jobs/{JOB}/logs"),
+        ("DELETE", f"{STAGE}/jobs/{JOB}"),
     ]
     assert msgspec.json.decode(server.seen[0].body, type=ChunkRequest) == asked
     assert server.seen[0].headers["content-type"] == "application/json"
@@ -287,7 +288,7 @@ def test_an_answer_that_is_none_is_told(
 
 
 def test_a_path_that_is_not_the_api_s_is_told(server: ApiServer) -> None:
-    with Client(f"{server.url}/stage") as client:
+    with Client(server.url + STAGE.replace("prod", "stage")) as client:
         refusal(lambda: client.job(JOB), "no such path", "API's URL?", "/prod")
 
 
@@ -424,13 +425,13 @@ def test_an_unknown_authority_is_told_at_once_and_can_be_made_known(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates = make_certificates(tmp_path)
-    with TlsProxy(server.api_url.removesuffix("/prod"), certificates) as proxy:
+    with TlsProxy(server.url, certificates) as proxy:
         started = time.monotonic()
-        with Client(f"{proxy.url}/prod") as client:
+        with Client(f"{proxy.url}{STAGE}") as client:
             refusal(lambda: client.job(JOB), "CERTIFICATE_VERIFY_FAILED", "AWS_CA_BUNDLE")
         assert time.monotonic() - started < 5
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
-        with Client(f"{proxy.url}/prod") as client:
+        with Client(f"{proxy.url}{STAGE}") as client:
             assert client.job(JOB).job == JOB
 
 
@@ -462,7 +463,7 @@ def test_a_proxy_that_the_environment_names_is_used(
 ) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("NO_PROXY", "")
-    with Client("http://localhost:9/prod") as client:
+    with Client(f"http://localhost:9{STAGE}") as client:
         assert client.job(JOB).job == JOB
     assert server.seen[0].headers["host"] == "localhost:9"
 
@@ -479,9 +480,12 @@ def test_a_proxy_that_the_environment_names_is_used(
         (" https://a.execute-api.eu-west-3.amazonaws.com/prod/chunk/\n", None),
         ("https://api.example.org", "https://api.example.org"),
         ("http://127.0.0.1:8080/x/prod/chunk", "http://127.0.0.1:8080/x/prod"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        (f"http://127.0.0.1:8000/watch/{JOB}", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/#token=abc", "http://127.0.0.1:8000"),
     ],
 )
-def test_both_urls_that_deploy_prints_are_understood(given: str, url: str | None) -> None:
+def test_urls_are_understood_as_they_are_printed(given: str, url: str | None) -> None:
     assert split_api_url(given)[0] == (url or "https://a.execute-api.eu-west-3.amazonaws.com/prod")
 
 
@@ -496,7 +500,7 @@ def test_both_urls_that_deploy_prints_are_understood(given: str, url: str | None
         ("https://host:port/prod", "no API's URL"),
         ("https://host/prod?x=1", "no API's URL"),
         ("https://user:secret@host/prod", "has a user in it"),
-        ("http://api.example.org/prod", "https://"),
+        ("http://a.execute-api.eu-west-3.amazonaws.com/prod", "https://"),
     ],
 )
 def test_a_url_that_can_not_be_the_api_s_is_refused(given: str, word: str) -> None:
@@ -513,10 +517,9 @@ def test_a_url_that_can_not_be_the_api_s_is_refused(given: str, word: str) -> No
         ("vpce-1.execute-api.us-east-1.vpce.amazonaws.com", "us-east-1"),
         ("a1.execute-api.cn-north-1.amazonaws.com.cn", "cn-north-1"),
         ("a1.execute-api.eu-west-3.api.aws", "eu-west-3"),
-        ("api.example.org", REGION),
     ],
 )
-def test_the_region_is_the_host_s_or_the_environment_s(
+def test_the_region_is_the_host_s(
     host: str,
     region: str,
     server: ApiServer,  # noqa: ARG001 - its variables
@@ -574,3 +577,68 @@ def test_without_botocore_it_says_what_to_install() -> None:
     )
     assert "ParameterError" in done.stderr
     assert "pip install 'fanfold[aws]'" in done.stderr
+
+
+# --- servers ----------------------------------------------------------------------------------
+
+
+def asked_of(server: ApiServer, url: str, **options: str) -> Seen:
+    """What a server sees of a client that asks it for a job."""
+    with Client(url, **options) as client, pytest.raises(CloudError):
+        client.job(JOB)  # it refuses, since nothing is signed
+    return server.seen[-1]
+
+
+def test_another_host_gets_no_signature_and_no_token_that_is_not_its_own(
+    server: ApiServer,
+) -> None:
+    seen = asked_of(server, server.url)
+
+    assert "authorization" not in seen.headers
+    assert not [name for name in seen.headers if name.startswith("x-amz")]
+
+
+def test_a_server_gets_its_token_in_a_header_alone(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asked_of(server, f"{server.url}/#token=of-the-url")
+    assert seen.headers["authorization"] == "Bearer of-the-url"
+    monkeypatch.setenv("FANFOLD_TOKEN", "of-the-environment")
+    seen = asked_of(server, server.url)
+    assert seen.headers["authorization"] == "Bearer of-the-environment"
+    assert "of-the-environment" not in f"{seen.path}{seen.query}"
+
+
+def test_api_gateway_gets_no_token(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_TOKEN", "of-a-server-elsewhere")
+    with Client(server.api_url) as client:
+        client.job(JOB)
+    assert server.seen[-1].headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+    assert "of-a-server-elsewhere" not in str(server.seen[-1])
+
+
+def test_a_redirect_is_not_followed(server: ApiServer) -> None:
+    server.faults.append(Answer(307, b"", {"Location": f"{server.url}/elsewhere"}))
+    with Client(f"{server.url}/#token=secret-of-the-server") as client:
+        refusal(lambda: client.job(JOB), "answered 307")
+    assert len(server.seen) == 1
+
+
+def test_a_token_that_others_could_read_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_TOKEN", "secret-of-the-server")
+    with pytest.raises(ParameterError, match=r"ssh -L 8000:127.0.0.1:8000 node7") as caught:
+        Client("http://node7:8000/")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_needs_no_package_of_aws(server: ApiServer) -> None:
+    program = (
+        "import sys; sys.modules.update(boto3=None, botocore=None)\n"
+        "from fanfold.api.client import Client\n"
+        f"Client('{server.url}').job('{JOB}')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "CloudError" in done.stderr
+    assert len(server.seen) == 1

@@ -520,7 +520,7 @@ def _unreachable(error: Exception | None) -> str:
         exceptions.ReadTimeoutError: f"no answer within {seconds:g} seconds; try again later",
         exceptions.ProxyError: "the proxy doesn't let it through; check HTTPS_PROXY and NO_PROXY",
         exceptions.SSLError: f"no secure connection ({without_secrets(error)}); check --api, and"
-        " AWS_CA_BUNDLE if a proxy has a certificate of its own",
+        " AWS_CA_BUNDLE (SSL_CERT_FILE for a server) if a proxy has a certificate of its own",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):

@@ -74,7 +74,7 @@ def submit(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Have GENOME, an object in a bucket, analysed by a server or in the cloud.
+    """Have GENOME, an object of a bucket, analysed.
 
     GENOME is bucket/key or s3://bucket/key: a bucket of the server (`fanfold serve`), or the
     deployment's own or another that it may read. The job's id goes to stdout, what it will take to
