@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fanfold.cli.options import MEMORY, STORAGE, Size
-from fanfold.cli.streams import show
+from fanfold.cli.streams import show_path
 from fanfold.errors import ParameterError
 
 
@@ -124,4 +124,4 @@ def serve(
         max_upload_bytes=max_upload,
         max_open_jobs=max_open_jobs,
     )
-    serve_it(settings, host=host, port=port, names=names, asks_token=token, tell=show)
+    serve_it(settings, host=host, port=port, names=names, asks_token=token, tell=show_path)

@@ -8,12 +8,15 @@ written.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from threading import Lock
 from typing import IO, Protocol
 
 from fanfold.api.problems import ApiError
@@ -67,6 +70,7 @@ class BucketsOfServer:
     def __init__(self, root: str, others: Mapping[str, str]) -> None:
         self._root = None if is_remote(root) else Path(root)
         self._others: dict[str, str] = {}
+        self._sweeping = Lock()
         if self._root is None:
             self._others[root.removeprefix("s3://")] = root
         for name, location in others.items():
@@ -152,7 +156,7 @@ class BucketsOfServer:
         path = _resolved(Path(location), key)
         if path is None or any(part.startswith(".fanfold") for part in Path(key).parts):
             raise invalid_field(f"key: {key!r} leads out of the bucket")
-        return _FileUpload(path, key, replace=replace)
+        return _FileUpload(path, key, replace=replace, sweeping=self._sweeping)
 
     def _names(self) -> set[str]:
         return {*self._others, *(name for name in self._folders() if self._folder(name))}
@@ -213,19 +217,30 @@ def _resolved(folder: Path, key: str) -> Path | None:
 
 
 class _FileUpload:
-    """An upload into a folder: a temporary file beside its place, which then gets the name."""
+    """An upload into a folder: a temporary file beside its place, which then gets the name.
 
-    def __init__(self, path: Path, key: str, *, replace: bool) -> None:
+    Args:
+        path: its place.
+        key: its key.
+        replace: whether an object that is there may go.
+        sweeping: is held while files of killed uploads are removed, since one that has just begun
+            looks like them until it is locked.
+    """
+
+    def __init__(self, path: Path, key: str, *, replace: bool, sweeping: Lock) -> None:
         self._key = key
         self._path = path
         self._replace = replace
         place = LocalPlace(path.parent)
-        self._check_free()
         try:
+            self._check_free()
             path.parent.mkdir(parents=True, exist_ok=True)
-            place.sweep()
             self._temporary = path.with_name(f".fanfold.{os.urandom(6).hex()}.fanfold-tmp")
-            self._file = self._temporary.open("xb", buffering=0)
+            with sweeping:
+                place.sweep()
+                self._file = self._temporary.open("xb", buffering=0)
+                with suppress(OSError):  # where there are no locks, nothing is swept
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (NotADirectoryError, FileExistsError) as error:
             raise _exists(key, "a part of it is an object") from error
         except OSError as error:
