@@ -10,17 +10,33 @@ import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.api.routes import JSON, PROBLEM_JSON, ROUTES, Route
-from fanfold.api.types import Problem
+from fanfold.api.types import ChunkRequest, Problem
+from fanfold.params import MAX_K
 
 _REFERENCES = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"\{(\w+)\}")
 
+_KEY: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    # No part is empty, "." or ".."; no control character, no backslash.
+    "pattern": r"^(?!.*(^|/)\.{0,2}(/|$))[^\x00-\x1f\x7f\\]+$",
+}
+
 _IN_PATH: dict[str, dict[str, Any]] = {
     "job": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "bucket": {"type": "string", "minLength": 1},
-    "key": {"type": "string", "minLength": 1},
+    "key": _KEY,
     "file": {"type": "string", "minLength": 1},
 }
+
+_BOUNDS: dict[str, dict[str, Any]] = {
+    "key": _KEY,
+    "k": {"items": {"type": "integer", "minimum": 1, "maximum": MAX_K}},
+    "slice_bytes": {"minimum": 1},
+}
+"""What the types of a request's fields don't say."""
 
 _ALWAYS = (400, 401, 403, 421, 500)
 """What any call may be refused with."""
@@ -32,6 +48,9 @@ def openapi_document() -> dict[str, Any]:
     structs = [each for each in types if isinstance(each, type)]
     structs.sort(key=lambda each: each.__name__)
     _, schemas = msgspec.json.schema_components(structs, ref_template=_REFERENCES)
+    fields = schemas[ChunkRequest.__name__]["properties"]
+    for name, bounds in _BOUNDS.items():
+        fields[name] |= bounds
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

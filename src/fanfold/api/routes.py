@@ -121,7 +121,7 @@ def _up_to(most: int, default: int | None = None) -> dict[str, Any]:
     return bounds if default is None else {**bounds, "default": default}
 
 
-_NEXT = Parameter("next", {"type": "string"}, "what the answer before calls next")
+_NEXT = "what the answer before calls next"
 
 SUBMIT = Route(
     "POST",
@@ -136,7 +136,10 @@ JOBS = Route(
     "/jobs",
     "List the jobs, the newest first",
     Jobs,
-    query=(Parameter("limit", _up_to(MOST_JOBS, DEFAULT_JOBS), "how many jobs; 0: 20"), _NEXT),
+    query=(
+        Parameter("limit", _up_to(MOST_JOBS, DEFAULT_JOBS), "how many jobs; 0: 20"),
+        Parameter("next", {"type": "string", "pattern": r"^(\d{14}-[0-9a-f]{32})?$"}, _NEXT),
+    ),
 )
 STATUS = Route("GET", "/jobs/{job}", "Tell how far a job is", Job, refusals=(404,))
 CANCEL = Route("DELETE", "/jobs/{job}", "Cancel a job that hasn't ended", Job, refusals=(404, 409))
@@ -177,9 +180,18 @@ OBJECTS = Route(
     "List what lies directly below a prefix of a bucket",
     Objects,
     query=(
-        Parameter("prefix", {"type": "string", "default": ""}, "empty, or ends in a slash"),
+        Parameter(
+            "prefix",
+            {
+                "type": "string",
+                "default": "",
+                "maxLength": 256,
+                "pattern": r"^((?!.*(^|/)\.{0,2}/)[^\x00-\x1f\x7f\\]*/)?$",
+            },
+            "empty, or ends in a slash",
+        ),
         Parameter("limit", _up_to(MOST_OBJECTS, DEFAULT_OBJECTS), "how many objects; 0: 200"),
-        _NEXT,
+        Parameter("next", {"type": "string"}, _NEXT),
     ),
     refusals=(404, 502),
     on_machines=True,
