@@ -13,7 +13,7 @@ import fanfold
 from fanfold.archives.bgzf import EOF_MARKER
 from fanfold.archives.formats import bgzf_block_bytes
 from fanfold.engine.progress import Watch
-from fanfold.errors import Cancelled, ParameterError, PlanError, SourceChangedError
+from fanfold.errors import Cancelled, PlanError, SourceChangedError
 from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import Copies, copy_slices
 from fanfold.flow.genome import Genome
@@ -173,9 +173,14 @@ def test_a_copy_of_another_size_is_made_again(prefix: str, s3: S3Server) -> None
     assert b"".join(copies_of(copied(planned(prefix, "genome.fa", 9000)), s3)) == GENOME
 
 
-def test_only_s3_copies(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_bytes_that_s3_does_not_copy_pass_through(
+    tmp_path_factory: pytest.TempPathFactory, prefix: str, s3: S3Server
+) -> None:
     path = tmp_path_factory.mktemp("local") / "genome.fa"
     path.write_bytes(GENOME)
 
-    with pytest.raises(ParameterError, match="only S3"):
-        copy_range(stat_source(path), 0, 10, open_place(path.parent), "copy")
+    copy_range(stat_source(path), 5, 2000, open_place(path.parent), "copy")
+    copy_range(stat_source(path), 7, 9000, open_place(f"s3://{BUCKET}/{prefix}"), "copy")
+
+    assert (path.parent / "copy").read_bytes() == GENOME[5:2000]
+    assert s3.get(BUCKET, f"{prefix}/copy") == GENOME[7:9000]

@@ -678,3 +678,17 @@ def test_fanfold_runs_without_the_server_s_packages(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "pip install 'fanfold[serve]'" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_bucket_is_listed_in_pages(root: Path, tmp_path: Path) -> None:
+    for number in range(7):
+        (root / f"empty/{number}.fa").write_text(">x\nA\n")
+    (root / "empty/folder").mkdir()
+    (root / "empty/.fanfold.0123456789ab.fanfold-tmp").touch()
+    with serving(root, log=tmp_path / "log") as server:
+        first = server.ask("GET", "/buckets/empty?limit=3").document
+        second = server.ask("GET", f"/buckets/empty?limit=100&next={first['next']}").document
+    assert first["folders"] == ["folder/"]
+    assert [each["key"] for each in first["objects"]] == ["0.fa", "1.fa", "2.fa"]
+    assert (second["folders"], second["next"]) == ([], None)
+    assert [each["key"] for each in second["objects"]] == ["3.fa", "4.fa", "5.fa", "6.fa"]

@@ -191,6 +191,10 @@ class LocalPlace:
                 status = (self._path / below / name).stat(follow_symlinks=False)
                 yield Listed(name, datetime.fromtimestamp(status.st_mtime, UTC), status.st_size)
 
+    def children(self, below: str = "") -> tuple[list[str], list[Listed]]:
+        """The folders and the files directly in `below`, each by name."""
+        return self.folders(below), list(self.listed(below))
+
     def folders(self, below: str = "") -> list[str]:
         """The names of the folders directly in `below`, sorted."""
         return sorted(

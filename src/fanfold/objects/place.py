@@ -105,6 +105,9 @@ class Place(Protocol):
         A store is asked for the next thousand when they are taken; raises as `sizes`.
         """
 
+    def children(self, below: str = "") -> tuple[list[str], list[Listed]]:
+        """The folders and the objects directly in `below`, each by name; raises as `sizes`."""
+
     def folders(self, below: str = "") -> list[str]:
         """The names of the folders directly in `below`, sorted; raises as `sizes`."""
 

@@ -289,16 +289,27 @@ class RemotePlace:
 
     def listed(self, below: str, after: str = "") -> Iterator[Listed]:
         """The objects directly in `below` whose names sort after `after`, by name."""
-        prefix = self._url.below(below)
-        offset = f"{prefix}/{after}" if after else None
+        prefix = self._url.below(below) if below else self._url.key
+        above = f"{prefix}/" if prefix else ""
+        offset = f"{above}{after}" if after else None
         try:
-            for page in _store(self._url).list(prefix, offset=offset, chunk_size=_LISTED_AT_ONCE):
+            store = _store(self._url)
+            for page in store.list(prefix or None, offset=offset, chunk_size=_LISTED_AT_ONCE):
                 for each in page:
-                    name = each["path"].removeprefix(f"{prefix}/")
+                    name = each["path"].removeprefix(above)
                     if "/" not in name and name > after:  # some servers ignore the offset
                         yield Listed(name, each["last_modified"], each["size"])
         except _Errors as error:
             raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
+
+    def children(self, below: str = "") -> tuple[list[str], list[Listed]]:
+        """What stands before a slash in objects' names in `below`, and the objects themselves."""
+        found = self._list(below)
+        objects = [
+            Listed(each["path"].rpartition("/")[2], each["last_modified"], each["size"])
+            for each in found["objects"]
+        ]
+        return sorted(each.rpartition("/")[2] for each in found["common_prefixes"]), sorted(objects)
 
     def folders(self, below: str = "") -> list[str]:
         """The names of what objects' names have before a slash in `below`, sorted."""

@@ -127,21 +127,24 @@ class BucketsOfServer:
                 return Objects(bucket, page.prefix, (), (), None)
             location, below = os.fspath(folder), ""
         place = open_place(location)
-        found: list[StoredObject] = []
         try:
-            folders = place.folders(below) if not page.after else []
-            for each in place.listed(below, page.after):
-                if each.name:
-                    key = page.prefix + each.name
-                    found.append(StoredObject(key, each.size_bytes, each.written))
-                if len(found) > page.limit:
-                    break
+            folders, listed = place.children(below)
         except FanfoldError as error:
             raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
-        more = found[page.limit - 1].key.removeprefix(page.prefix) if found[page.limit :] else None
-        visible = (name for name in folders if not name.startswith(".fanfold"))
-        prefixes = tuple(f"{page.prefix}{name}/" for name in visible)
-        return Objects(bucket, page.prefix, prefixes, tuple(found[: page.limit]), more)
+        # A store may have an object in place of a folder, without a name of its own.
+        left = [each for each in listed if each.name > page.after]
+        found = left[: page.limit]
+        visible = (name for name in folders if not page.after and not name.startswith(".fanfold"))
+        return Objects(
+            bucket,
+            page.prefix,
+            tuple(f"{page.prefix}{name}/" for name in visible),
+            tuple(
+                StoredObject(page.prefix + each.name, each.size_bytes, each.written)
+                for each in found
+            ),
+            found[-1].name if left[page.limit :] else None,
+        )
 
     def uploading(self, bucket: str, key: str, *, replace: bool) -> Upload:
         """Begin an upload.
