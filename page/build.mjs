@@ -1,4 +1,6 @@
-// Builds the page's script: `node build.mjs [folder]`; the folder of the package's assets by default.
+// Builds the pages' scripts: `node build.mjs [folder]`; the folders of the package by default.
+//
+// page.js is in each report, serve.js is what the server's pages load.
 //
 // The bundle holds the licence texts of the packages in it, for the page that it is copied into is
 // itself a copy of them; `page.js.LICENSES.txt` beside it says which package has which.
@@ -10,6 +12,8 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = process.argv[2] ?? join(here, "../src/fanfold/report/page/assets");
+
+const serveFolder = process.argv[2] ?? join(here, "../src/fanfold/web/assets");
 
 /** Takes `selection.html()` out of d3: nothing in the bundle can make elements of text. */
 const noHtml = {
@@ -24,9 +28,8 @@ const noHtml = {
   },
 };
 
-const { outputFiles, metafile } = await build({
+const options = {
   absWorkingDir: here,
-  entryPoints: ["src/main.ts"],
   bundle: true,
   minify: true,
   format: "iife",
@@ -36,7 +39,12 @@ const { outputFiles, metafile } = await build({
   metafile: true,
   write: false,
   plugins: [noHtml],
-});
+};
+
+const { outputFiles, metafile } = await build({ ...options, entryPoints: ["src/main.ts"] });
+const serve = await build({ ...options, entryPoints: ["src/serve/main.ts"] });
+if (Object.keys(serve.metafile.inputs).some((path) => path.includes("node_modules")))
+  throw new Error("serve.js has packages in it: add their licences");
 
 const packages = [
   ...new Set(
@@ -66,3 +74,5 @@ const listed = packages.map(
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, "page.js"), `/*! ${notice}\n*/\n${outputFiles[0].text}`);
 writeFileSync(join(folder, "page.js.LICENSES.txt"), listed.join(`\n${"-".repeat(80)}\n\n`));
+mkdirSync(serveFolder, { recursive: true });
+writeFileSync(join(serveFolder, "serve.js"), serve.outputFiles[0].text);

@@ -115,6 +115,11 @@ def _responses(route: Route) -> dict[str, Any]:
     if 416 in route.refusals:
         answered["206"] = {"description": "A range", "content": _content(route.answer)}
         answered["304"] = {"description": "Not modified"}
+    if route.body is not None:
+        refused["408"] = {
+            "description": "Request Timeout",
+            "content": _content(Problem, PROBLEM_JSON),
+        }
     return {**answered, **refused}
 
 

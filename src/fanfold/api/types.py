@@ -137,6 +137,7 @@ class Job(msgspec.Struct, frozen=True):
         rate_bytes_per_second: bytes of the genome's object that are scanned a second, while the job
             runs; None where that isn't measured, as on AWS.
         seconds_left: how long it will probably take; None where that isn't known, as on AWS.
+        asked: the request that started it; a post of the same is the same job.
     """
 
     job: str
@@ -152,6 +153,7 @@ class Job(msgspec.Struct, frozen=True):
     attempt: int
     rate_bytes_per_second: float | None = None
     seconds_left: float | None = None
+    asked: ChunkRequest | None = None
 
 
 class Jobs(msgspec.Struct, frozen=True):

@@ -81,6 +81,7 @@ class Status:
             key=request.asked.key,
             k=request.asked.k,
             attempt=entry.attempt,
+            asked=request.asked,
         )
 
     def _progress(self, entry: Entry) -> tuple[State, Slices, datetime | None]:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -24,17 +23,14 @@ from fanfold.api.routes import Call, HttpRequest, parse_objects, parse_replace, 
 from fanfold.api.types import Buckets, Objects
 from fanfold.shown import escaped
 from fanfold.web.access import Access, Rules, problem_response
-from fanfold.web.files import file_response, media_type_of
+from fanfold.web.bodies import pieces
+from fanfold.web.files import file_response
 from fanfold.web.jobs import Service
+from fanfold.web.pages import page_routes
 from fanfold.web.settings import MOST_BODY_BYTES
 from fanfold.web.streams import Streams
 from fanfold.web.uploads import Uploads
 
-_ASSETS = Path(__file__).parent / "assets"
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 _SECONDS_OF_A_DAY = 86_400
 
 _ENCODER = msgspec.json.Encoder()
@@ -91,13 +87,15 @@ class _App:
             found.setdefault(path, {})[route.method] = endpoints[route]
         found["/openapi.json"] = {"GET": self._document}
         found["/session"] = {"POST": partial(_guarded, self._session)}
-        for path in ("/", "/watch/{job}"):
-            found[path] = {"GET": _page}
-        found["/assets/{name}"] = {"GET": partial(_guarded, _asset)}
-        return [
+        calls_of_api = [
             WebRoute(path, partial(_by_method, methods), methods=[*methods])
             for path, methods in found.items()
         ]
+        return [*page_routes(self._is_signed_in), *calls_of_api]
+
+    def _is_signed_in(self, request: Request) -> bool:
+        token = self._rules.token
+        return token is None or token.lets_in(request.headers)
 
     def _buckets(self, _request: HttpRequest) -> Buckets:
         return self._service.buckets.names()
@@ -272,35 +270,9 @@ async def _json_body(request: Request) -> bytes:
             "send the header Content-Type: application/json, and a body of JSON",
         )
     body = bytearray()
-    async for data in request.stream():
+    async for data in pieces(request, MOST_BODY_BYTES):
         body += data
-        if len(body) > MOST_BODY_BYTES:
-            raise ApiError(
-                413, "too-large", "Too large", f"a body of {MOST_BODY_BYTES} bytes is the largest"
-            )
     return bytes(body)
-
-
-async def _page(_request: Request) -> Response:
-    return _own_file("index.html")
-
-
-async def _asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in {"serve.js", "serve.css"}:
-        raise ApiError(404, "no-such-path", "No such path", "there is no such file")
-    return _own_file(name)
-
-
-def _own_file(name: str) -> Response:
-    headers = {"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-cache"}
-    return Response((_ASSETS / name).read_bytes(), media_type=_type(name), headers=headers)
-
-
-def _type(name: str) -> str:
-    return {"serve.js": "text/javascript; charset=utf-8", "serve.css": "text/css"}.get(
-        name
-    ) or media_type_of(name)
 
 
 async def _refusal(_request: Request, error: Exception) -> Response:

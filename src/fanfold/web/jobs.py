@@ -397,6 +397,7 @@ class Service:
             attempt=entry.attempt,
             rate_bytes_per_second=rate,
             seconds_left=seconds_left,
+            asked=asked,
         )
 
     def _check_room(self) -> None:

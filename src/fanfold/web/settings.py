@@ -17,6 +17,8 @@ MOST_STREAMS = 512
 """Streams of events that may be open at once."""
 MOST_UPLOADS = 8
 """Uploads that may be under way at once."""
+MOST_SILENT_SECONDS = 60.0
+"""How long a client may send nothing of a body that it has begun."""
 MOST_BODY_BYTES = 64 * 1024
 """The largest body of a request, but for uploads."""
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from fanfold.api.problems import ApiError
 from fanfold.api.types import StoredObject
 from fanfold.objects import BLOCK_BYTES
+from fanfold.web.bodies import pieces, too_large
 from fanfold.web.buckets import Upload
 from fanfold.web.jobs import Service
 from fanfold.web.settings import MOST_UPLOADS
@@ -36,7 +37,7 @@ class Uploads:
         most_bytes = self._service.settings.max_upload_bytes
         length = request.headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:19]) > most_bytes:
-            raise _too_large(most_bytes)
+            raise too_large(most_bytes)
         if request.headers.get("content-encoding", "identity") != "identity":
             raise ApiError(
                 415,
@@ -66,23 +67,11 @@ class Uploads:
 
 
 async def _write(request: Request, upload: Upload, most_bytes: int) -> None:
-    """Write a body in pieces. A body that ends before its length raises ClientDisconnect."""
-    size_bytes, piece = 0, bytearray()
-    async for data in request.stream():
-        size_bytes += len(data)
-        if size_bytes > most_bytes:
-            raise _too_large(most_bytes)
+    """Write a body in larger pieces than it comes in."""
+    piece = bytearray()
+    async for data in pieces(request, most_bytes):
         piece += data
         if len(piece) >= BLOCK_BYTES:
             await run_in_threadpool(upload.write, bytes(piece))
             piece.clear()
     await run_in_threadpool(upload.write, bytes(piece))
-
-
-def _too_large(most_bytes: int) -> ApiError:
-    return ApiError(
-        413,
-        "too-large",
-        "Too large",
-        f"{most_bytes} bytes are the most; start the server with a larger --max-upload",
-    )
