@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "page"
 ASSETS = ROOT / "src" / "fanfold" / "report" / "page" / "assets"
-BUILT = ("page.js", "page.js.LICENSES.txt")
+SERVER = ROOT / "src" / "fanfold" / "web" / "assets"
+BUILT = (ASSETS / "page.js", ASSETS / "page.js.LICENSES.txt", SERVER / "serve.js")
 
 MOST_BYTES = 120_000
 """Every page holds the script."""
@@ -31,8 +32,8 @@ def test_the_committed_script_is_what_its_source_makes(tmp_path: Path) -> None:
 
     subprocess.run(["npm", "run", "build", "--", made], cwd=copy, capture_output=True, check=True)
 
-    for name in BUILT:
-        assert (made / name).read_bytes() == (ASSETS / name).read_bytes(), f"{name}: `make page`"
+    for path in BUILT:
+        assert (made / path.name).read_bytes() == path.read_bytes(), f"{path.name}: `make page`"
 
 
 def test_nothing_in_the_script_makes_markup_or_code_of_text_or_loads_anything() -> None:
@@ -42,6 +43,19 @@ def test_nothing_in_the_script_makes_markup_or_code_of_text_or_loads_anything() 
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
         r"|setHTMLUnsafe|DOMParser|\beval\(|\bFunction\(|\bfetch\(|XMLHttpRequest|WebSocket"
         r"|\bimport\(|sendBeacon|localStorage|document\.cookie",
+        script,
+    )
+
+    assert found == []
+
+
+def test_nothing_in_the_server_s_script_makes_markup_or_code_of_text() -> None:
+    script = (SERVER / "serve.js").read_text()
+
+    found = re.findall(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
+        r"|setHTMLUnsafe|DOMParser|\beval\(|\bFunction\(|WebSocket|\bimport\(|sendBeacon"
+        r"|localStorage|document\.cookie|https?:",
         script,
     )
 

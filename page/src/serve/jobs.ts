@@ -70,14 +70,22 @@ function row(job: api.Job): HTMLTableRowElement {
   const ended = job.finished === null ? Date.now() : Date.parse(job.finished);
   const seconds = Math.max(0, (ended - Date.parse(job.created)) / 1000);
   const isWaiting = job.state === "SUBMITTED";
-  const slices = `${grouped(done)} of ${total === null ? "?" : grouped(total)}`;
+  const slices = total === null ? grouped(done) : `${grouped(done)} of ${grouped(total)}`;
   const link = html("a", { href: `/watch/${job.job}` }, named(`${job.bucket}/${job.key}`));
   return html(
     "tr",
     {},
     html("td", {}, link),
     html("td", { class: "text" }, stateLabel(job.state)),
-    html("td", {}, isWaiting ? "" : failed ? `${slices}, ${grouped(failed)} failed` : slices),
+    html(
+      "td",
+      {},
+      isWaiting || (total === null && !done)
+        ? ""
+        : failed
+          ? `${slices}, ${grouped(failed)} failed`
+          : slices,
+    ),
     html("td", {}, time(job.created)),
     html("td", {}, isWaiting ? "" : duration(seconds)),
   );

@@ -28,6 +28,7 @@ async function enter(token: string): Promise<boolean> {
 }
 
 async function main(): Promise<void> {
+  element("no-script").hidden = true;
   whenSignInIsNeeded(askForToken);
   element("sign-in-form").addEventListener("submit", async (event) => {
     event.preventDefault();
