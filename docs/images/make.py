@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import fanfold
 
@@ -34,7 +35,7 @@ COMPARED = (
     "ecoli_K12_GCF_000005845.2.fna.gz",
 )
 
-WIDTH_PX, HEIGHT_PX = 1280, 1210
+WIDTH_PX, HEIGHT_PX, SERVE_HEIGHT_PX = 1280, 1210, 740
 
 
 class Drawing(NamedTuple):
@@ -85,6 +86,7 @@ def main() -> None:
             (HERE / drawing.file).write_bytes(svg)
         take(chromium, folder / GOOD / "report.html", HERE / "report.png")
         take(chromium, folder / "index.html", HERE / "index.png")
+        take_server(chromium, genomes, folder / "root")
 
 
 def take(chromium: str, page: Path, picture: Path) -> None:
@@ -99,6 +101,45 @@ def take(chromium: str, page: Path, picture: Path) -> None:
         shown.goto(page.as_uri())
         shown.screenshot(path=picture)
         browser.close()
+
+
+def take_server(chromium: str, genomes: Path, root: Path) -> None:
+    """Take pictures of the server's page: where jobs start, and one that runs."""
+    bucket = root / "genomes"
+    bucket.mkdir(parents=True)
+    for name in (GOOD, GAPPED, CHROMOSOME):
+        shutil.copy(genomes / name, bucket / name)
+    command = [sys.executable, "-m", "fanfold", "serve", "--root", str(root), "--port", "0"]
+    server = subprocess.Popen(  # noqa: S603 - this program itself
+        [*command, "--threads", "1"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        url = server.stdout.readline().strip() if server.stdout else ""
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium)
+            page = browser.new_page(viewport={"width": WIDTH_PX, "height": SERVE_HEIGHT_PX})
+            for name in (GOOD, GAPPED):
+                start(page, url, name, 65_536)
+                page.locator("#state", has_text="succeeded").wait_for()
+            start(page, url, CHROMOSOME, 40_000)
+            page.locator("#n-rate", has_text="/s").wait_for()
+            page.screenshot(path=HERE / "serve-job.png")
+            page.goto(url)
+            page.locator("#jobs tbody tr").nth(2).wait_for()
+            page.screenshot(path=HERE / "serve.png")
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def start(page: Page, url: str, name: str, slice_bytes: int) -> None:
+    """Start a job of the bucket `genomes` by the page."""
+    page.goto(url)
+    page.locator("#genome").fill(f"genomes/{name}")
+    page.get_by_text("More", exact=True).click()
+    page.locator("#slice").fill(str(slice_bytes / 1024**2))
+    page.get_by_role("button", name="Analyse").click()
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def test_another_folder_is_a_bucket_when_it_is_told(root: Path, tmp_path: Path) 
 def test_a_form_of_another_site_is_not_taken_for_json(kind: str, server: Server) -> None:
     body = json.dumps({"bucket": "demo", "key": "input/phiX174.fa"}).encode()
     answer = server.ask("POST", "/chunk", body, {"Content-Type": kind})
-    assert (answer.status, answer.problem) == (415, "not-json")
+    assert (answer.status, answer.problem) == (415, "unsupported-media-type")
 
 
 def test_a_body_that_is_too_large_is_refused(server: Server) -> None:

@@ -265,8 +265,8 @@ async def _json_body(request: Request) -> bytes:
     if media_type != "application/json":
         raise ApiError(
             415,
-            "not-json",
-            "Not JSON",
+            "unsupported-media-type",
+            "Unsupported media type",
             "send the header Content-Type: application/json, and a body of JSON",
         )
     body = bytearray()
