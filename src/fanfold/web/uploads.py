@@ -41,8 +41,8 @@ class Uploads:
         if request.headers.get("content-encoding", "identity") != "identity":
             raise ApiError(
                 415,
-                "content-encoding",
-                "An encoded body",
+                "unsupported-media-type",
+                "Unsupported media type",
                 "send the file as it is, without Content-Encoding; archives are read as they are",
             )
         if self._under_way >= MOST_UPLOADS:
