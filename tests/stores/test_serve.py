@@ -53,6 +53,10 @@ def test_a_server_over_a_bucket(is_root: bool, tmp_path: Path) -> None:
             for key in ("gone.fa", "input", "input/"):
                 refused = server.post({"bucket": "genomes", "key": key})
                 assert (refused.status, refused.problem) == (404, "no-such-object")
+            kept = server.ask(
+                "PUT", f"/buckets/genomes/results/{job}/master.json?replace=true", b"{}"
+            )
+            assert (kept.status == 403) is is_root
         if is_root:
             assert json.loads(store.get("genomes", "results/master.json")) == json.loads(master)
         with serving(root, *more, log=tmp_path / "log", variables=variables) as server:

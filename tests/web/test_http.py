@@ -110,6 +110,19 @@ def test_no_link_leaves_its_bucket(root: Path, tmp_path: Path) -> None:
     assert secret.read_text() == ">secret\nACGT\n"
 
 
+def test_a_folder_of_any_name_is_a_bucket(root: Path, tmp_path: Path) -> None:
+    for name in ("My Genomes", "ü", ".hidden"):
+        (root / name).mkdir()
+        (root / name / "x.fa").write_text(">x\nACGT\n")
+    with serving(root, log=tmp_path / "log") as server:
+        named = [each["name"] for each in server.ask("GET", "/buckets").document["buckets"]]
+        assert named == ["My Genomes", "demo", "empty", "ü"]
+        for name in ("My Genomes", "ü"):
+            assert server.wait_for(server.start_job(name, "x.fa"))["state"] == "SUCCEEDED"
+        assert server.ask("GET", "/buckets/My%20Genomes").document["objects"]
+        assert server.post({"bucket": ".hidden", "key": "x.fa"}).problem == "not-allowed"
+
+
 def test_another_folder_is_a_bucket_when_it_is_told(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere"
     other.mkdir()
@@ -354,6 +367,11 @@ def test_a_job_of_before_the_start_has_a_stream_that_ends(root: Path, tmp_path: 
     with serving(root, log=tmp_path / "log") as server:
         (_, kind, data), (_, last, _) = events(server, job)
         assert (kind, data["states"], last) == ("snapshot", "d5", "end")
+
+
+def test_a_stream_has_a_head(server: Server, job: str) -> None:
+    answer = server.ask("HEAD", f"/jobs/{job}/events")
+    assert (answer.status, answer.body) == (200, b"")
 
 
 def test_the_server_ends_though_streams_are_open(root: Path, tmp_path: Path) -> None:

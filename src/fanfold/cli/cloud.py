@@ -23,7 +23,7 @@ from fanfold.cli.progress import job_progress
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
 from fanfold.errors import ParameterError
-from fanfold.objects import name_of, shown
+from fanfold.objects import check_name, shown
 from fanfold.objects.urls import is_url, parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.run_record import Question
@@ -87,7 +87,8 @@ def submit(
     asked = _asked(genome, k, canonical=canonical, slice_size=slice_size, chunks=chunks)
     if out is not None and not wait:
         raise click.UsageError("--out is where --wait fetches the report to: give both")
-    name = name_of(f"s3://{asked.bucket}/{asked.key}")
+    name = asked.key.rpartition("/")[2]
+    check_name(name, genome)
     is_named, out = out is not None, out or f"{name}.fanfold"
     # It has to be possible before anything is asked for.
     question = Question("", genome, name, Params(asked.k, asked.canonical), VERSION)
@@ -210,12 +211,16 @@ def _asked(
             f" (aws s3 cp, or the page of the server), or analyse it here: fanfold run"
             f" {shown(genome)}"
         )
-    url = parse_object(genome if is_url(genome) else f"s3://{genome}")
+    if is_url(genome):
+        url = parse_object(genome)
+        bucket, key = url.root.removeprefix("s3://"), url.key
+    else:  # a server's bucket is a folder, which may have any name
+        bucket, _, key = genome.partition("/")
     check_positive("the size of a slice", slice_size)
     parameters = check_params(k or DEFAULT_K, canonical=canonical)
     return ChunkRequest(
-        bucket=url.root.removeprefix("s3://"),
-        key=url.key,
+        bucket=bucket,
+        key=key,
         k=parameters.k,
         canonical=canonical,
         slice_bytes=DEFAULT_SLICE_BYTES if slice_size is None else slice_size,

@@ -106,6 +106,8 @@ class _App:
     async def _events(self, request: Request) -> Response:
         job = request.path_params["job"]
         await run_in_threadpool(self._service.state, job)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         self._streams.check_room()
         events = self._streams.follow(job, request.headers.get("last-event-id"))
         return StreamingResponse(

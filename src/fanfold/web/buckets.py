@@ -26,7 +26,9 @@ from fanfold.errors import FanfoldError, ParameterError
 from fanfold.objects import BLOCK_BYTES, LocalPlace, Source, is_remote, open_place, stat_source
 from fanfold.submitting import invalid_field, no_such_object, pin
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NAME = re.compile(r"[^./\x00-\x1f\x7f\\][^/\x00-\x1f\x7f\\]*")
+_OF_LEDGER = ("results", "jobs", "chunks")
+"""What a bucket that is the root holds besides genomes; see `fanfold.ledger`."""
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\\]")
 _MOST_KEY_BYTES = 1024
 _SPOOL_BYTES = 64 * 1024**2
@@ -71,12 +73,13 @@ class BucketsOfServer:
         self._root = None if is_remote(root) else Path(root)
         self._others: dict[str, str] = {}
         self._sweeping = Lock()
-        if self._root is None:
-            self._others[root.removeprefix("s3://")] = root
+        self._store_root = root.rstrip("/") if self._root is None else None
+        if self._store_root is not None:
+            self._others[self._store_root.removeprefix("s3://")] = self._store_root
         for name, location in others.items():
             if not _NAME.fullmatch(name):
                 raise ParameterError(
-                    f"{name!r} is no name for a bucket: give letters, digits, '.', '_' and '-'"
+                    f"{name!r} is no name for a bucket: it has a slash, or begins with a dot"
                 )
             if not is_remote(location) and not Path(location).is_dir():
                 raise ParameterError(f"{location}: not a folder; give --bucket NAME=DIR|URL")
@@ -154,6 +157,13 @@ class BucketsOfServer:
         """
         location = self._known(bucket)
         check_key(key)
+        if location == self._store_root and key.partition("/")[0] in _OF_LEDGER:
+            raise ApiError(
+                403,
+                "not-allowed",
+                "Not to be written",
+                f"{key}: the server keeps its results and its ledger there; give another key",
+            )
         if is_remote(location):
             return _StoreUpload(location, key, replace=replace)
         path = _resolved(Path(location), key)

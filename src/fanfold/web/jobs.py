@@ -10,6 +10,7 @@ start: a job that was at work when the server ended is open, and its slices that
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -61,7 +62,7 @@ from fanfold.submitting import check_request, compression_of, enter
 from fanfold.web.buckets import BucketsOfServer
 from fanfold.web.progress import Event, Progress
 from fanfold.web.recent import Recent
-from fanfold.web.settings import IMAGE, IMAGES, Settings
+from fanfold.web.settings import IMAGE, IMAGES, TOKEN, Settings
 from fanfold.web.worker import Work
 
 _KEPT_LINES = 10_000
@@ -501,6 +502,7 @@ class Service:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal ends the server alone
+                env={name: value for name, value in os.environ.items() if name != TOKEN},
             )
             running.process = process
             running.progress.begin()

@@ -18,9 +18,7 @@ from fanfold.errors import OutputError, ParameterError
 from fanfold.web.access import LEAST_TOKEN_LENGTH, LOOPBACK, Token, rules
 from fanfold.web.app import make_app
 from fanfold.web.jobs import Service
-from fanfold.web.settings import Settings
-
-TOKEN = "FANFOLD_TOKEN"  # noqa: S105 - a variable's name
+from fanfold.web.settings import TOKEN, Settings
 
 _BACKLOG = 1024
 _THREADS = 64

@@ -8,6 +8,8 @@ import msgspec
 
 from fanfold._kernel import VERSION
 
+TOKEN = "FANFOLD_TOKEN"  # noqa: S105 - a variable's name
+
 IMAGE = f"fanfold-serve/{VERSION}"
 """What the ledger has in place of a container's digest: a server takes up no other end's jobs."""
 IMAGES = "fanfold-serve/"
