@@ -134,6 +134,22 @@ def test_a_cancelled_job_goes_on_with_the_slices_that_are_done(root: Path, tmp_p
         assert kept.items() <= now.items()
 
 
+def test_what_a_cancelled_attempt_leaves_does_not_end_the_next(root: Path, tmp_path: Path) -> None:
+    key = slow(root)
+    with serving(root, log=tmp_path / "log") as server:
+        for attempt in range(1, 6):
+            job = server.start_job("demo", key)
+            if attempt == 5:
+                break
+            server.wait_for(job, "RUNNING")
+            wait_until(lambda: bool(server.workers()))
+            assert server.ask("DELETE", f"/jobs/{job}").document["state"] == "CANCELLED"
+
+        found = server.wait_for(job)
+
+        assert (found["state"], found["attempt"]) == ("SUCCEEDED", 5)
+
+
 def chunks(root: Path, job: str) -> list[Path]:
     return [*root.glob(f".fanfold/results/{job}/chunks/*/*.json")]
 

@@ -1,30 +1,17 @@
-"""The jobs of a server: a queue, a process for each that runs, and the ledger.
-
-    submit ─▶ ledger: request.json, jobs/open/<job> ─▶ queue ─▶ process ─▶ report, or error.json
-                                                                        ─▶ ledger: closed
-
-The ledger alone says what is so. The queue and the processes are made again from it at the next
-start: a job that was at work when the server ended is open, and its slices that are done are kept.
-"""
+"""The jobs of a server, as the API asks for them: a ledger, and a runner that works on them."""
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 import threading
-import time
-from collections import OrderedDict, deque
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from fanfold.api.problems import ApiError, problem, problem_of_exit
+from fanfold.api.problems import ApiError, problem
 from fanfold.api.routes import (
     HttpRequest,
     PageOfJobs,
@@ -38,54 +25,34 @@ from fanfold.api.routes import (
 from fanfold.api.types import (
     ChunkAnswer,
     Estimate,
-    FailedSlice,
     Job,
     Jobs,
-    LogLine,
     Logs,
-    Problem,
     Results,
     Slices,
     State,
     is_job,
 )
-from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.engine.fan_out import available_cores
-from fanfold.errors import FanfoldError, OutputError, PlanError
+from fanfold.errors import OutputError, PlanError
 from fanfold.flow.plan import array_slice_bytes, default_slice_bytes
-from fanfold.ledger import Ended, Entry, Ledger, Request, is_index, job_name, now
+from fanfold.ledger import Entry, Ledger, Request, is_index, job_name, now
 from fanfold.objects import LocalPlace, Source, is_remote, open_place
-from fanfold.params import DEFAULT_SLICE_BYTES, Params
+from fanfold.params import DEFAULT_SLICE_BYTES
 from fanfold.report.run_record import MASTER, PAGE, RUN, FileFacts
-from fanfold.shown import escaped, without_secrets
 from fanfold.submitting import check_request, compression_of, enter
 from fanfold.web.buckets import BucketsOfServer
-from fanfold.web.progress import Event, Progress
+from fanfold.web.progress import Progress
 from fanfold.web.recent import Recent
-from fanfold.web.settings import IMAGE, IMAGES, TOKEN, Settings
-from fanfold.web.worker import Work
-
-_KEPT_LINES = 10_000
-_MOST_LINE_BYTES = 8192
-_SAVE_SECONDS = 5.0
-"""How often the log of a running job is written to the ledger."""
+from fanfold.web.runner import Runner
+from fanfold.web.settings import IMAGE, Settings
 
 _KEPT_SECONDS = 2.0
 """How long what was read of a job is used again, unless this server changed it."""
 
-_REMEMBERED = 100
-"""Of so many jobs that have ended, the progress is kept for those who follow it."""
-
-_GRACE_SECONDS = 5.0
-"""How long a process may take to end when it is asked to."""
-
 _TEXT_BYTES_PER_SECOND = 200 * 1024**2
 _RATIO = 4
 """How much larger the text of an archive is, probably."""
-
-_LOG = Checked(Logs)
-_EVENT = msgspec.json.Decoder(Event)
-_ENCODER = msgspec.json.Encoder()
 
 _log = logging.getLogger("fanfold")
 
@@ -115,22 +82,6 @@ class _Seen(NamedTuple):
     finished: datetime | None
 
 
-@dataclass
-class _Running:
-    """A job that waits for its turn, or runs."""
-
-    job: str
-    attempt: int
-    progress: Progress
-    process: subprocess.Popen[bytes] | None = None
-    lines: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
-    saved: float = 0.0
-
-    @property
-    def log_name(self) -> str:
-        return _log_name(self.attempt)
-
-
 class Service:
     """The jobs of a server. Its methods may be called by any thread, and block.
 
@@ -157,40 +108,18 @@ class Service:
                 self._hold(place)
             root = place.where(".fanfold")
         self._ledger = Ledger(root)
-        self._lock = threading.RLock()
-        self._queue: deque[_Running] = deque()
-        self._running: dict[str, _Running] = {}
-        self._recent: OrderedDict[str, Progress] = OrderedDict()
-        self._is_stopping = False
+        self._runner = Runner(settings, self._ledger, self._changed)
+        self._lock = threading.Lock()
         self._looked = Recent[str, "_Seen | None"](_KEPT_SECONDS)
         self._pages = Recent[PageOfJobs, tuple[list[str], str | None]](_KEPT_SECONDS)
 
     def start(self) -> None:
         """Take up the jobs that had not ended when the server did."""
-        entries = [
-            entry for each in self._ledger.open_jobs() if (entry := self._own(each.job)) is not None
-        ]
-        for entry in sorted(entries, key=lambda each: each.request.created):
-            if entry.has_report:
-                self._finish(entry)
-            elif entry.failure is not None:
-                self._ledger.close_attempt(entry)
-            else:
-                self._enqueue(entry, entry.attempt)
+        self._runner.start()
 
     def stop(self) -> None:
         """End all processes; their jobs stay open. Then another server may work on the root."""
-        with self._lock:
-            self._is_stopping = True
-            self._queue.clear()
-            running = list(self._running.values())
-        for each in running:
-            if each.process is not None:
-                each.process.kill()
-        for each in running:
-            if each.process is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    each.process.wait(_GRACE_SECONDS)
+        self._runner.stop()
         self._held.close()
 
     def submit(self, request: HttpRequest) -> ChunkAnswer:
@@ -217,7 +146,7 @@ class Service:
             entry, attempt = enter(self._ledger, job, self._check_room, new)
             state: State = "SUCCEEDED"
             if attempt is not None:
-                state = "RUNNING" if self._enqueue(entry, attempt) else "SUBMITTED"
+                state = "RUNNING" if self._runner.enqueue(entry, attempt) else "SUBMITTED"
             self._changed(job)
         url = f"{request.base_url}/jobs/{job}"
         return ChunkAnswer(
@@ -267,20 +196,16 @@ class Service:
             ApiError: it has ended.
         """
         with self._lock:
-            seen = self._seen(request.path.get("job", ""))
+            name = request.path.get("job", "")
+            self._changed(name)  # what was read a moment ago may be too old to decide by
+            seen = self._seen(name)
             entry, job = seen.entry, self._job(seen)
             if job.state in {"SUCCEEDED", "FAILED"}:
                 raise has_ended(job)
             entry.fail(
                 problem("cancelled", "Cancelled", "it was cancelled by a request"), "CANCELLED"
             )
-            waiting = next((each for each in self._queue if each.job == job.job), None)
-            if waiting is not None:
-                self._queue.remove(waiting)
-                waiting.progress.end()
-            running = self._running.get(job.job)
-            if running is not None and running.process is not None:
-                running.process.kill()
+            self._runner.cancel(job.job)
             self._ledger.close_attempt(entry)
             self._changed(job.job)
             return self.state(job.job)
@@ -293,20 +218,12 @@ class Service:
         """
         entry = self._seen(request.path.get("job", "")).entry
         asked = parse_logs(request)
-        running = self._live(entry.job)
-        if running is not None and running.process is not None:
-            return Logs(running.log_name, tuple(running.lines)[-asked.limit :])
-        for attempt in range(entry.attempt, 0, -1):
-            with suppress(FileNotFoundError, DamagedDocument):
-                kept = _LOG.decode(entry.place.read(f"state/{_log_name(attempt)}"))
-                return Logs(kept.stream, kept.lines[-asked.limit :])
-        return Logs(None, ())
+        found = self._runner.logs(entry)
+        return Logs(found.stream, found.lines[-asked.limit :])
 
     def progress(self, job: str) -> Progress | None:
         """How far a job is in detail; None if it didn't run since the server started."""
-        with self._lock:
-            live = self._live(job)
-            return live.progress if live is not None else self._recent.get(job)
+        return self._runner.progress(job)
 
     def open_file(self, job: str, name: str) -> ResultFile:
         """A file of a job's results.
@@ -329,14 +246,6 @@ class Service:
             )
         return ResultFile(entry.place.url, name, facts)
 
-    def files(self, job: str) -> dict[str, int]:
-        """The sizes of the files of a job's results, by name; none before they are there."""
-        run = self._seen(job).entry.run
-        if run is None:
-            return {}
-        files = {**run.record.files, **run.record.renderings}
-        return {name: files[name].size_bytes for name in sorted(files)}
-
     # --- the ledger
 
     def _seen(self, job: str) -> _Seen:
@@ -356,15 +265,6 @@ class Service:
         """What is known of a job is not so any more."""
         self._looked.forget(job)
         self._pages.forget_all()
-
-    def _own(self, job: str) -> Entry | None:
-        """What is known of a job, if a server of this kind created it and its request is whole."""
-        try:
-            entry = self._ledger.entry(job)
-        except PlanError as error:
-            _log.warning("%s", error)
-            return None
-        return entry if entry is not None and entry.request.image.startswith(IMAGES) else None
 
     def _job(self, seen: _Seen) -> Job:
         entry = seen.entry
@@ -402,8 +302,7 @@ class Service:
         )
 
     def _check_room(self) -> None:
-        opened = len(self._queue) + len(self._running)
-        if opened >= self.settings.max_open_jobs:
+        if self._runner.open_count >= self.settings.max_open_jobs:
             raise ApiError(
                 429,
                 "too-many-jobs",
@@ -423,141 +322,6 @@ class Service:
         seconds = max(1, -(-text_bytes // _TEXT_BYTES_PER_SECOND))
         return Estimate(slices=slices, vcpu_seconds=seconds, usd=0.0, usd_most=0.0)
 
-    # --- the queue and the processes
-
-    def _live(self, job: str) -> _Running | None:
-        with self._lock:
-            found = self._running.get(job)
-            return found or next((each for each in self._queue if each.job == job), None)
-
-    def _enqueue(self, entry: Entry, attempt: int) -> bool:
-        """Have an attempt at a job worked on; whether it runs already."""
-        with self._lock:
-            live = self._live(entry.job)
-            if live is None or live.attempt != attempt:
-                progress = Progress(entry.request.source.size_bytes)
-                self._queue.append(_Running(entry.job, attempt, progress))
-                self._start_next()
-            return entry.job in self._running
-
-    def _start_next(self) -> None:
-        """Start waiting jobs while there is room; called with the lock held.
-
-        An attempt at a job waits until the one before it has ended.
-        """
-        if self._is_stopping:
-            return
-        for each in list(self._queue):
-            if len(self._running) >= self.settings.jobs:
-                return
-            if each.job not in self._running:
-                self._queue.remove(each)
-                self._running[each.job] = each
-                threading.Thread(
-                    target=self._work, args=(each,), name=f"fanfold-job-{each.job}", daemon=True
-                ).start()
-
-    def _work(self, running: _Running) -> None:
-        """Have a process do a job, and record how that ended."""
-        entry = None
-        try:
-            entry = self._own(running.job)
-            if entry is not None and entry.failure is None and not entry.has_report:
-                code = self._run_process(running, entry)
-                self._conclude(running, entry.again(), code)
-            elif entry is not None and entry.has_report:
-                self._finish(entry)
-        except Exception:
-            # The ledger can't be written, as when the disk is full: the job stays open, and is
-            # taken up at the next start.
-            _log.exception("%s: its end could not be recorded", running.job)
-        finally:
-            self._changed(running.job)
-            with self._lock:
-                del self._running[running.job]
-                running.progress.end()
-                self._recent[running.job] = running.progress
-                while len(self._recent) > _REMEMBERED:
-                    self._recent.popitem(last=False)
-                self._start_next()
-
-    def _run_process(self, running: _Running, entry: Entry) -> int:
-        """Run the process of a job to its end; its exit code, or minus the signal that ended it."""
-        request, asked = entry.request, entry.request.asked
-        work = Work(
-            source=request.source,
-            out=entry.place.url,
-            parameters=Params(asked.k, asked.canonical),
-            slice_bytes=asked.slice_bytes,
-            chunks=asked.chunks,
-            threads=self.settings.threads,
-            memory_bytes=self.settings.memory_bytes,
-        )
-        with self._lock:
-            if self._is_stopping or entry.again().failure is not None:
-                return -1
-            process = subprocess.Popen(
-                [sys.executable, "-m", "fanfold.web.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C in a terminal ends the server alone
-                env={name: value for name, value in os.environ.items() if name != TOKEN},
-            )
-            running.process = process
-            running.progress.begin()
-        reader = threading.Thread(
-            target=self._read_log, args=(running, entry), name="fanfold-log", daemon=True
-        )
-        reader.start()
-        with process:
-            if process.stdin is not None:
-                with suppress(BrokenPipeError):
-                    process.stdin.write(_ENCODER.encode(work) + b"\n")
-                    process.stdin.flush()
-            for line in process.stdout or ():
-                with suppress(msgspec.DecodeError):  # the last line of a process that was killed
-                    running.progress.hear(_EVENT.decode(line))
-            reader.join()
-            return process.wait()
-
-    def _read_log(self, running: _Running, entry: Entry) -> None:
-        """Collect what a job's process writes to its standard error."""
-        stream = running.process.stderr if running.process is not None else None
-        while stream is not None and (line := stream.readline(_MOST_LINE_BYTES)):
-            text = escaped(without_secrets(line.decode("utf-8", "backslashreplace").rstrip("\n")))
-            running.lines.append(LogLine(datetime.now(UTC), text))
-            if time.monotonic() - running.saved > _SAVE_SECONDS:
-                self._save_log(running, entry)
-        self._save_log(running, entry)
-
-    def _save_log(self, running: _Running, entry: Entry) -> None:
-        running.saved = time.monotonic()
-        document = encode_checked(Logs(running.log_name, tuple(running.lines)))
-        try:
-            entry.place.write(f"state/{running.log_name}", document)
-        except OutputError as error:
-            _log.warning("%s", error)  # the job is worth more than its log
-
-    def _conclude(self, running: _Running, entry: Entry, code: int) -> None:
-        """Record how a job ended."""
-        if entry.has_report:
-            self._finish(entry)
-        elif entry.failure is not None:  # cancelled
-            self._ledger.close_attempt(entry)
-        elif not self._is_stopping:
-            entry.fail(_why(running, code))
-            self._ledger.close_attempt(entry)
-
-    def _finish(self, entry: Entry) -> None:
-        """What comes after the report; again if need be, until the job is closed."""
-        entry.record_end("task", Ended(id=IMAGE, status="SUCCEEDED", at=now()))
-        with suppress(FanfoldError):  # what is left is not wrong
-            entry.open_plan().remove_objects()
-        entry.forget_failure()
-        self._ledger.publish(entry)
-        self._ledger.close(entry.job)
-
     def _hold(self, place: LocalPlace) -> None:
         """Hold the root's lock as long as the server is there."""
         try:
@@ -568,25 +332,3 @@ class Service:
             raise OutputError(
                 f"{place.url}: another server works on this root; end it, or give another --root"
             ) from error
-
-
-def _why(running: _Running, code: int) -> Problem:
-    """The problem that ended a job's process without a report."""
-    said = [line.text for line in running.lines if line.text.startswith("fanfold: ")]
-    failed = running.progress.failed()
-    if code < 0:
-        return problem(
-            "container",
-            "Its process was killed",
-            f"its process was ended by signal {-code}"
-            + (", as when memory runs out" if code == -9 else "")
-            + "; post the job again: slices that are done are kept",
-        )
-    if not code:
-        return problem("report", "No report", "its process ended without a report; post it again")
-    detail = said[-1].removeprefix("fanfold: ") if said else f"its process ended with {code}"
-    return problem_of_exit(code, detail, tuple(FailedSlice(index, detail) for index in failed))
-
-
-def _log_name(attempt: int) -> str:
-    return f"{attempt:04d}-log.json"
