@@ -35,7 +35,7 @@ from servers.api import (
 )
 from servers.tls import TlsProxy, make_certificates
 
-from fanfold.api.client import Client, is_passing, split_api_url
+from fanfold.api.client import Client, is_passing, is_signed_for, split_api_url
 from fanfold.api.types import ChunkRequest
 from fanfold.errors import CloudError, ParameterError
 
@@ -499,6 +499,9 @@ def test_urls_are_understood_as_they_are_printed(given: str, url: str | None) ->
         ("https://[x/prod", "no API's URL"),
         ("https://host:port/prod", "no API's URL"),
         ("https://host/prod?x=1", "no API's URL"),
+        ("host:8000/#token=secret", "no API's URL"),
+        ("ftp://host:8000/#token=secret", "no API's URL"),
+        ("http://host:8000/?x=1#token=secret", "no API's URL"),
         ("https://user:secret@host/prod", "has a user in it"),
         ("http://a.execute-api.eu-west-3.amazonaws.com/prod", "https://"),
     ],
@@ -596,6 +599,31 @@ def test_another_host_gets_no_signature_and_no_token_that_is_not_its_own(
 
     assert "authorization" not in seen.headers
     assert not [name for name in seen.headers if name.startswith("x-amz")]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a1.execute-api.eu-west-3.amazonaws.com.example.org",
+        "a1.execute-api.eu-west-3.amazonaws.community",
+        "a1.execute-api.eu-west-3.api.aws.example.org",
+        "execute-api.eu-west-3.amazonaws.com",
+        "api.example.org",
+    ],
+)
+def test_a_host_that_only_looks_like_api_gateway_is_not_signed_for(
+    host: str,
+    server: ApiServer,  # noqa: ARG001 - its variables
+) -> None:
+    assert not is_signed_for(f"https://{host}/prod")
+    with Client(f"https://{host}/prod") as client:
+        assert client.region is None
+
+
+def test_the_path_of_an_emulator_counts_on_loopback_alone() -> None:
+    assert is_signed_for(f"http://127.0.0.1:4566{STAGE}")
+    assert not is_signed_for(f"https://api.example.org{STAGE}")
+    assert not is_signed_for("http://127.0.0.1:4566/prod")
 
 
 def test_a_server_gets_its_token_in_a_header_alone(

@@ -42,9 +42,12 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
 _SERVICE = "execute-api"
-_REGION = re.compile(
-    r"\.execute-api\.([a-z0-9-]+)\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)"
+_HOST_OF_AWS = re.compile(
+    r"[a-z0-9.-]+\.execute-api\.([a-z0-9-]+)\."
+    r"(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|api\.aws)\.?"
 )
+"""A host of API Gateway, and its region. All of it counts: anyone can have a host that only begins
+like one."""
 _EMULATED = re.compile(r"/_aws/execute-api/[^/]+/[^/]+")
 """The path of an API in an emulator of AWS (ministack, LocalStack), signed for on loopback."""
 
@@ -171,16 +174,14 @@ class Client:
 
         url = f"{self.api_url}/jobs/{check_job(job)}/{quote(name)}"
         answer = self._send("GET", url, b"", preload=False)
+        if answer.status != 200:
+            raise self._refusal(answer)
         try:
-            if answer.status != 200:
-                answer.read(_MOST_PROBLEM_BYTES, cache_content=True)
-                raise self._refusal(answer)
             yield answer.stream(BLOCK_BYTES)
         except HTTPError as error:
             raise CloudError(f"{self.api_url}: {_unreachable(error)}") from as_cause(error)
         finally:
-            answer.drain_conn()
-            answer.release_conn()
+            answer.close()  # a connection whose answer was read to its end is used again
 
     def _ask(
         self,
@@ -252,7 +253,7 @@ class Client:
             headers = self._signed_headers(method, url, body, headers)
         elif self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        return self._pool.request(
+        answer = self._pool.request(
             method,
             url,
             body=body or None,
@@ -261,6 +262,10 @@ class Client:
             redirect=False,
             preload_content=preload,
         )
+        if not preload and answer.status != 200:
+            answer.read(_MOST_PROBLEM_BYTES, cache_content=True)
+            answer.close()
+        return answer
 
     def _signed_headers(
         self, method: str, url: str, body: bytes, headers: dict[str, str]
@@ -321,7 +326,7 @@ class Client:
 
     def _find_region(self, session: Session) -> str:
         host = urlsplit(self.api_url).hostname or ""
-        found = _REGION.search(host)
+        found = _HOST_OF_AWS.fullmatch(host)
         region = (
             found[1]
             if found
@@ -348,8 +353,10 @@ def split_api_url(api_url: str) -> tuple[str, str | None]:
     token = parts.fragment.removeprefix(_TOKEN_IN_URL) or None
     is_foreign = parts.query or (token is not None and not parts.fragment.startswith(_TOKEN_IN_URL))
     if parts.scheme not in {"https", "http"} or not host or is_foreign:
+        # A fragment may be a token, which `shown` only knows in a URL with its scheme.
+        told = without_secrets(shown(api_url.partition("#")[0]))
         raise ParameterError(
-            f"{without_secrets(shown(api_url))!r} is no API's URL: it is http://127.0.0.1:8000/, as"
+            f"{told!r} is no API's URL: it is http://127.0.0.1:8000/, as"
             " `fanfold serve` prints it, or https://….execute-api.REGION.amazonaws.com/prod, as"
             " deploy.sh does"
         )
@@ -369,7 +376,7 @@ def is_signed_for(api_url: str) -> bool:
     parts = urlsplit(api_url)
     host = parts.hostname or ""
     is_emulated = host in _LOOPBACK and _EMULATED.fullmatch(parts.path) is not None
-    return is_emulated or _REGION.search(host) is not None
+    return is_emulated or _HOST_OF_AWS.fullmatch(host) is not None
 
 
 def check_job(job: str) -> str:
