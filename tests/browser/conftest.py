@@ -8,12 +8,14 @@ from urllib.parse import quote
 
 import pytest
 from node_packages import PackageUnavailableError
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from servers.web import WebServer
 
 from browser.axe import AXE_CORE, axe_source
 from browser.chromium import BrowserUnavailableError, chromium
 from browser.watching import Look, WatchedPage, watched
+
+expect.set_options(timeout=30_000)  # for machines that are slow or busy
 
 
 class OpenPage(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from web.serving import PATIENCE_SECONDS, Answer, Server, serving, write_slow
+from web.serving import PATIENCE_SECONDS, Answer, Server, serving, wait_until, write_slow
 
 OTHER = "f" * 32
 
@@ -417,10 +417,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Server) -> None:
     )
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
         connection.sendall(head + b">x\n" + b"ACGT" * 600_000)
-        while not [*folder.glob("*")]:
-            pass  # until the server writes
-    while [*folder.glob("*")]:
-        pass  # until it has noticed
+        wait_until(lambda: bool([*folder.glob("*")]))
+    wait_until(lambda: not [*folder.glob("*")])
     assert server.post({"bucket": "empty", "key": "broken/x.fa"}).status == 404
 
 

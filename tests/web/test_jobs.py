@@ -8,22 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fanfold
-from web.serving import PATIENCE_SECONDS, Server, serving, write_slow
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from web.serving import Server, serving, wait_until, write_slow
 
 
 def master_of(server: Server, job: str) -> bytes:
