@@ -145,6 +145,21 @@ def chunks(root: Path, job: str) -> list[Path]:
     return [*root.glob(f".fanfold/results/{job}/chunks/*/*.json")]
 
 
+def test_a_genome_that_changes_while_its_job_waits_fails_it(root: Path, tmp_path: Path) -> None:
+    with serving(root, "--jobs", "1", log=tmp_path / "log") as server:
+        first = server.start_job("demo", slow(root))
+        changed = server.start_job("demo", "input/phiX174.fa")
+        gone = server.start_job("demo", "input/ecoli.fna")
+        (root / "demo/input/phiX174.fa").write_text(">other\nACGT\n")
+        (root / "demo/input/ecoli.fna").unlink()
+        server.ask("DELETE", f"/jobs/{first}")
+        for job, words in ((changed, "changed after the job"), (gone, "ecoli.fna")):
+            found = server.wait_for(job)
+            assert found["state"] == "FAILED"
+            assert found["error"]["type"] == "urn:fanfold:problem:source"
+            assert words in found["error"]["detail"]
+
+
 def test_a_process_that_is_killed_fails_its_job_alone(root: Path, tmp_path: Path) -> None:
     with serving(root, log=tmp_path / "log") as server:
         job = server.start_job("demo", slow(root))

@@ -21,7 +21,7 @@ import msgspec
 from fanfold.api.types import Chunks
 from fanfold.engine.fan_out import opened
 from fanfold.engine.progress import Watch
-from fanfold.errors import FanfoldError
+from fanfold.errors import FanfoldError, SourceChangedError
 from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import copy_slices
 from fanfold.flow.genome import Genome
@@ -134,6 +134,11 @@ def _do(work: Work) -> None:
     threads, allowed = divide(work.memory_bytes, work.threads, is_remote=is_remote(work.source.url))
     slice_bytes = None if work.slice_bytes == DEFAULT_SLICE_BYTES else work.slice_bytes
     genome = Genome(work.source.url)
+    if genome.source != work.source:
+        raise SourceChangedError(
+            f"{work.source.name}: changed after the job was asked for; post it again, which makes"
+            " another job"
+        )
     if work.chunks == "files":
         _write_slices(work, genome, reporter)
     with opened(None, threads) as engine:
