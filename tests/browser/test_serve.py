@@ -222,6 +222,18 @@ def test_jobs_are_found_by_a_search(opened: Open, server: Server) -> None:
     expect(rows).to_have_count(0)
 
 
+def test_a_link_keeps_the_focus_while_the_table_is_refreshed(opened: Open, server: Server) -> None:
+    job = server.start_job("demo", "input/phiX174.fa", k=[3])
+    server.wait_for(job)
+    page = opened().page
+    page.locator(f'#jobs a[href="/watch/{job}"]').focus()
+    for _ in range(2):
+        with page.expect_response(re.compile("/jobs\\?")):
+            pass
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.activeElement.getAttribute('href')") == f"/watch/{job}"
+
+
 def test_the_keyboard_is_enough(opened: Open) -> None:
     page = opened().page
     expect(page.get_by_role("button", name="input/: open")).to_be_visible()
@@ -278,6 +290,12 @@ def test_the_token_lets_a_browser_in(browser: Browser, tmp_path: Path, axe: str)
             page.get_by_label("Token").fill(server.token or "")
             page.get_by_role("button", name="Sign in").click()
             expect(page.locator("#bucket")).to_have_value("demo")
+        with watched(browser, f"{server.url}#token=100%") as opened:
+            expect(
+                opened.page.get_by_role("alert").filter(has_text="isn't the token")
+            ).to_be_visible()
+            assert "token" not in opened.page.url
+            forgive(opened, 401)
         with watched(browser, f"{server.url}#token={server.token}") as opened:
             expect(opened.page.locator("#bucket")).to_have_value("demo")
             assert "token" not in opened.page.url

@@ -20,8 +20,7 @@ export function jobsTable(): void {
     const known = new Set(first.map(({ job }) => job));
     const all = [...first, ...older.filter(({ job }) => !known.has(job))];
     const found = all.filter((job) => matches(job, search.value));
-    const rows = element("jobs").querySelector("tbody");
-    rows?.replaceChildren(...found.map(row));
+    showRows(found.map(row));
     element("jobs").hidden = !found.length;
     more.hidden = !next;
     const said = element("jobs-said");
@@ -55,6 +54,17 @@ export function jobsTable(): void {
   });
   search.addEventListener("input", show);
   whileVisible(REFRESH_SECONDS, refresh);
+}
+
+/** Show rows in place of those that are there; the link that has the focus keeps it. */
+function showRows(rows: readonly HTMLTableRowElement[]): void {
+  const body = element("jobs").querySelector("tbody");
+  if (body === null) return;
+  const focused = body.contains(document.activeElement)
+    ? document.activeElement?.getAttribute("href")
+    : null;
+  body.replaceChildren(...rows);
+  if (focused) body.querySelector<HTMLElement>(`a[href="${focused}"]`)?.focus();
 }
 
 function matches(job: api.Job, sought: string): boolean {

@@ -14,6 +14,15 @@ function askForToken(): void {
   element("token").focus();
 }
 
+/** What a part of the URL stands for; itself, if it is not percent-encoded as it should be. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 async function enter(token: string): Promise<boolean> {
   try {
     await signIn(token);
@@ -35,7 +44,7 @@ async function main(): Promise<void> {
     if (await enter(element<HTMLInputElement>("token").value.trim())) location.reload();
   });
   if (location.hash.startsWith(TOKEN)) {
-    const token = decodeURIComponent(location.hash.slice(TOKEN.length));
+    const token = decoded(location.hash.slice(TOKEN.length));
     // It stays in no history, and in no link that is copied.
     history.replaceState(null, "", location.pathname);
     if (await enter(token)) location.reload();

@@ -7,8 +7,14 @@ import { bytes, named, shown } from "./words";
 
 const FOLDER = "input/";
 
+let isUnderWay = false;
+
 /** Upload a file into a bucket's folder for inputs, then tell its key. */
 export function upload(file: File, bucket: string, done: (key: string) => void): void {
+  if (isUnderWay) {
+    element("upload-said").textContent = "One file at a time: wait for the upload, or cancel it.";
+    return;
+  }
   send(file, bucket, false, done);
 }
 
@@ -23,6 +29,10 @@ function send(file: File, bucket: string, replace: boolean, done: (key: string) 
   box.replaceChildren(named(file.name), bar, amount, stop);
   box.hidden = false;
   tell("genome-problem");
+  isUnderWay = true;
+  request.addEventListener("loadend", () => {
+    isUnderWay = false;
+  });
   const end = (said: string): void => {
     box.hidden = true;
     element("upload-said").textContent = said;

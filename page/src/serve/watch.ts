@@ -19,6 +19,7 @@ interface View {
 }
 
 const SPOKEN_SECONDS = 10;
+const AGAIN_SECONDS = 5;
 const ENDED: ReadonlySet<string> = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 
 export function watchJob(root: HTMLElement): void {
@@ -123,7 +124,14 @@ function follow(
         return;
       }
       close();
-      api.job(name).then(showJob, (error: unknown) => tell("watch-problem", error));
+      const show = (job: api.Job): void => {
+        isOver = ENDED.has(job.state);
+        showJob(job);
+      };
+      api
+        .job(name)
+        .then(show, (error: unknown) => tell("watch-problem", error))
+        .finally(() => window.setTimeout(open, AGAIN_SECONDS * 1000));
     });
   };
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
