@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 FOREIGN = re.compile(
@@ -32,6 +33,10 @@ def _leave_the_shell_behind() -> None:
 
 
 _leave_the_shell_behind()
+
+# How long an example takes is no property: the machine may be busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 class Durations:

@@ -27,12 +27,15 @@ from fanfold.objects import check_name, shown
 from fanfold.objects.urls import is_url, parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.run_record import Question
+from fanfold.shown import STORES
 
 _PAGE = 100
 """The most jobs that one answer lists."""
 
 _TOLD_SLICES = 10
 """Of so many slices that failed, `status` tells why."""
+
+_SCHEMES = {*STORES, "http", "https", "file"}
 
 _JOB = click.argument("job", metavar="JOB")
 
@@ -216,6 +219,10 @@ def _asked(
         bucket, key = url.root.removeprefix("s3://"), url.key
     else:  # a server's bucket is a folder, which may have any name
         bucket, _, key = genome.partition("/")
+        if bucket.rstrip(":").lower() in _SCHEMES or (":" in bucket and "@" in bucket):
+            raise ParameterError(
+                "the genome's URL has a slip in it: write s3://BUCKET/KEY, or BUCKET/KEY"
+            )
     check_positive("the size of a slice", slice_size)
     parameters = check_params(k or DEFAULT_K, canonical=canonical)
     return ChunkRequest(

@@ -118,10 +118,10 @@ class _Stderr(_Stream):
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        lines = [record.getMessage()]
+        where: list[str] = []
         if record.exc_info and record.exc_info[0] is not None:
-            lines += traceback.format_exception(record.exc_info[1])[:-1]
-        say(*"\n".join(lines).splitlines(), level="WARNING")
+            where = "".join(traceback.format_exception(record.exc_info[1])).splitlines()
+        say(record.getMessage(), *where, level="WARNING")
 
 
 def _facts() -> dict[str, str | int]:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -273,12 +274,10 @@ def test_the_server_runs_with_the_packages_of_its_image(
         assert server.stdout is not None
         told = urlsplit(server.stdout.readline().strip())
         assert told.fragment.startswith("token=")
-        refused = http.client.HTTPConnection("127.0.0.1", told.port or 0)
-        refused.request("GET", "/jobs")
-        assert refused.getresponse().status == 401
         token = told.fragment.removeprefix("token=")
-        let_in = http.client.HTTPConnection("127.0.0.1", told.port or 0)
-        let_in.request("GET", "/jobs", headers={"Authorization": f"Bearer {token}"})
-        assert let_in.getresponse().status == 200
+        for headers, status in (({}, 401), ({"Authorization": f"Bearer {token}"}, 200)):
+            with closing(http.client.HTTPConnection("127.0.0.1", told.port or 0)) as connection:
+                connection.request("GET", "/jobs", headers=headers)
+                assert connection.getresponse().status == status
         server.terminate()
         assert server.wait() == 0
