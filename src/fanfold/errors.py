@@ -11,6 +11,7 @@
     │   ├── SourceChangedError    it changed while it was being read
     │   └── ChecksumError         its store keeps another checksum than its bytes have
     ├── OutputError           the results can't be written
+    │   └── FolderBusyError       another process is at work in their folder
     ├── EngineError           the executor lost a task, or can't run one
     ├── PlanError             a plan that can't be used: other version, other parameters, damaged
     │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
@@ -103,6 +104,10 @@ class OutputError(FanfoldError):
     """Results that can't be written."""
 
     exit_code = 5
+
+
+class FolderBusyError(OutputError):
+    """Another process holds the lock of a folder."""
 
 
 class PlanError(FanfoldError):

@@ -50,7 +50,18 @@ import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.api.problems import problem, problem_of
-from fanfold.api.types import PHASES, ChunkRequest, Estimate, Phase, Problem, is_job, parse_phase
+from fanfold.api.types import (
+    PHASES,
+    ChunkRequest,
+    Estimate,
+    Job,
+    Phase,
+    Problem,
+    Slices,
+    State,
+    is_job,
+    parse_phase,
+)
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
 from fanfold.flow.contents import decode_run
@@ -420,6 +431,33 @@ class Entry:
         files = run.record.files.items()
         return run if all(self.files.get(name) == each.size_bytes for name, each in files) else None
 
+    def as_job(
+        self,
+        state: State,
+        slices: Slices,
+        finished: datetime | None,
+        rate_bytes_per_second: float | None = None,
+        seconds_left: float | None = None,
+    ) -> Job:
+        """What the API answers about the job, in a state that an end has found it in."""
+        request, asked, failure = self.request, self.request.asked, self.failure
+        return Job(
+            job=self.job,
+            state=state,
+            slices=slices,
+            bytes=request.source.size_bytes,
+            created=request.created,
+            finished=finished,
+            error=failure.error if failure is not None and failure.state == state else None,
+            bucket=asked.bucket,
+            key=asked.key,
+            k=asked.k,
+            attempt=self.attempt,
+            rate_bytes_per_second=rate_bytes_per_second,
+            seconds_left=seconds_left,
+            asked=asked,
+        )
+
     def plan(self) -> Plan | None:
         """The plan, if there is one; raises PlanError if it can't be used."""
         return read_plan(self.place, self.request.version)
@@ -528,11 +566,6 @@ def _open_job(job: str, listed: list[Listed]) -> OpenJob:
     ]
     batch_id = max(hints)[2] if hints else None
     return OpenJob(job, written.get(job), written.get(job + _WOKEN), batch_id)
-
-
-def is_index(text: str) -> bool:
-    """Whether a text can be what a page of jobs continues after."""
-    return _INDEXED.fullmatch(text) is not None
 
 
 def _read(place: Place, name: str, form: Checked[_State]) -> _State | None:

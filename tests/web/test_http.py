@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanfold.web.settings import MOST_STREAMS, MOST_UPLOADS
 from web.serving import PATIENCE_SECONDS, Answer, Server, serving, wait_until, write_slow
 
 OTHER = "f" * 32
@@ -121,6 +124,19 @@ def test_a_folder_of_any_name_is_a_bucket(root: Path, tmp_path: Path) -> None:
             assert server.wait_for(server.start_job(name, "x.fa"))["state"] == "SUCCEEDED"
         assert server.ask("GET", "/buckets/My%20Genomes").document["objects"]
         assert server.post({"bucket": ".hidden", "key": "x.fa"}).problem == "not-allowed"
+
+
+def test_files_that_no_key_can_name_are_not_listed(root: Path, tmp_path: Path) -> None:
+    for name in (b"latin-\xfc.fa", b"line\nend.fa", b"good.fa"):
+        (root / "empty" / os.fsdecode(name)).write_text(">x\nA\n")
+    (root / "empty" / os.fsdecode(b"folder-\xfc")).mkdir()
+    (root / os.fsdecode(b"bucket-\xfc")).mkdir()
+    with serving(root, log=tmp_path / "log") as server:
+        listed = server.ask("GET", "/buckets/empty").document
+        assert [each["key"] for each in listed["objects"]] == ["good.fa"]
+        assert listed["folders"] == []
+        named = [each["name"] for each in server.ask("GET", "/buckets").document["buckets"]]
+        assert named == ["demo", "empty"]
 
 
 def test_another_folder_is_a_bucket_when_it_is_told(root: Path, tmp_path: Path) -> None:
@@ -369,6 +385,19 @@ def test_a_job_of_before_the_start_has_a_stream_that_ends(root: Path, tmp_path: 
         assert (kind, data["states"], last) == ("snapshot", "d5", "end")
 
 
+def test_more_streams_than_there_may_be_are_refused(root: Path, tmp_path: Path) -> None:
+    write_slow(root / "demo/slow.fa.bz2", 60)
+    with serving(root, log=tmp_path / "log") as server, ExitStack() as stack:
+        path = f"/jobs/{server.start_job('demo', 'slow.fa.bz2')}/events"
+        for _ in range(MOST_STREAMS):
+            stream = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+            stack.enter_context(stream)
+            stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert stream.recv(15) == b"HTTP/1.1 200 OK"
+        refused = server.ask("GET", path)
+        assert (refused.status, refused.problem) == (429, "too-many-streams")
+
+
 def test_a_stream_has_a_head(server: Server, job: str) -> None:
     answer = server.ask("HEAD", f"/jobs/{job}/events")
     assert (answer.status, answer.body) == (200, b"")
@@ -454,6 +483,20 @@ def test_an_upload_that_is_too_large_is_refused(root: Path, tmp_path: Path) -> N
         assert (answer.status, answer.problem) == (413, "too-large")
         assert server.ask("PUT", "/buckets/empty/x", b"A" * 1000).status == 200
         assert [path.name for path in (root / "empty").iterdir()] == ["x"]
+
+
+def test_more_uploads_at_once_than_there_may_be_are_refused(root: Path, tmp_path: Path) -> None:
+    with serving(root, log=tmp_path / "log") as server, ExitStack() as stack:
+        for number in range(MOST_UPLOADS):
+            begun = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+            stack.enter_context(begun)
+            head = f"PUT /buckets/empty/{number} HTTP/1.1\r\nHost: localhost\r\n"
+            begun.sendall(f"{head}Content-Length: 9\r\n\r\n>x".encode())
+        wait_until(lambda: len([*(root / "empty").iterdir()]) == MOST_UPLOADS)
+        refused = server.ask("PUT", "/buckets/empty/more", b">x\n")
+        assert (refused.status, refused.problem) == (429, "too-many-uploads")
+        stack.close()
+        wait_until(lambda: server.ask("PUT", "/buckets/empty/more", b">x\n").status == 200)
 
 
 def test_of_two_uploads_at_once_one_wins(server: Server) -> None:

@@ -7,6 +7,7 @@ between, `respond` finds the call, and turns every error into a problem document
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -39,6 +40,9 @@ DEFAULT_LINES, MOST_LINES = 200, 10_000
 """How many lines of a log are returned."""
 DEFAULT_OBJECTS, MOST_OBJECTS = 200, 1000
 """How many objects a page lists."""
+
+_AFTER = r"\d{14}-[0-9a-f]{32}"
+"""What a page of jobs continues after: a name in the ledger's index."""
 
 _ENCODER = msgspec.json.Encoder()
 _REQUEST = msgspec.json.Decoder(ChunkRequest)
@@ -138,7 +142,7 @@ JOBS = Route(
     Jobs,
     query=(
         Parameter("limit", _up_to(MOST_JOBS, DEFAULT_JOBS), "how many jobs; 0: 20"),
-        Parameter("next", {"type": "string", "pattern": r"^(\d{14}-[0-9a-f]{32})?$"}, _NEXT),
+        Parameter("next", {"type": "string", "pattern": f"^({_AFTER})?$"}, _NEXT),
     ),
 )
 STATUS = Route("GET", "/jobs/{job}", "Tell how far a job is", Job, refusals=(404,))
@@ -244,23 +248,29 @@ def respond(request: HttpRequest, calls: Mapping[Route, Call]) -> HttpResponse:
     """Answer a request by the call for its route; every error becomes a problem document."""
     try:
         return _response(200, _call(request, calls)(request), JSON)
-    except ApiError as error:
+    except Exception as error:
+        return refusal_of(error, request.request_id)
+
+
+def refusal_of(error: Exception, request_id: str) -> HttpResponse:
+    """The response that any error becomes; what nobody foresaw is logged."""
+    log = logging.getLogger("fanfold")
+    if isinstance(error, ApiError):
         return refuse(error.problem)
-    except PlanError as error:
+    if isinstance(error, PlanError):
         # A document of the ledger is damaged: its content is not repeated.
-        logging.getLogger("fanfold").warning("%s", error)
+        log.warning("%s", error)
         return refuse(msgspec.structs.replace(problem_of(error), status=500))
-    except Exception:
-        logging.getLogger("fanfold").exception("request %s failed", request.request_id)
-        return refuse(
-            problem(
-                "internal",
-                "Something failed here",
-                "the request could not be answered; send it again, and if that doesn't help, look"
-                f" for request {request.request_id} in the log",
-                500,
-            )
+    log.error("request %s failed", request_id, exc_info=error)
+    return refuse(
+        problem(
+            "internal",
+            "Something failed here",
+            "the request could not be answered; send it again, and if that doesn't help, look"
+            f" for request {request_id} in the log",
+            500,
         )
+    )
 
 
 def refuse(refusal: Problem) -> HttpResponse:
@@ -296,7 +306,10 @@ def parse_jobs(request: HttpRequest) -> PageOfJobs:
         ApiError: a parameter is invalid.
     """
     limit = _number(request, "limit", MOST_JOBS) or DEFAULT_JOBS
-    return PageOfJobs(limit, request.query.get("next", ""))
+    after = request.query.get("next", "")
+    if after and not re.fullmatch(_AFTER, after, re.ASCII):
+        raise invalid("next: give what the answer before calls next")
+    return PageOfJobs(limit, after)
 
 
 def parse_logs(request: HttpRequest) -> LogsAsked:

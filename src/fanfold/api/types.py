@@ -15,6 +15,9 @@ from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES
 
 State = Literal["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
+ENDED: frozenset[State] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+"""The states in which a job stays, unless it is posted again."""
+
 Chunks = Literal["ranges", "files"]
 """Whether slices are ranges of the object, or copied into objects of their own."""
 

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 
 from fanfold.api.client import Client, is_passing
-from fanfold.api.types import Job
+from fanfold.api.types import ENDED, Job
 from fanfold.errors import Cancelled, CloudError
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _GROWTH = 1.0, 10.0, 1.3
 
 _PATIENCE_SECONDS = 900.0
 """How long the API may be out of reach while a job is waited for: a network's bad quarter."""
-
-_ENDS = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
 def wait_for(client: Client, name: str, tell: Callable[[Job], None]) -> Job:
@@ -71,7 +69,7 @@ def _ended(client: Client, name: str, tell: Callable[[Job], None]) -> Job:
         else:
             answered = time.monotonic()
             tell(job)
-            if job.state in _ENDS:
+            if job.state in ENDED:
                 return job
             if job.state != before:
                 before, pause_seconds = job.state, _FIRST_PAUSE_SECONDS

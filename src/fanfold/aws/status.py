@@ -14,7 +14,6 @@ from fanfold.api.routes import (
     STATUS,
     HttpRequest,
     has_ended,
-    invalid,
     no_such_job,
     parse_jobs,
     parse_logs,
@@ -27,7 +26,7 @@ from fanfold.aws.log import about, begin, count_failure
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.json_log import message_of
-from fanfold.ledger import BatchJob, Entry, Ledger, is_index
+from fanfold.ledger import BatchJob, Entry, Ledger
 
 _LOOKS_AT_ONCE = 16
 
@@ -66,23 +65,7 @@ class Status:
         return self._job(self._entry(request))
 
     def _job(self, entry: Entry) -> Job:
-        state, slices, finished = self._progress(entry)
-        request, failure = entry.request, entry.failure
-        told = failure.error if failure is not None and state == failure.state else None
-        return Job(
-            job=entry.job,
-            state=state,
-            slices=slices,
-            bytes=request.source.size_bytes,
-            created=request.created,
-            finished=finished,
-            error=told,
-            bucket=request.asked.bucket,
-            key=request.asked.key,
-            k=request.asked.k,
-            attempt=entry.attempt,
-            asked=request.asked,
-        )
+        return entry.as_job(*self._progress(entry))
 
     def _progress(self, entry: Entry) -> tuple[State, Slices, datetime | None]:
         recorded, ended = entry.batch_job("task"), entry.ended("task")
@@ -125,8 +108,6 @@ class Status:
             ApiError: a parameter is invalid.
         """
         limit, after = parse_jobs(request)
-        if after and not is_index(after):
-            raise invalid("next: give what the answer before calls next")
         names, more = self._ledger.newest(limit, after)
 
         def told(name: str) -> Job | None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -111,19 +112,11 @@ class LocalPlace:
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one; whether it was written."""
-        path = self._path / name
         try:
-            path = self._inside(name)
-            with _temporary_of(path) as (temporary, file):
+            with self.creating(name) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                _link(temporary, path, data)
-            _sync_folder(path.parent)
         except FileExistsError:
             return False
-        except OSError as error:
-            raise OutputError(_unwritable(path, error)) from error
         return True
 
     def swap(self, name: str, old: bytes, new: bytes) -> bool:
@@ -152,6 +145,23 @@ class LocalPlace:
                 temporary.replace(path)
             if durable:
                 _sync_folder(path.parent)
+        except OSError as error:
+            raise OutputError(_unwritable(path, error)) from error
+
+    @contextlib.contextmanager
+    def creating(self, name: str) -> Iterator[BinaryIO]:
+        """A file to write to, which appears whole at the end of the block if there is none."""
+        path = self._path / name
+        try:
+            path = self._inside(name)
+            with _temporary_of(path) as (temporary, file):
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                _link(temporary, path)
+            _sync_folder(path.parent)
+        except FileExistsError:
+            raise
         except OSError as error:
             raise OutputError(_unwritable(path, error)) from error
 
@@ -305,7 +315,7 @@ def _temporary_of(path: Path, *, is_private: bool = False) -> Iterator[tuple[Pat
         temporary.unlink(missing_ok=True)
 
 
-def _link(temporary: Path, path: Path, data: bytes) -> None:
+def _link(temporary: Path, path: Path) -> None:
     """Give a file its name, unless it is taken; raises FileExistsError then."""
     try:
         path.hardlink_to(temporary)
@@ -313,8 +323,8 @@ def _link(temporary: Path, path: Path, data: bytes) -> None:
         if error.errno not in _NO_HARD_LINKS:
             raise
         # Not in one step: a reader sees by the checksum whether it is whole.
-        with path.open("xb") as file:
-            file.write(data)
+        with temporary.open("rb") as source, path.open("xb") as file:
+            shutil.copyfileobj(source, file)
 
 
 def _remove_unless_locked(path: Path) -> None:

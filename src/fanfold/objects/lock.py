@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from fanfold.errors import OutputError
+from fanfold.errors import FolderBusyError, OutputError
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
 """What file systems answer that have no locks."""
@@ -77,7 +77,8 @@ def locked(path: Path, wait_seconds: float = 0.0) -> Iterator[bool]:
         Whether it is held. Where the file system has no locks, a warning is logged and it is not.
 
     Raises:
-        OutputError: another process holds it, or its file is no regular file.
+        FolderBusyError: another process holds it.
+        OutputError: its file can't be opened, or locked.
     """
     descriptor = _open(path)
     if descriptor is None:
@@ -136,7 +137,7 @@ def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
             fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
-                raise OutputError(_busy(descriptor, path)) from None
+                raise FolderBusyError(_busy(descriptor, path)) from None
             time.sleep(_LOOK_SECONDS)
         except OSError as error:
             if error.errno not in _NO_LOCKS:

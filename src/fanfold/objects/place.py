@@ -92,6 +92,16 @@ class Place(Protocol):
             OutputError: it can't be written; nothing is left behind.
         """
 
+    def creating(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """As `writing`, durable, but the object appears only if there is none by then.
+
+        A store takes a large object whose parts were sent even so: who needs more looks first.
+
+        Raises:
+            FileExistsError: there is one.
+            OutputError: it can't be written; nothing is left behind.
+        """
+
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each object directly in `below`, by its name without `below`.
 

@@ -75,6 +75,8 @@ _LISTED_AT_ONCE = 1000
 """Objects a request: as many as S3 lists."""
 
 _SPOOL_BYTES = 16 * 1024**2
+_CREATED_BYTES = 64 * 1024**2
+"""The largest object that is created in one request, on the condition that there is none."""
 """What is written up to this size stays in memory until it is sent."""
 
 _LONGEST_REQUEST = timedelta(hours=1)
@@ -278,9 +280,25 @@ class RemotePlace:
         with _Spool(_SPOOL_BYTES) as file:
             try:
                 yield cast("BinaryIO", file)
-                self._put(name, cast("BinaryIO", file))
             except _Errors as error:
                 raise OutputError(self._unwritable(name, error)) from error
+            self._put_spooled(name, file)
+
+    @contextlib.contextmanager
+    def creating(self, name: str) -> Iterator[BinaryIO]:
+        """An object to write to, which appears at the end of the block if there is none."""
+        with _Spool(_SPOOL_BYTES) as file:
+            yield cast("BinaryIO", file)
+            if file.tell() > _CREATED_BYTES:
+                # No store makes the end of an upload in parts depend on what is there.
+                is_created = not self.kinds([name])
+                if is_created:
+                    self._put_spooled(name, file)
+            else:
+                file.seek(0)
+                is_created = self.create(name, file.read())
+            if not is_created:
+                raise FileExistsError(self.where(name))
 
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each object directly in `below`, by name."""
@@ -348,6 +366,12 @@ class RemotePlace:
             _store(self._url).put(self._url.below(name), data, attributes=_attributes(name))
 
         _until_whole(put)
+
+    def _put_spooled(self, name: str, file: _Spool) -> None:
+        try:
+            self._put(name, cast("BinaryIO", file))
+        except _Errors as error:
+            raise OutputError(self._unwritable(name, error)) from error
 
     def _remove(self, keys: list[str]) -> None:
         try:

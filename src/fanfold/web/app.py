@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import time
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,14 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as WebRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from fanfold.api import routes as api
 from fanfold.api.openapi import openapi_document
-from fanfold.api.problems import ApiError, problem
-from fanfold.api.routes import Call, HttpRequest, parse_objects, parse_replace, refuse
+from fanfold.api.problems import ApiError
+from fanfold.api.routes import Call, HttpRequest, parse_objects, parse_replace
 from fanfold.api.types import Buckets, Objects
-from fanfold.shown import escaped
 from fanfold.web.access import Access, Rules, problem_response
 from fanfold.web.bodies import pieces
 from fanfold.web.files import file_response
@@ -34,8 +32,6 @@ from fanfold.web.uploads import Uploads
 _SECONDS_OF_A_DAY = 86_400
 
 _ENCODER = msgspec.json.Encoder()
-
-_log = logging.getLogger("fanfold")
 
 
 class _Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,16 +71,16 @@ class _App:
             api.FILE: self._file,
             api.UPLOAD: self._upload,
         }
-        endpoints = {
+        endpoints: dict[api.Route, _Endpoint] = {
             **{route: partial(_call, route, calls) for route in calls},
-            **{route: partial(_guarded, endpoint) for route, endpoint in others.items()},
+            **others,
         }
         found: dict[str, dict[str, _Endpoint]] = {}
         for route in api.ROUTES:
             path = route.path
             for last in ("{file}", "{key}"):
                 path = path.replace(last, f"{last[:-1]}:path}}")
-            found.setdefault(path, {})[route.method] = endpoints[route]
+            found.setdefault(path, {})[route.method] = partial(_guarded, endpoints[route])
         found["/openapi.json"] = {"GET": self._document}
         found["/session"] = {"POST": partial(_guarded, self._session)}
         calls_of_api = [
@@ -173,77 +169,38 @@ def make_app(service: Service, allowed: Rules, is_stopping: Callable[[], bool]) 
         exception_handlers={HTTPException: _refusal},
     )
     inner.router.redirect_slashes = False
-    return _Logged(Access(inner, allowed))
-
-
-class _Logged:
-    """Logs requests that failed here, and ends those whose client has left. No query, no header."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request (ASGI 3.0)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.monotonic(), 0
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_see)
-        except ClientDisconnect:
-            return
-        finally:
-            milliseconds = 1000 * (time.monotonic() - began)
-            _log.debug(
-                "%s %s: %d in %.0f ms",
-                scope["method"],
-                escaped(scope["path"]),
-                status,
-                milliseconds,
-            )
+    return Access(inner, allowed)
 
 
 async def _by_method(methods: dict[str, _Endpoint], request: Request) -> Response:
-    method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
-    return await methods[method](request)
+    try:
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
 
 
 async def _call(route: api.Route, calls: dict[api.Route, Call], request: Request) -> Response:
     """Answer a call whose answer is a document."""
-    try:
-        body = b"" if route.body is None else await _json_body(request)
-    except ApiError as error:
-        return problem_response(error)
+    body = b"" if route.body is None else await _json_body(request)
     asked = _http_request(route, request, body)
     response = await run_in_threadpool(api.respond, asked, calls)
     return Response(response.body, response.status, media_type=response.media_type)
 
 
 async def _guarded(endpoint: _Endpoint, request: Request) -> Response:
-    """Answer a call, errors as problem documents."""
+    """Answer a request, errors as problem documents."""
     try:
         return await endpoint(request)
-    except ApiError as error:
-        return problem_response(error)
     except ClientDisconnect:
         raise
-    except Exception:
-        _log.exception("%s %s failed", request.method, escaped(request.url.path))
-        internal = problem(
-            "internal",
-            "Something failed here",
-            "the request could not be answered; the server's log says why",
-            500,
-        )
-        response = refuse(internal)
+    except Exception as error:
+        response = api.refusal_of(error, _new_id())
         return Response(response.body, response.status, media_type=response.media_type)
+
+
+def _new_id() -> str:
+    """What the log calls a request that failed."""
+    return os.urandom(4).hex()
 
 
 def _http_request(route: api.Route, request: Request, body: bytes) -> HttpRequest:
@@ -254,6 +211,7 @@ def _http_request(route: api.Route, request: Request, body: bytes) -> HttpReques
         query=dict(request.query_params),
         body=body,
         base_url=f"{request.url.scheme}://{request.headers['host']}",
+        request_id=_new_id(),
     )
 
 

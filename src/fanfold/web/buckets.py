@@ -7,55 +7,25 @@ written.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 from threading import Lock
-from typing import IO, Protocol
 
 from fanfold.api.problems import ApiError
 from fanfold.api.routes import PageOfObjects
 from fanfold.api.types import Bucket, Buckets, Objects, StoredObject
 from fanfold.errors import FanfoldError, ParameterError
-from fanfold.objects import BLOCK_BYTES, LocalPlace, Source, is_remote, open_place, stat_source
+from fanfold.objects import Source, is_remote, open_place
 from fanfold.submitting import invalid_field, no_such_object, pin
+from fanfold.web.upload import Upload
 
 _NAME = re.compile(r"[^./\x00-\x1f\x7f\\][^/\x00-\x1f\x7f\\]*")
 _OF_LEDGER = ("results", "jobs", "chunks")
 """What a bucket that is the root holds besides genomes; see `fanfold.ledger`."""
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\\]")
 _MOST_KEY_BYTES = 1024
-_SPOOL_BYTES = 64 * 1024**2
-"""An upload to a store waits in memory up to this size, then in a temporary file."""
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-
-
-class Upload(Protocol):
-    """An object that is being uploaded. It is not there until it is committed."""
-
-    def write(self, data: bytes) -> None:
-        """Add bytes at the end.
-
-        Raises:
-            ApiError: there is no space.
-        """
-
-    def commit(self) -> StoredObject:
-        """Let the object appear, whole.
-
-        Raises:
-            ApiError: another has appeared under its key, or it can't be written.
-        """
-
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after `commit`."""
 
 
 class BucketsOfServer:
@@ -72,7 +42,7 @@ class BucketsOfServer:
     def __init__(self, root: str, others: Mapping[str, str]) -> None:
         self._root = None if is_remote(root) else Path(root)
         self._others: dict[str, str] = {}
-        self._sweeping = Lock()
+        self._beginning = Lock()
         self._store_root = root.rstrip("/") if self._root is None else None
         if self._store_root is not None:
             self._others[self._store_root.removeprefix("s3://")] = self._store_root
@@ -134,10 +104,13 @@ class BucketsOfServer:
             folders, listed = place.children(below)
         except FanfoldError as error:
             raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
-        # A store may have an object in place of a folder, without a name of its own.
-        left = [each for each in listed if each.name > page.after]
+        left = [each for each in listed if each.name > page.after and _can_be_asked_for(each.name)]
         found = left[: page.limit]
-        visible = (name for name in folders if not page.after and not name.startswith(".fanfold"))
+        visible = (
+            name
+            for name in folders
+            if not page.after and not name.startswith(".fanfold") and _can_be_asked_for(name)
+        )
         return Objects(
             bucket,
             page.prefix,
@@ -164,20 +137,23 @@ class BucketsOfServer:
                 "Not to be written",
                 f"{key}: the server keeps its results and its ledger there; give another key",
             )
-        if is_remote(location):
-            return _StoreUpload(location, key, replace=replace)
-        path = _resolved(Path(location), key)
-        if path is None or any(part.startswith(".fanfold") for part in Path(key).parts):
-            raise invalid_field(f"key: {key!r} leads out of the bucket")
-        return _FileUpload(path, key, replace=replace, sweeping=self._sweeping)
+        place, name = open_place(location), key
+        if not is_remote(location):
+            path = _resolved(Path(location), key)
+            if path is None or any(part.startswith(".fanfold") for part in Path(key).parts):
+                raise invalid_field(f"key: {key!r} leads out of the bucket")
+            place, name = open_place(path.parent), path.name
+        # What a killed upload left goes. One that has just begun looks like it until it is locked.
+        with self._beginning:
+            return Upload(place, name, key, replace=replace)
 
     def _names(self) -> set[str]:
-        return {*self._others, *(name for name in self._folders() if self._folder(name))}
-
-    def _folders(self) -> list[str]:
         if self._root is None or not self._root.is_dir():
-            return []
-        return [path.name for path in self._root.iterdir()]
+            return {*self._others}
+        return {
+            *self._others,
+            *(each.name for each in self._root.iterdir() if self._folder(each.name)),
+        }
 
     def _known(self, bucket: str) -> str:
         location = self._others.get(bucket) or self._folder(bucket)
@@ -192,10 +168,20 @@ class BucketsOfServer:
 
     def _folder(self, bucket: str) -> str | None:
         """The folder of the root that is a bucket of this name, if there is one; no link."""
-        if self._root is None or not _NAME.fullmatch(bucket):
+        is_name = _NAME.fullmatch(bucket) is not None and _can_be_asked_for(bucket)
+        if self._root is None or not is_name:
             return None
         path = self._root / bucket
         return os.fspath(path) if path.is_dir() and not path.is_symlink() else None
+
+
+def _can_be_asked_for(name: str) -> bool:
+    """Whether a key can have a name in it: not one that is not Unicode, as a file's may be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(name) and not _UNFIT.search(name)
 
 
 def check_key(key: str, name: str = "key") -> None:
@@ -227,141 +213,3 @@ def _resolved(folder: Path, key: str) -> Path | None:
     except (OSError, RuntimeError):  # links in a circle
         return None
     return path if path.is_relative_to(top) and path != top else None
-
-
-class _FileUpload:
-    """An upload into a folder: a temporary file beside its place, which then gets the name.
-
-    Args:
-        path: its place.
-        key: its key.
-        replace: whether an object that is there may go.
-        sweeping: is held while files of killed uploads are removed, since one that has just begun
-            looks like them until it is locked.
-    """
-
-    def __init__(self, path: Path, key: str, *, replace: bool, sweeping: Lock) -> None:
-        self._key = key
-        self._path = path
-        self._replace = replace
-        place = LocalPlace(path.parent)
-        try:
-            self._check_free()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = path.with_name(f".fanfold.{os.urandom(6).hex()}.fanfold-tmp")
-            with sweeping:
-                place.sweep()
-                self._file = self._temporary.open("xb", buffering=0)
-                with suppress(OSError):  # where there are no locks, nothing is swept
-                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (NotADirectoryError, FileExistsError) as error:
-            raise _exists(key, "a part of it is an object") from error
-        except OSError as error:
-            raise _unwritable(key, error) from error
-
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            raise _unwritable(self._key, error) from error
-
-    def commit(self) -> StoredObject:
-        try:
-            os.fsync(self._file.fileno())
-            status = os.fstat(self._file.fileno())
-            if self._replace:
-                self._check_free()
-                self._temporary.replace(self._path)
-            else:
-                os.link(self._temporary, self._path)
-            LocalPlace(self._path.parent).sync()
-        except FileExistsError as error:
-            raise _exists(self._key) from error
-        except (OSError, FanfoldError) as error:
-            raise _unwritable(self._key, error) from error
-        finally:
-            self.abort()
-        return StoredObject(self._key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
-
-    def abort(self) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def _check_free(self) -> None:
-        if self._path.is_dir():
-            raise _exists(self._key, "it is a folder")
-        if not self._replace and os.path.lexists(self._path):
-            raise _exists(self._key)
-
-
-class _StoreUpload:
-    """An upload into a store, which takes it when it is whole."""
-
-    def __init__(self, location: str, key: str, *, replace: bool) -> None:
-        self._place = open_place(location)
-        self._key = key
-        self._replace = replace
-        self._file: IO[bytes] = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by abort
-        self._size_bytes = 0
-        self._check_free()
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._file.write(data)
-        except OSError as error:
-            raise _unwritable(self._key, error) from error
-        self._size_bytes += len(data)
-
-    def commit(self) -> StoredObject:
-        try:
-            self._file.seek(0)
-            if self._replace or self._size_bytes > _SPOOL_BYTES:
-                # No store takes the parts of a large object only if there is none.
-                self._check_free()
-                self._place.write(self._key, iter(lambda: self._file.read(BLOCK_BYTES), b""))
-            elif not self._place.create(self._key, self._file.read()):
-                raise _exists(self._key)
-            source = stat_source(self._place.where(self._key))
-        except FanfoldError as error:
-            raise ApiError(502, "unwritable", "The store refuses", str(error)) from error
-        finally:
-            self.abort()
-        return StoredObject(self._key, source.size_bytes, datetime.now(UTC))
-
-    def abort(self) -> None:
-        self._file.close()
-
-    def _check_free(self) -> None:
-        if self._replace:
-            return
-        try:
-            is_there = bool(self._place.kinds([self._key]))
-        except FanfoldError as error:
-            raise ApiError(502, "unreadable", "The store refuses", str(error)) from error
-        if is_there:
-            raise _exists(self._key)
-
-
-def _exists(key: str, why: str = "there is an object") -> ApiError:
-    return ApiError(
-        409,
-        "object-exists",
-        "The object exists",
-        f"{key}: {why}; give another key, or ?replace=true for an object that may go",
-    )
-
-
-def _unwritable(key: str, error: Exception) -> ApiError:
-    if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        return ApiError(
-            507, "no-space", "No space", f"{key}: no space is left for it; make room, send it again"
-        )
-    return ApiError(
-        422,
-        "unwritable",
-        "Not written",
-        f"{key}: can't be written: {getattr(error, 'strerror', None) or error}; check the bucket's"
-        " permissions, or give a shorter key",
-    )

@@ -16,7 +16,6 @@ from fanfold.api.routes import (
     HttpRequest,
     PageOfJobs,
     has_ended,
-    invalid,
     no_such_job,
     parse_jobs,
     parse_logs,
@@ -34,9 +33,9 @@ from fanfold.api.types import (
     is_job,
 )
 from fanfold.engine.fan_out import available_cores
-from fanfold.errors import OutputError, PlanError
+from fanfold.errors import FolderBusyError, OutputError, PlanError
 from fanfold.flow.plan import array_slice_bytes, default_slice_bytes
-from fanfold.ledger import Entry, Ledger, Request, is_index, job_name, now
+from fanfold.ledger import Entry, Ledger, Request, job_name, now
 from fanfold.objects import LocalPlace, Source, is_remote, open_place
 from fanfold.params import DEFAULT_SLICE_BYTES
 from fanfold.report.run_record import MASTER, PAGE, RUN, FileFacts
@@ -176,8 +175,6 @@ class Service:
             ApiError: a parameter is invalid.
         """
         page = parse_jobs(request)
-        if page.after and not is_index(page.after):
-            raise invalid("next: give what the answer before calls next")
         names, more = self._pages.get(page, lambda: self._ledger.newest(*page))
         found = []
         for name in names:
@@ -267,39 +264,16 @@ class Service:
         self._pages.forget_all()
 
     def _job(self, seen: _Seen) -> Job:
-        entry = seen.entry
-        request, asked, failure = entry.request, entry.request.asked, entry.failure
-        state: State = "SUBMITTED"
-        slices, finished, error = Slices(None, 0, 0), None, None
-        rate, seconds_left = None, None
-        live = self.progress(entry.job)
-        if live is not None and live.has_begun:
-            slices = Slices(*live.counts())
+        entry, live = seen.entry, self.progress(seen.entry.job)
+        slices = Slices(*live.counts()) if live is not None else Slices(None, 0, 0)
         if entry.run is not None:
-            state = "SUCCEEDED"
             count = entry.run.slices.count
-            slices, finished = Slices(count, count, 0), seen.finished
-        elif failure is not None:
-            state, finished, error = failure.state, failure.at, failure.error
-        elif live is not None and live.has_begun:
-            state = "RUNNING"
-            rate, seconds_left = live.rate()
-        return Job(
-            job=entry.job,
-            state=state,
-            slices=slices,
-            bytes=request.source.size_bytes,
-            created=request.created,
-            finished=finished,
-            error=error,
-            bucket=asked.bucket,
-            key=asked.key,
-            k=asked.k,
-            attempt=entry.attempt,
-            rate_bytes_per_second=rate,
-            seconds_left=seconds_left,
-            asked=asked,
-        )
+            return entry.as_job("SUCCEEDED", Slices(count, count, 0), seen.finished)
+        if entry.failure is not None:
+            return entry.as_job(entry.failure.state, slices, entry.failure.at)
+        if live is not None and live.has_begun:
+            return entry.as_job("RUNNING", slices, None, *live.rate())
+        return entry.as_job("SUBMITTED", slices, None)
 
     def _check_room(self) -> None:
         if self._runner.open_count >= self.settings.max_open_jobs:
@@ -326,9 +300,7 @@ class Service:
         """Hold the root's lock as long as the server is there."""
         try:
             self._held.enter_context(place.lock())
-        except OutputError as error:
-            if "another run" not in str(error):
-                raise
+        except FolderBusyError as error:
             raise OutputError(
                 f"{place.url}: another server works on this root; end it, or give another --root"
             ) from error

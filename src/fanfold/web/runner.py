@@ -186,7 +186,6 @@ class Runner:
 
     def _work(self, running: _Running) -> None:
         """Have a process do a job, and record how that ended."""
-        entry = None
         try:
             entry = self._own(running.job)
             if entry is not None and entry.failure is None and not entry.has_report:

@@ -14,7 +14,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from fanfold.api.problems import ApiError
-from fanfold.api.types import Job
+from fanfold.api.types import ENDED, Job
 from fanfold.web.jobs import Service
 from fanfold.web.progress import View, run_lengths
 from fanfold.web.settings import MOST_STREAMS
@@ -69,14 +69,16 @@ class Streams:
             self._open -= 1
 
     async def _events(self, name: str, seen: str | None) -> AsyncIterator[bytes]:
-        version, silent_seconds = -1, 0.0
+        version, before, silent_seconds = -1, b"", 0.0
         while not self._is_stopping():
             progress = self._service.progress(name)
-            if progress is None:
+            if progress is None:  # another end works on it, or it ended before the server began
                 job, encoded = await self._job(name, -1)
-                yield _event("snapshot", _of_ledger(job), encoded)
-                if job.state in {"SUCCEEDED", "FAILED", "CANCELLED"}:
-                    yield b"event: end\ndata: " + encoded + b"\n\n"
+                if encoded != before:
+                    yield _event("snapshot", _of_ledger(job), encoded)
+                    before, silent_seconds = encoded, 0.0
+                if job.state in ENDED:
+                    yield _end(encoded)
                     return
             elif progress.version != version:
                 version = progress.version
@@ -84,10 +86,10 @@ class Streams:
                 view = progress.since(seen)
                 yield _event("change" if view.states is None else "snapshot", view, encoded)
                 seen, silent_seconds = view.id, 0.0
-                if view.stage == "ended" and job.state in {"SUCCEEDED", "FAILED", "CANCELLED"}:
-                    yield b"event: end\ndata: " + encoded + b"\n\n"
+                if view.stage == "ended" and job.state in ENDED:
+                    yield _end(encoded)
                     return
-            elif silent_seconds >= _HEARTBEAT_SECONDS:
+            if silent_seconds >= _HEARTBEAT_SECONDS:
                 silent_seconds = 0.0
                 yield b": still there\n\n"
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -114,6 +116,10 @@ def _event(kind: str, view: View, job: bytes) -> bytes:
             *(b"\ndata: ", data[:-1], b',"job":', job, b"}\n\n"),
         ]
     )
+
+
+def _end(job: bytes) -> bytes:
+    return b"event: end\ndata: " + job + b"\n\n"
 
 
 def _of_ledger(job: Job) -> View:

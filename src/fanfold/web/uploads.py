@@ -9,9 +9,9 @@ from fanfold.api.problems import ApiError
 from fanfold.api.types import StoredObject
 from fanfold.objects import BLOCK_BYTES
 from fanfold.web.bodies import pieces, too_large
-from fanfold.web.buckets import Upload
 from fanfold.web.jobs import Service
 from fanfold.web.settings import MOST_UPLOADS
+from fanfold.web.upload import Upload
 
 
 class Uploads:
