@@ -32,7 +32,7 @@ class Entered(NamedTuple):
 
     Attributes:
         entry: what is known of it.
-        attempt: the attempt that is to be worked on; None if there is a report already.
+        attempt: the attempt to work on; None if there is a report already.
     """
 
     entry: Entry

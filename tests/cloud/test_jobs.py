@@ -313,7 +313,6 @@ def test_a_source_that_is_overwritten_in_between_is_an_error(system: System) -> 
 @pytest.mark.parametrize(
     ("name", "data", "word"),
     [
-        ("empty.fa", b"", "empty"),
         ("reads.fq", b"@read\nACGT\n+\nIIII\n" * 5000, "FASTQ"),
         ("text.fa", b"once upon a time\n" * 5000, "before the first header"),
         ("late.fa", b">a\nACGT\n" * 20_000 + b"\x07\n", "byte"),
@@ -331,6 +330,16 @@ def test_an_input_that_is_bad_fails_and_says_why(
 
     assert error["type"] == "urn:fanfold:problem:input"
     assert name in error["detail"]
+
+
+def test_an_empty_object_is_refused_at_once(system: System) -> None:
+    system.put("input/empty.fa", b"")
+
+    answer = system.post("input/empty.fa")
+
+    assert answer.status == 422
+    assert answer.document["type"] == "urn:fanfold:problem:empty-object"
+    assert str(answer.document["detail"]).endswith("the object is empty; upload it again")
 
 
 def test_an_archive_beyond_the_limit_is_inflated_in_a_container(

@@ -297,7 +297,8 @@ def test_every_error_that_a_command_can_end_with_is_provoked() -> None:
 
     `ChecksumError` takes a store that keeps checksums, `SourceElsewhereError` one that points to
     another region; see tests/stores. `CloudError` takes an API; see test_cli_cloud.py.
-    `ExhaustedError` takes a process with limits; see test_exhaustion.py.
+    `ExhaustedError` takes a process with limits; see test_exhaustion.py. `FolderBusyError` takes
+    another process; see test_folders.py.
     """
     never_raised_itself = {FanfoldError, errors.InputError}
     elsewhere = {
@@ -305,6 +306,7 @@ def test_every_error_that_a_command_can_end_with_is_provoked() -> None:
         errors.ChecksumError,
         errors.CloudError,
         errors.ExhaustedError,
+        errors.FolderBusyError,
         errors.SourceElsewhereError,
     }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import fanfold
-from fanfold.errors import MissingSlicesError, OutputError
+from fanfold.errors import FolderBusyError, MissingSlicesError, OutputError
 from fanfold.flow import finish
 from fanfold.objects import LocalPlace
 
@@ -106,7 +106,7 @@ def test_a_fold_waits_for_nobody_and_is_told_who_works_in_the_folder(path: Path,
     made = fanfold.plan(path, out=out)
     fanfold.task(made.plan_url, 0)
 
-    with LocalPlace(out).lock(), pytest.raises(OutputError, match="another run is at work here"):
+    with LocalPlace(out).lock(), pytest.raises(FolderBusyError, match="another run is at work"):
         fanfold.fold(made.plan_url)
 
     assert fanfold.fold(made.plan_url).master.sequences.count == 2

@@ -13,7 +13,7 @@ from web.serving import DATA, Server, serving
 
 
 def fill(root: Path) -> Path:
-    """A root with two buckets, of which one holds real genomes."""
+    """A root with two buckets; one holds real genomes."""
     (root / "demo/input").mkdir(parents=True)
     (root / "empty").mkdir()
     shutil.copy(DATA / "phiX174.fa", root / "demo/input/phiX174.fa")

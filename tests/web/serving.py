@@ -38,11 +38,11 @@ class Answer:
     def problem(self) -> str:
         """The kind of a problem document."""
         assert self.headers["content-type"] == "application/problem+json", self
-        told = self.document
-        assert told["status"] == self.status
-        assert told["title"]
-        assert told["detail"]
-        return str(told["type"]).removeprefix("urn:fanfold:problem:")
+        document = self.document
+        assert document["status"] == self.status
+        assert document["title"]
+        assert document["detail"]
+        return str(document["type"]).removeprefix("urn:fanfold:problem:")
 
 
 @dataclass

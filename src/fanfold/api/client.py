@@ -354,9 +354,9 @@ def split_api_url(api_url: str) -> tuple[str, str | None]:
     is_foreign = parts.query or (token is not None and not parts.fragment.startswith(_TOKEN_IN_URL))
     if parts.scheme not in {"https", "http"} or not host or is_foreign:
         # A fragment may be a token, which `shown` only knows in a URL with its scheme.
-        told = without_secrets(shown(api_url.partition("#")[0]))
+        given = without_secrets(shown(api_url.partition("#")[0]))
         raise ParameterError(
-            f"{told!r} is no API's URL: it is http://127.0.0.1:8000/, as"
+            f"{given!r} is no API's URL: it is http://127.0.0.1:8000/, as"
             " `fanfold serve` prints it, or https://….execute-api.REGION.amazonaws.com/prod, as"
             " deploy.sh does"
         )

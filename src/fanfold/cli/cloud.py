@@ -27,7 +27,7 @@ from fanfold.objects import check_name, shown
 from fanfold.objects.urls import is_url, parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
 from fanfold.report.run_record import Question
-from fanfold.shown import STORES
+from fanfold.shown import STORES, without_secrets
 
 _PAGE = 100
 """The most jobs that one answer lists."""
@@ -206,6 +206,10 @@ def _asked(
     Raises:
         ParameterError: it can't be one.
     """
+    if without_secrets(genome) != genome:
+        raise ParameterError(
+            f"{without_secrets(genome)}: a password or a signature can't be in it; give BUCKET/KEY"
+        )
     if is_url(genome) and not genome.startswith("s3://"):
         raise ParameterError(f"{shown(genome)}: not an object of a bucket; give BUCKET/KEY")
     if genome.startswith(("/", ".", "~")) or Path(genome).is_file() or "/" not in genome:
@@ -219,7 +223,7 @@ def _asked(
         bucket, key = url.root.removeprefix("s3://"), url.key
     else:  # a server's bucket is a folder, which may have any name
         bucket, _, key = genome.partition("/")
-        if bucket.rstrip(":").lower() in _SCHEMES or (":" in bucket and "@" in bucket):
+        if bucket.rstrip(":").lower() in _SCHEMES:
             raise ParameterError(
                 "the genome's URL has a slip in it: write s3://BUCKET/KEY, or BUCKET/KEY"
             )

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -324,7 +323,8 @@ def _link(temporary: Path, path: Path) -> None:
             raise
         # Not in one step: a reader sees by the checksum whether it is whole.
         with temporary.open("rb") as source, path.open("xb") as file:
-            shutil.copyfileobj(source, file)
+            for block in iter(lambda: source.read(BLOCK_BYTES), b""):
+                file.write(block)
 
 
 def _remove_unless_locked(path: Path) -> None:

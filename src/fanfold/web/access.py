@@ -1,9 +1,9 @@
 """Who may send a request, and what a browser may do with the answer.
 
-A page of another site can have a browser send requests here: by a name of its own that leads to
-this machine (DNS rebinding), or by a form (CSRF). So the name that a request is for is checked, and
-where it comes from. With a token, every answer that holds data needs it: in a header, or in a
-cookie that is exchanged for it and that no script can read.
+A page of another site can make a browser send requests here: through a name of its own that
+resolves to this machine (DNS rebinding), or through a form (CSRF). So the server checks the name
+that a request is for, and the site that it comes from. With a token, every answer that holds data
+needs it: in a header, or as a cookie that no script can read.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ from fanfold.web.runner import Runner
 from fanfold.web.settings import IMAGE, Settings
 
 _KEPT_SECONDS = 2.0
-"""How long what was read of a job is used again, unless this server changed it."""
+"""How long a read of the ledger is reused, unless this server changes the job."""
 
 _TEXT_BYTES_PER_SECOND = 200 * 1024**2
 _RATIO = 4
@@ -181,7 +181,7 @@ class Service:
             try:
                 found.append(self.state(name))
             except PlanError as error:
-                _log.warning("%s", error)  # nothing of it can be told
+                _log.warning("%s", error)  # its request is damaged: there is nothing to list
             except ApiError:  # it is gone since
                 continue
         return Jobs(tuple(found), more)
@@ -259,7 +259,7 @@ class Service:
         return _Seen(entry, ended.at if ended is not None else None)
 
     def _changed(self, job: str) -> None:
-        """What is known of a job is not so any more."""
+        """Drop what was read of a job: its state has changed."""
         self._looked.forget(job)
         self._pages.forget_all()
 

@@ -22,7 +22,7 @@ SliceState = Literal["w", "r", "d", "f"]
 Stage = Literal["queued", "inflating", "scanning", "folding", "ended"]
 
 _RATE_SECONDS = 5.0
-"""The rate is of the last so many seconds."""
+"""The window over which the rate is measured."""
 
 
 class Planned(msgspec.Struct, frozen=True, tag=True):
@@ -40,7 +40,7 @@ class Changed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
-    """So many bytes of the job's genome are done, of so many."""
+    """How many bytes of the genome are done, and how many there are."""
 
     done_bytes: int
     size_bytes: int
@@ -172,7 +172,7 @@ class Progress:
             return round(rate, 1), round(max(0, self._size_bytes - last_bytes) / rate, 1)
 
     def _seen(self, event_id: str | None) -> int | None:
-        """How many changes a reader has seen; None if it has to begin anew."""
+        """How many changes a reader has seen; None if it needs a snapshot."""
         epoch, _, digits = (event_id or "").rpartition("-")
         is_number = digits.isascii() and digits.isdigit() and len(digits) < 12
         if epoch != self._epoch or not is_number or int(digits) > len(self._changes):

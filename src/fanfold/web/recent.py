@@ -1,4 +1,4 @@
-"""Answers that are kept for a moment, so that many readers don't read the same files again."""
+"""Values that are cached for a moment, so that many readers don't read the same files."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Recent(Generic[_Key, _Value]):
         return value
 
     def forget(self, key: _Key) -> None:
-        """Something has changed: the value of a key is made again."""
+        """Drop the value of a key: something has changed."""
         with self._lock:
             self._generation += 1
             self._kept.pop(key, None)
 
     def forget_all(self) -> None:
-        """Something has changed: every value is made again."""
+        """Drop every value: something has changed."""
         with self._lock:
             self._generation += 1
             self._kept.clear()

@@ -1,9 +1,9 @@
-"""The queue of jobs, and the processes that do them.
+"""The queue of jobs, and the processes that run them.
 
     enqueue ─▶ queue ─▶ process ─▶ report there, or error.json ─▶ ledger: closed
 
-The ledger alone says what is so. Queue and processes are made again from it at the next start: a
-job that was at work when the server ended is open, and its slices that are done are kept.
+The ledger is the only lasting state. The queue and the processes are rebuilt from it at the next
+start: a job that was running when the server ended is still open, and its finished slices are kept.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SAVE_SECONDS = 5.0
 """How often the log of a running job is written to the ledger."""
 
 _REMEMBERED = 100
-"""Of so many jobs that have ended, the progress is kept for those who follow it."""
+"""How many ended jobs keep their progress, for readers that still follow them."""
 
 _GRACE_SECONDS = 5.0
 """How long a process may take to end when it is killed."""
@@ -73,7 +73,7 @@ class Runner:
     Args:
         settings: the settings of the server.
         ledger: where the ends of jobs are recorded.
-        changed: is told the name of each job whose state has changed.
+        changed: called with the name of each job whose state has changed.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger, changed: Callable[[str], None]) -> None:
@@ -117,7 +117,7 @@ class Runner:
             return len(self._queue) + len(self._running)
 
     def enqueue(self, entry: Entry, attempt: int) -> bool:
-        """Have an attempt at a job worked on; whether it runs already."""
+        """Queue an attempt at a job, unless it is queued; return whether it runs already."""
         with self._lock:
             live = self._live(entry.job)
             if live is None or live.attempt != attempt:
@@ -127,7 +127,7 @@ class Runner:
             return entry.job in self._running
 
     def cancel(self, job: str) -> None:
-        """Stop working on a job, of which the ledger says already that it is cancelled."""
+        """Stop working on a job. The ledger already says that it is cancelled."""
         with self._lock:
             for each in [each for each in self._queue if each.job == job]:
                 self._queue.remove(each)
@@ -185,7 +185,7 @@ class Runner:
                 ).start()
 
     def _work(self, running: _Running) -> None:
-        """Have a process do a job, and record how that ended."""
+        """Run a job in a process, and record how it ended."""
         try:
             entry = self._own(running.job)
             if entry is not None and entry.failure is None and not entry.has_report:
@@ -282,7 +282,7 @@ class Runner:
             self._ledger.close_attempt(entry)
 
     def _finish(self, entry: Entry) -> None:
-        """What comes after the report; again if need be, until the job is closed."""
+        """Do what follows the report. Can be repeated until the job is closed."""
         entry.record_end("task", Ended(id=IMAGE, status="SUCCEEDED", at=now()))
         with suppress(FanfoldError):  # what is left is not wrong
             entry.open_plan().remove_objects()

@@ -43,8 +43,8 @@ def serve(
         host: the address or name to listen on. Any but loopback asks for a token.
         port: the port; a free one when 0.
         names: other names that requests may be for.
-        asks_token: whether a token is asked for on loopback, too.
-        tell: is told the URL, with the token if there is one, when the server listens.
+        asks_token: whether a token is required on loopback, too.
+        tell: called with the URL, and the token if there is one, when the server listens.
 
     Raises:
         ParameterError: the token is too short.

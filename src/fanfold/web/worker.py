@@ -1,6 +1,6 @@
 """The process of one job: `python -m fanfold.web.worker`.
 
-It is given the job as a line of JSON on standard input, and reports events as lines of JSON on
+It reads the job as one line of JSON on standard input, and reports events as lines of JSON on
 standard output. Standard error is the job's log; its last line says why a job failed. Standard
 input stays open: when it ends, the server is gone, and so this process ends too. It may be killed
 at any time: a run is taken up from the slices that are kept.
@@ -37,7 +37,7 @@ from fanfold.report.view import DEFAULT_VIEW
 from fanfold.web.progress import Changed, Event, Folding, Planned, Read, SliceState
 
 _PAUSE_SECONDS = 0.1
-"""Bytes are reported this seldom."""
+"""The shortest time between two reports of bytes."""
 
 _UNEXPECTED, _SERVER_GONE = 1, 143
 

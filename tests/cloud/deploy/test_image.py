@@ -272,11 +272,11 @@ def test_the_server_runs_with_the_packages_of_its_image(
         text=True,
     ) as server:
         assert server.stdout is not None
-        told = urlsplit(server.stdout.readline().strip())
-        assert told.fragment.startswith("token=")
-        token = told.fragment.removeprefix("token=")
+        url = urlsplit(server.stdout.readline().strip())
+        assert url.fragment.startswith("token=")
+        token = url.fragment.removeprefix("token=")
         for headers, status in (({}, 401), ({"Authorization": f"Bearer {token}"}, 200)):
-            with closing(http.client.HTTPConnection("127.0.0.1", told.port or 0)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", url.port or 0)) as connection:
                 connection.request("GET", "/jobs", headers=headers)
                 assert connection.getresponse().status == status
         server.terminate()
