@@ -225,12 +225,18 @@ def master_report(
             ),
             "lowercase": sum(residue.islower() for residue in every_residue),
             "gc_percent_of_length": ratio(100 * (count_g + count_c), length),
+            "n_percent": ratio(100 * both_cases["N"], length),
+            "soft_masked_percent": ratio(
+                100 * sum(residue.islower() for residue in every_residue), length
+            ),
         },
         "sequences": sequence_report(lines, records, fai, length - both_cases["N"]),
         "gaps": {
             "count": len(all_gaps),
             "length": sum(all_gaps),
             "longest": max(all_gaps, default=0),
+            "mean": ratio(sum(all_gaps), len(all_gaps)),
+            "N50": length_and_rank_at(50, all_gaps)[0],
             "all": {"count": len(all_gaps), "length": sum(all_gaps)},
             "thresholds": [gap_threshold(records, min_gap) for min_gap in (1, 10)],
         },
@@ -327,6 +333,10 @@ def length_report(lengths: list[int]) -> dict[str, Any]:
         "longest": max(lengths, default=None),
         "shortest": min(lengths, default=None),
         "mean": ratio(total, len(lengths)),
+        **{
+            name: quartile(lengths, quarter)
+            for quarter, name in enumerate(("q1", "median", "q3"), 1)
+        },
         "N50": n50,
         "L50": l50,
         "N90": n90,
@@ -334,6 +344,18 @@ def length_report(lengths: list[int]) -> dict[str, Any]:
         "auN": ratio(sum(length * length for length in lengths), total),
         **dict.fromkeys(("NG50", "LG50", "NG90", "LG90", "auNG")),
     }
+
+
+def quartile(lengths: list[int], quarter: int) -> float | None:
+    """Linear between ranks, as R's type 7."""
+    if not lengths:
+        return None
+    ordered = sorted(lengths)
+    rank = Fraction((len(ordered) - 1) * quarter, 4)
+    below = ordered[int(rank)]
+    above = ordered[min(int(rank) + 1, len(ordered) - 1)]
+    value = below + (rank - int(rank)) * (above - below)
+    return ratio(value.numerator, value.denominator)
 
 
 def length_and_rank_at(percent: int, lengths: list[int]) -> tuple[int | None, int | None]:
@@ -361,7 +383,7 @@ def kmer_report(counts: Counter[str], k: int, *, canonical: bool) -> dict[str, A
         "spectrum": [list(row) for row in sorted(Counter(counts.values()).items())],
         "top": [list(row) for row in sorted(observed, key=lambda row: -row[1])[:10]],
         "bottom": [list(row) for row in sorted(observed, key=lambda row: row[1])[:10]],
-        "table": None,
+        "table": f"kmers.k{k}.tsv",
     }
 
 

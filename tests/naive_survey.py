@@ -18,6 +18,7 @@ from fanfold.report.survey import (
     GapLengths,
     Grid,
     Lengths,
+    Neighbours,
     Row,
     SnailStep,
     Step,
@@ -83,6 +84,7 @@ def survey(sequences_tsv: bytes, gaps_bed: bytes, view: View) -> Survey:
     ordered = sorted(records, key=lambda each: -each.length)
     listed = ordered if len(records) <= ALL_LISTED else ordered[:LONGEST_LISTED]
     lengths = [each.length for each in records]
+    gaps = sorted(spans(records, view.min_gap), reverse=True)
     return Survey(
         sums=Sums(
             records=len(everything),
@@ -109,6 +111,7 @@ def survey(sequences_tsv: bytes, gaps_bed: bytes, view: View) -> Survey:
         records=statistics(lengths, view.genome_size),
         contigs=statistics(contigs(records, view.min_gap), view.genome_size),
         gaps=gap_lengths(records, view.min_gap),
+        gap_n50=n50(gaps),
         thresholds=[threshold(records, min_gap) for min_gap in sorted({1, 10, view.min_gap})],
         snail=snail(ordered),
         gc_histogram=[
@@ -149,10 +152,16 @@ def statistics(lengths: list[int], genome_size: int | None) -> Lengths:
         sum_of_squares=sum(each * each for each in ordered),
         longest=max(ordered, default=0),
         shortest=min(ordered, default=0),
+        quarters=[neighbours(ordered[::-1], quarter) for quarter in (1, 2, 3)] if ordered else [],
         steps=[step for step in steps(ordered, total) if step] if total else [],
         ng_steps=steps(ordered, genome_size) if genome_size else [],
         ng_area=area,
     )
+
+
+def neighbours(ordered: list[int], quarter: int) -> Neighbours:
+    rank = (len(ordered) - 1) * quarter // 4
+    return Neighbours(ordered[rank], ordered[min(rank + 1, len(ordered) - 1)])
 
 
 def steps(ordered: list[int], whole: int) -> list[Step | None]:
@@ -166,6 +175,11 @@ def steps(ordered: list[int], whole: int) -> list[Step | None]:
         is_there = reached * STEPS >= whole * i
         found.append(Step(ordered[count - 1], count, reached) if is_there else None)
     return found
+
+
+def n50(ordered: list[int]) -> int:
+    at_least = {each: sum(other for other in ordered if other >= each) for each in ordered}
+    return max((each for each in at_least if 2 * at_least[each] >= sum(ordered)), default=0)
 
 
 def gap_lengths(records: list[Record], min_gap: int) -> GapLengths:

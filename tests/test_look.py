@@ -67,7 +67,7 @@ def test_a_run_writes_its_renderings_and_records_them(path: Path, out: Path) -> 
     record = json.loads((out / "run.json").read_bytes())["record"]
     assert set(record["renderings"]) == set(RENDERINGS)
     assert set(record["files"]) == {
-        *("master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "x.fa.fai"),
+        *("master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "kmers.k5.tsv", "x.fa.fai"),
     } & set(files(out))
     assert set(files(out)) == set(record["files"]) | set(record["renderings"])
 

@@ -43,6 +43,7 @@ GENOMES = HERE.resolve().parents[1] / "shared" / "genomes"
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 INDEX_VARIABLES = ["AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"]
 TABLES = ["sequences.tsv", "gaps.bed", "nx.tsv"]
+K5 = "kmers.k5.tsv"
 
 PHIX = (DATA / "phiX174.fa").read_bytes()
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
@@ -187,7 +188,7 @@ def whole(
     fanfold.run(path, [2, 5], out=out, slice_bytes=path.stat().st_size, workers=1)
     assert planned(out) == 1
     made = results(out)
-    assert made.keys() == {*NEEDED, *RENDERINGS, f"{path.name}.fai"}
+    assert made.keys() == {*NEEDED, *RENDERINGS, "kmers.k2.tsv", K5, f"{path.name}.fai"}
     assert json.loads(made["master.json"])["total_bases"] > 5000
     return made
 
@@ -865,7 +866,7 @@ def test_several_genomes_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     out = tmp_path / "fanfold-results"
     assert done.stdout == "fanfold-results/summary.tsv\n"
     assert {"a.fa", "b.fa", "index.html"} <= {path.name for path in out.iterdir()}
-    assert results(out / "a.fa").keys() == {*NEEDED, *RENDERINGS, "a.fa.fai"}
+    assert results(out / "a.fa").keys() == {*NEEDED, *RENDERINGS, K5, "a.fa.fai"}
 
 
 # --- files of others --------------------------------------------------------------------------
@@ -900,7 +901,7 @@ def test_files_of_the_users_are_never_touched(small: Path, tmp_path: Path) -> No
     "name",
     [
         *("x.fa.fai", "x.fa.gzi", "master.json", "run.json", "sequences.tsv", "gaps.bed"),
-        *("nx.tsv", "report.html", "multiqc"),
+        *("nx.tsv", K5, "report.html", "multiqc"),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "plan"])
@@ -960,7 +961,7 @@ def test_results_may_go_beside_the_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "blocked", ["sequences.tsv", "gaps.bed", "nx.tsv", "x.fa.bgz.fai", "run.json"]
+    "blocked", ["sequences.tsv", "gaps.bed", "nx.tsv", K5, "x.fa.bgz.fai", "run.json"]
 )
 def test_a_folder_in_the_place_of_a_file_is_refused_and_stays(blocked: str, tmp_path: Path) -> None:
     path = written(tmp_path, "x.fa.bgz", bgzf(TEXT))
@@ -1078,7 +1079,7 @@ def golden(name: str) -> bytes:
 
 @pytest.mark.parametrize("slice_bytes", [None, 1, 64])
 @pytest.mark.parametrize(
-    "name", ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "odd.fa.fai"]
+    "name", ["master.json", *TABLES, "kmers.k1.tsv", "kmers.k3.tsv", "odd.fa.fai"]
 )
 def test_golden_results(name: str, slice_bytes: int | None, odd: Path, tmp_path: Path) -> None:
     out = fanfold.run(odd, [1, 3], out=tmp_path / "out", slice_bytes=slice_bytes).out
@@ -1096,6 +1097,11 @@ def test_golden_results_are_what_the_slow_twin_says() -> None:
     assert golden("sequences.tsv") == expected.sequences_tsv
     assert golden("gaps.bed") == expected.gaps_bed
     assert golden("odd.fa.fai") == expected.fai
+    for k in (1, 3):
+        _, *rows = golden(f"kmers.k{k}.tsv").decode().splitlines()
+        counts = {kmer: int(count) for kmer, count in (row.split("\t") for row in rows)}
+        kmers = {kmer: n for kmer, n in expected.master["kmer_counts"].items() if len(kmer) == k}
+        assert list(counts.items()) == list(kmers.items())
 
 
 def test_golden_chunks(odd: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import fanfold
@@ -95,7 +96,16 @@ def test_composition(genome: Genome, result: Result) -> None:
         assert master["total_bases"] == answers["acgt"]
         assert master["gc_count"] == answers["gc"]
         composition = dict(master["composition"])
-        del composition["gc_percent_of_length"]
+        parts = {name: composition.pop(name) for name in list(composition) if "percent" in name}
+        of_length = {
+            "gc_percent_of_length": answers["gc"],
+            "n_percent": answers["n"],
+            "soft_masked_percent": answers["lowercase"],
+        }
+        assert parts == {
+            name: pytest.approx(100 * count / answers["total_length"], abs=0.0005)
+            for name, count in of_length.items()
+        }
         assert composition == {
             "A": answers["A"],
             "C": answers["C"],
@@ -119,6 +129,14 @@ def test_records_and_length(genome: Genome, result: Result) -> None:
         assert sequences["length"] == answers["total_length"]
         assert sequences["ungapped_length"] == answers["total_length"] - answers["n"]
         assert master["gaps"]["length"] == answers["n"]
+
+
+def test_quartiles_are_those_of_numpy(genome: Genome, result: Result) -> None:
+    lengths = [int(row.split("\t")[1]) for row in genome.seqtk_comp.splitlines()]
+    sequences = json.loads(result.given.data)["sequences"]
+
+    found = [sequences[name] for name in ("q1", "median", "q3")]
+    assert found == pytest.approx(numpy.quantile(lengths, [0.25, 0.5, 0.75]), abs=0.0005)
 
 
 @pytest.mark.parametrize("k", KS)

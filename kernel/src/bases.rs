@@ -24,6 +24,13 @@ pub struct Bases {
     pub code: u64,
 }
 
+/// Writes the letters of a k-mer's code; k is how many there is room for.
+pub fn spell(code: u64, letters: &mut [u8]) {
+    for (place, letter) in letters.iter_mut().rev().enumerate() {
+        *letter = LETTERS[(code >> (2 * place) & 3) as usize];
+    }
+}
+
 impl Bases {
     pub fn push(&mut self, code: u64) {
         self.code = self.code << 2 | code;

@@ -137,6 +137,24 @@ impl Findings {
         pages.finish()
     }
 
+    /// The observed k-mers in order of codes, as `sequences_tsv` writes rows.
+    pub fn kmers_tsv<E>(
+        &self,
+        k: u32,
+        canonical: bool,
+        flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut pages = tables::Pages::new(flush);
+        pages.buffer.extend_from_slice(tables::KMERS_HEADER);
+        for (code, count) in (0..).zip(self.kmer_counts(k, canonical)) {
+            if count > 0 {
+                tables::kmer_row(&mut pages.buffer, k, code, count);
+                pages.turn()?;
+            }
+        }
+        pages.finish()
+    }
+
     pub fn gaps_bed<E>(&self, flush: impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let mut pages = tables::Pages::new(flush);
         let mut records = self.records();

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::bases::{Bases, LETTERS};
+use crate::bases::{Bases, spell};
 use crate::bounds::{self, MAX_BYTES};
 use crate::composition::Composition;
 use crate::dense::{MAX_K, RunEnds};
@@ -198,9 +198,7 @@ impl Serialize for KmerCounts {
             let mut text = [0; MAX_K as usize];
             let letters = &mut text[..*k as usize];
             for (code, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-                for (place, letter) in letters.iter_mut().rev().enumerate() {
-                    *letter = LETTERS[code >> (2 * place) & 3];
-                }
+                spell(code as u64, letters);
                 let kmer = std::str::from_utf8(letters).expect("letters are ASCII");
                 map.serialize_entry(kmer, count)?;
             }

@@ -378,6 +378,14 @@ mod _kernel {
             Ok(self.0.run_lengths.kmers(k))
         }
 
+        fn write_kmers(&self, k: u32, canonical: bool, write: &Bound<'_, PyAny>) -> PyResult<()> {
+            if k == 0 || k > self.0.dense.k {
+                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
+            }
+            self.0
+                .kmers_tsv(k, canonical, |page| write_page(write, page))
+        }
+
         fn write_sequences(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
             self.0.sequences_tsv(|page| write_page(write, page))
         }

@@ -1,10 +1,13 @@
 //! The text tables: rows of sequences, gaps and the index.
 
+use crate::bases::spell;
 use crate::gaps::Gap;
 use crate::records::{Index, Record};
 
 pub const SEQUENCES_HEADER: &[u8] =
     b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\n";
+
+pub const KMERS_HEADER: &[u8] = b"kmer\tcount\n";
 
 /// Bytes that are collected before they are written.
 const PAGE_BYTES: usize = 1 << 20;
@@ -47,6 +50,14 @@ pub fn sequence_row(row: &mut Vec<u8>, record: &Record) {
     row.push(b'\t');
     push_percent(row, g + c, a + c + g + t);
     push_number(row, record.start_byte);
+    row.push(b'\n');
+}
+
+pub fn kmer_row(row: &mut Vec<u8>, k: u32, code: u64, count: u64) {
+    let start = row.len();
+    row.resize(start + k as usize, 0);
+    spell(code, &mut row[start..]);
+    push_number(row, count);
     row.push(b'\n');
 }
 

@@ -182,6 +182,13 @@ class Findings:
     def kmers_in_runs(self, k: int) -> int:
         """The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers."""
 
+    def write_kmers(self, k: int, canonical: bool, write: Callable[[bytes], object]) -> None:
+        """Write ``kmers.k<k>.tsv`` page by page: the observed k-mers, in order of codes.
+
+        Raises:
+            ValueError: k-mers of this length were not counted.
+        """
+
     def write_sequences(self, write: Callable[[bytes], object]) -> None:
         """Write ``sequences.tsv`` page by page."""
 

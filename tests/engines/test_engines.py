@@ -291,7 +291,8 @@ def test_the_verbs_by_shell_give_the_same_bytes_in_a_store(
 def test_the_cases_have_every_file_that_there_is(
     expected: Callable[[Case], dict[str, bytes]],
 ) -> None:
-    names = {"master.json", "sequences.tsv", "gaps.bed", "nx.tsv", *RENDERINGS}
+    tables = {"sequences.tsv", "gaps.bed", "nx.tsv", "kmers.k2.tsv", "kmers.k5.tsv"}
+    names = {"master.json", *tables, *RENDERINGS}
 
     assert expected(CASES["plain"]).keys() == names | {"x.fa.fai"}
     assert expected(CASES["BGZF"]).keys() == names | {"x.fa.gz.fai", "x.fa.gz.gzi"}

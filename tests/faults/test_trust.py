@@ -27,7 +27,7 @@ PHIX = (DATA / "phiX174.fa").read_bytes()
 MT = (DATA / "human_MT.fa").read_bytes()
 FANFOLD = Path(sysconfig.get_path("scripts")) / "fanfold"
 
-OF_THE_REPORT = ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "x.fa.fai"]
+OF_THE_REPORT = ["master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "kmers.k5.tsv", "x.fa.fai"]
 
 
 def written(path: Path, data: bytes) -> Path:

@@ -236,6 +236,7 @@ def test_a_report_of_an_input_that_changed_is_replaced(
         "genome.fa.fai",
         "genome.fa.gzi",
         "nx.tsv",
+        "kmers.k5.tsv",
         "report.html",
         "multiqc/fanfold_table_mqc.json",
     ],

@@ -11,6 +11,10 @@ pub const STEPS: usize = 400;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Step(pub u64, pub u64, pub u64);
 
+/// The lengths on both sides of a quarter of the way from the shortest to the longest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Neighbours(pub u64, pub u64);
+
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Lengths {
     pub count: u64,
@@ -18,6 +22,7 @@ pub struct Lengths {
     pub sum_of_squares: u128,
     pub longest: u64,
     pub shortest: u64,
+    pub quarters: Vec<Neighbours>,
     pub steps: Vec<Option<Step>>,
     pub ng_steps: Vec<Option<Step>>,
     pub ng_area: u128,
@@ -38,6 +43,11 @@ impl Lengths {
             found.sum += length;
             found.sum_of_squares += u128::from(length).pow(2);
         }
+        if found.count > 0 {
+            found.quarters = (1..4)
+                .map(|quarter| neighbours(descending.clone(), found.count, quarter))
+                .collect();
+        }
         if found.sum > 0 {
             found.steps = steps(descending.clone(), found.sum);
         }
@@ -46,6 +56,17 @@ impl Lengths {
         }
         found
     }
+}
+
+/// The lengths with the ranks floor(h) and floor(h) + 1, where h = (count - 1)·quarter/4 counts from
+/// the shortest, from 0; the second is the first where h is the last rank.
+fn neighbours(descending: impl Iterator<Item = u64>, count: u64, quarter: u64) -> Neighbours {
+    let rank = u128::from(count - 1) * u128::from(quarter) / 4;
+    let above = count - 1 - rank as u64;
+    let mut rest = descending.skip(above.saturating_sub(1) as usize);
+    let high = rest.next().unwrap_or_default();
+    let low = if above == 0 { Some(high) } else { rest.next() };
+    Neighbours(low.unwrap_or_default(), high)
 }
 
 /// For i = 1 to `STEPS`, where the longest reach i/`STEPS` of a length that is not 0; none where
@@ -133,6 +154,25 @@ mod tests {
         assert_eq!((found.longest, found.shortest, found.sum), (10, 2, 54));
         assert_eq!(found.sum_of_squares, 384);
         assert_eq!((found.ng_steps.len(), found.ng_area), (0, 0));
+    }
+
+    #[test]
+    fn quarters_lie_between_their_neighbours() {
+        let quarters = |descending: &[u64]| lengths(descending, None).quarters;
+        let all = |low, high| [Neighbours(low, high); 3];
+        assert_eq!(quarters(&[]), []);
+        assert_eq!(quarters(&[7]), all(7, 7));
+        assert_eq!(quarters(&[9, 2]), all(2, 9));
+        let found = quarters(&[50, 40, 30, 20, 10]);
+        assert_eq!(
+            found.iter().map(|each| each.0).collect::<Vec<_>>(),
+            [20, 30, 40]
+        );
+        let found = quarters(&[40, 30, 20, 10]);
+        assert_eq!(
+            found,
+            [Neighbours(10, 20), Neighbours(20, 30), Neighbours(30, 40)]
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod bins;
 mod contigs;
 mod found;
+mod gap_counts;
 mod lengths;
 mod listed;
 mod room;

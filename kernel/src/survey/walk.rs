@@ -8,6 +8,7 @@ use super::View;
 use super::bins::{GapBin, GapBins};
 use super::contigs::{Contigs, ContigsFound, at_thresholds};
 use super::found::GapLengths;
+use super::gap_counts::GapCounts;
 use super::rows::{GapRow, Wrong};
 use super::sequences::{Record, Sequences};
 use super::tracks::{GapGroup, TRACKS, Tracks};
@@ -34,6 +35,7 @@ pub struct Walk {
     contigs: Vec<Contigs>,
     tracks: Tracks,
     gap_bins: GapBins,
+    gap_counts: GapCounts,
 }
 
 impl Walk {
@@ -54,6 +56,7 @@ impl Walk {
             contigs: at_thresholds(view, sequences.in_view as usize)?,
             tracks: Tracks::of(places, longest),
             gap_bins: GapBins::new(),
+            gap_counts: GapCounts::default(),
         })
     }
 
@@ -99,6 +102,7 @@ impl Walk {
         let length = gap.end_base - gap.start_base;
         if length >= self.view.min_gap {
             self.gap_bins.add(length);
+            self.gap_counts.add(length)?;
             if let Some(track) = open.track {
                 self.tracks.add(track, gap.start_base, gap.end_base);
             }
@@ -144,6 +148,7 @@ impl Walk {
             contigs: ContigsFound::of(self.view, self.contigs),
             tracks: self.tracks.into_groups(),
             gap_bins: self.gap_bins.used(),
+            gap_n50: self.gap_counts.n50(),
             longest_first: longest_first(self.records, self.view),
         })
     }
@@ -165,5 +170,6 @@ pub struct Walked {
     pub contigs: ContigsFound,
     pub tracks: Vec<Vec<GapGroup>>,
     pub gap_bins: Vec<GapBin>,
+    pub gap_n50: u64,
     pub longest_first: Vec<Record>,
 }

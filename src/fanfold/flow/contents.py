@@ -17,6 +17,7 @@ from fanfold.flow.plan import CHUNKS, MADE_BY, MadeBy, Plan, PlanId, decode_plan
 from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, STDIN, LocalPlace, Place, is_any
 from fanfold.report.run_record import (
+    KMER_TABLES,
     MASTER,
     MULTIQC,
     NEEDED,
@@ -241,7 +242,8 @@ def has_facts(place: Place, name: str, facts: FileFacts) -> bool:
 
 def report_names(name: str) -> tuple[str, ...]:
     """The names that a report of the input called `name` may have."""
-    return (RUN, *sorted(NEEDED), f"{name}.fai", f"{name}.gzi", *RENDERINGS)
+    tables = (*sorted(NEEDED), *KMER_TABLES.values())
+    return (RUN, *tables, f"{name}.fai", f"{name}.gzi", *RENDERINGS)
 
 
 def check_names(place: Place, contents: Contents, question: Question) -> None:

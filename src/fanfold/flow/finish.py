@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from fanfold._kernel import VERSION, crc64nvme
@@ -30,6 +31,7 @@ from fanfold.report.nx_table import nx_table
 from fanfold.report.renderings import renderings_of
 from fanfold.report.run_record import (
     GAPS,
+    KMER_TABLES,
     NX,
     SEQUENCES,
     EngineOfRun,
@@ -174,6 +176,8 @@ def _tables(folder: RunFolder, folded: Folded, survey: Survey) -> Iterator[tuple
     yield SEQUENCES, findings.write_sequences
     yield GAPS, findings.write_gaps
     yield NX, _writes(nx_table(survey))
+    for k in plan.parameters.k:
+        yield KMER_TABLES[k], partial(findings.write_kmers, k, plan.parameters.canonical)
     if findings.fai_refusal is None:
         yield f"{plan.source.name}.fai", findings.write_fai
     gzi = folded.gzi if plan.gzi_crc64nvme is None else _kept_gzi(folder)

@@ -38,6 +38,7 @@ from fanfold.report.master import (
 )
 from fanfold.report.notes import Unusual, notes_of
 from fanfold.report.ratio import percent, ratio
+from fanfold.report.run_record import KMER_TABLES
 from fanfold.report.survey import Lengths, Step, Survey, step_at
 from fanfold.report.view import View
 
@@ -107,7 +108,10 @@ def facts_of_findings(
         kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
         kmers=kmers,
         composition=Composition(
-            **residues, gc_percent_of_length=percent(gc_count, findings.length)
+            **residues,
+            gc_percent_of_length=percent(gc_count, findings.length),
+            n_percent=percent(residues["N"], findings.length),
+            soft_masked_percent=percent(residues["lowercase"], findings.length),
         ),
         comment_lines=findings.comment_lines,
         empty=findings.empty_records,
@@ -170,8 +174,6 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
         total_bases=facts.total_bases,
         gc_count=facts.gc_count,
         gc_percent=facts.gc_percent,
-        kmer_counts=cast("dict[str, int]", facts.kmer_counts),
-        kmers=facts.kmers,
         composition=composition,
         sequences=Sequences(
             **_contiguity(survey.records, view),
@@ -208,6 +210,8 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
             )
         ),
         fanfold=MadeBy(VERSION, SCHEMA),
+        kmers=facts.kmers,
+        kmer_counts=cast("dict[str, int]", facts.kmer_counts),
     )
 
 
@@ -242,6 +246,8 @@ def _gaps(survey: Survey) -> Gaps:
         count=survey.gaps.count,
         length=survey.gaps.sum,
         longest=survey.gaps.longest,
+        mean=ratio(survey.gaps.sum, survey.gaps.count),
+        N50=survey.gap_n50 or None,
         all=Total(survey.all_gaps.count, survey.all_gaps.sum),
         thresholds=[
             GapThreshold(
@@ -274,7 +280,7 @@ def _kmers(counts: Sequence[int], k: int, *, canonical: bool) -> Kmers:
         spectrum=spectrum,
         top=[(_kmer(code, k), count) for count, code in top],
         bottom=[(_kmer(code, k), count) for count, code in bottom],
-        table=None,
+        table=KMER_TABLES[k],
     )
 
 
@@ -296,6 +302,9 @@ def _contiguity(lengths: Lengths, view: View) -> dict[str, Any]:
         "longest": lengths.longest if lengths.count else None,
         "shortest": lengths.shortest if lengths.count else None,
         "mean": ratio(lengths.sum, lengths.count),
+        "q1": quartile(lengths, 1),
+        "median": quartile(lengths, 2),
+        "q3": quartile(lengths, 3),
         "N50": n50,
         "L50": l50,
         "N90": n90,
@@ -307,6 +316,19 @@ def _contiguity(lengths: Lengths, view: View) -> dict[str, Any]:
         "LG90": lg90,
         "auNG": None if view.genome_size is None else ratio(lengths.ng_area, view.genome_size),
     }
+
+
+def quartile(lengths: Lengths, quarter: int) -> float | None:
+    """A quartile of lengths, interpolated linearly between ranks; None without any.
+
+    With h = (count - 1)·quarter/4 it is x[floor(h)] + (h - floor(h))·(x[floor(h) + 1] -
+    x[floor(h)]): type 7 of Hyndman and Fan 1996, as R and numpy do by default.
+    """
+    if not lengths.quarters:
+        return None
+    low, high = msgspec.structs.astuple(lengths.quarters[quarter - 1])
+    part = (lengths.count - 1) * quarter % 4
+    return ratio(low * (4 - part) + high * part, 4)
 
 
 def _fai(compression: str, findings: Findings) -> Fai:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from fanfold.checked_json import encode_indented
@@ -11,7 +13,7 @@ from fanfold.report.ratio import percent
 from fanfold.report.survey import AtLeast
 from fanfold.report.view import View
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the form of `master.json`."""
 
 
@@ -29,7 +31,7 @@ class Kmers(msgspec.Struct, frozen=True):
         spectrum: (multiplicity, number of distinct k-mers), ascending.
         top: the 10 most frequent with their counts, ties by k-mer.
         bottom: the 10 least frequent of those observed.
-        table: the table of counts, for k above 8.
+        table: the name of the table of counts.
     """
 
     k: int
@@ -42,11 +44,14 @@ class Kmers(msgspec.Struct, frozen=True):
     spectrum: list[tuple[int, int]]
     top: list[tuple[str, int]]
     bottom: list[tuple[str, int]]
-    table: str | None
+    table: str
 
 
 class Composition(msgspec.Struct, frozen=True):
-    """Residues by kind, both cases together; `lowercase` across the kinds."""
+    """Residues by kind, both cases together; `lowercase` across the kinds.
+
+    The percents are of all residues: G and C, N, and those in lower case.
+    """
 
     A: int
     C: int
@@ -60,6 +65,8 @@ class Composition(msgspec.Struct, frozen=True):
     other: int
     lowercase: int
     gc_percent_of_length: float | None
+    n_percent: float | None
+    soft_masked_percent: float | None
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -72,6 +79,9 @@ class Total(msgspec.Struct, frozen=True):
 class Contiguity(msgspec.Struct, frozen=True):
     """Lengths of the sequences in view, in residues; None where there is nothing to tell.
 
+    The quartiles q1, median and q3 are interpolated linearly between ranks (Hyndman and Fan 1996,
+    type 7: the default of R and numpy).
+
     NG50, LG50, NG90 and LG90 refer to the view's genome size as N50 does to the length; None where
     the sequences never reach it. auNG is the integral of NG(x) for x from 0 to 1; NG(x) counts as 0
     where it isn't reached.
@@ -82,6 +92,9 @@ class Contiguity(msgspec.Struct, frozen=True):
     longest: int | None
     shortest: int | None
     mean: float | None
+    q1: float | None
+    median: float | None
+    q3: float | None
     N50: int | None
     L50: int | None
     N90: int | None
@@ -154,6 +167,9 @@ class Gaps(msgspec.Struct, frozen=True):
         count: how many there are.
         length: their summed length.
         longest: the longest, 0 without any.
+        mean: their mean length; None without any.
+        N50: the length with which the longest together reach half of their length; None without
+            any.
         all: every maximal run of N.
         thresholds: the gaps at the usual values of `min_gap`, and at the view's.
     """
@@ -161,6 +177,8 @@ class Gaps(msgspec.Struct, frozen=True):
     count: int
     length: int
     longest: int
+    mean: float | None
+    N50: int | None
     all: Total
     thresholds: list[GapThreshold]
 
@@ -236,8 +254,6 @@ class Master(msgspec.Struct, frozen=True):
         total_bases: A, C, G and T, in either case.
         gc_count: G and C.
         gc_percent: 100 times their ratio.
-        kmer_counts: the count of every observed k-mer of every k.
-        kmers: a summary for each k.
         composition: residues by kind.
         sequences: the records.
         gaps: the runs of N.
@@ -247,13 +263,13 @@ class Master(msgspec.Struct, frozen=True):
         proof: sums that were made in two ways.
         notes: what is unusual.
         fanfold: what wrote it.
+        kmers: a summary for each k.
+        kmer_counts: the count of every observed k-mer of every k.
     """
 
     total_bases: int
     gc_count: int
     gc_percent: float | None
-    kmer_counts: dict[str, int]
-    kmers: list[Kmers]
     composition: Composition
     sequences: Sequences
     gaps: Gaps
@@ -263,9 +279,14 @@ class Master(msgspec.Struct, frozen=True):
     proof: Proof
     notes: list[Note]
     fanfold: MadeBy
+    kmers: list[Kmers]
+    kmer_counts: dict[str, int]
 
 
 _DECODER = msgspec.json.Decoder(Master)
+
+_LIST = re.compile(rb"\[\n([^\[\]{}]+)\n *\]")
+"""An indented list without another one in it. A text has no line end, so that none begins in it."""
 
 
 def decode_report(data: bytes) -> Master:
@@ -296,5 +317,9 @@ def check_report(master: Master) -> None:
 
 
 def encode_report(master: Master) -> bytes:
-    """The bytes of `master.json`."""
-    return encode_indented(master)
+    """The bytes of `master.json`: a list of numbers or words is one line."""
+    return _LIST.sub(_in_one_line, encode_indented(master))
+
+
+def _in_one_line(found: re.Match[bytes]) -> bytes:
+    return b"[" + b", ".join(line.strip().rstrip(b",") for line in found[1].split(b"\n")) + b"]"

@@ -14,7 +14,7 @@ import msgspec
 
 from fanfold._kernel import crc64nvme
 from fanfold.checked_json import Checked
-from fanfold.params import Params
+from fanfold.params import MAX_K, Params
 
 MASTER = "master.json"
 RUN = "run.json"
@@ -32,6 +32,9 @@ RENDERINGS = (
 
 NEEDED = frozenset({MASTER, SEQUENCES, GAPS, NX})
 """The files that every report has."""
+
+KMER_TABLES = {k: f"kmers.k{k}.tsv" for k in range(1, MAX_K + 1)}
+"""The table of the k-mers of each length."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Crc = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -186,5 +189,5 @@ def facts_of(data: bytes) -> FileFacts:
 
 def is_report_file(name: str) -> bool:
     """Whether a file of a report can have a name: no way up, no other file's name."""
-    fixed = name in {RUN, *NEEDED, *RENDERINGS}
+    fixed = name in {RUN, *NEEDED, *KMER_TABLES.values(), *RENDERINGS}
     return fixed or _INDEX.fullmatch(name) is not None

@@ -63,6 +63,13 @@ def step_at(steps: Sequence[Step | None], per_cent: int) -> Step | None:
     return steps[per_cent * STEPS // 100 - 1] if steps else None
 
 
+class Neighbours(msgspec.Struct, frozen=True, array_like=True):
+    """The lengths below and above a quarter of the way from the shortest to the longest."""
+
+    low: int
+    high: int
+
+
 class Lengths(msgspec.Struct, frozen=True):
     """Statistics of the lengths of a set of sequences.
 
@@ -72,6 +79,8 @@ class Lengths(msgspec.Struct, frozen=True):
         sum_of_squares: the sum of their squared lengths.
         longest: the longest, 0 without any.
         shortest: the shortest, 0 without any.
+        quarters: for q = 1 to 3, the lengths with the ranks floor(h) and floor(h) + 1, where
+            h = (count - 1)·q/4 counts from the shortest, from 0; empty without any.
         steps: for i = 1 to `STEPS`, where the longest reach i/STEPS of the summed length; empty
             when that is 0.
         ng_steps: the same of the view's genome size, None where they never reach it; empty without
@@ -85,6 +94,7 @@ class Lengths(msgspec.Struct, frozen=True):
     sum_of_squares: int
     longest: int
     shortest: int
+    quarters: list[Neighbours]
     steps: list[Step]
     ng_steps: list[Step | None]
     ng_area: int
@@ -220,6 +230,8 @@ class Survey(msgspec.Struct, frozen=True):
         records: lengths of the records in view.
         contigs: lengths of what gaps of at least `min_gap` leave of them, empty pieces left out.
         gaps: the gaps of at least `min_gap` in records in view.
+        gap_n50: the length with which the longest of these together reach half of their summed
+            length; 0 without any.
         thresholds: for 1, 10 and the view's `min_gap`, ascending, each once.
         snail: for each of the records' steps, the composition; empty as those are.
         gc_histogram: summed length of the records in view with bases, in 200 bins of GC, half a
@@ -241,6 +253,7 @@ class Survey(msgspec.Struct, frozen=True):
     records: Lengths
     contigs: Lengths
     gaps: GapLengths
+    gap_n50: int
     thresholds: list[Threshold]
     snail: list[SnailStep]
     gc_histogram: list[int]
