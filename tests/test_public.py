@@ -21,10 +21,13 @@ ROOT = Path(__file__).parent.parent
 def test_the_public_names_are_those_listed() -> None:
     assert fanfold.__all__ == [
         "FanfoldError",
+        "Measured",
         "Outcome",
+        "OutcomeOfStats",
         "Plan",
         "Report",
         "RunFolder",
+        "Statistics",
         "Summary",
         "View",
         "__version__",
@@ -35,10 +38,15 @@ def test_the_public_names_are_those_listed() -> None:
         "run",
         "run_many",
         "scan",
+        "stats",
+        "stats_many",
         "task",
     ]
     assert all(hasattr(fanfold, name) for name in fanfold.__all__)
     assert fanfold.__version__ == VERSION
+    assert set(fanfold.__all__) <= set(dir(fanfold))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = fanfold.nothing
 
 
 def test_a_plan_is_what_task_and_fold_take(tmp_path: Path) -> None:

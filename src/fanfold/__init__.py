@@ -5,32 +5,69 @@
     report = fanfold.run("genome.fa.gz", k=[5, 8])
     print(report.master.gc_percent, report.url)
 
-`run` does it all, and `run_many` does it for many; `plan`, `task` and `fold` are its parts, for an
+`run` does it all, and `run_many` does it for many; `stats` and `stats_many` give statistics and
+write nothing; `plan`, `task` and `fold` are its parts, for an
 array of tasks. `render` makes the report of a finished run again under another `View`, and `plot`
 draws one figure of it. `scan` gives the `Summary` of any bytes of a FASTA text, and summaries of
 neighbours merge. Errors are in `fanfold.errors`.
 """
 
-from fanfold._kernel import VERSION, Summary
-from fanfold.errors import FanfoldError
-from fanfold.flow.look import plot, render
-from fanfold.flow.many import Outcome, run_many
-from fanfold.flow.plan import Plan
-from fanfold.flow.run import run
-from fanfold.flow.run_folder import RunFolder
-from fanfold.flow.scan import scan
-from fanfold.flow.tasks import fold, plan, task
-from fanfold.report.finished import Report
-from fanfold.report.view import View
+from __future__ import annotations
 
-__version__ = VERSION
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fanfold.errors import FanfoldError
+
+if TYPE_CHECKING:
+    from fanfold._kernel import Summary
+    from fanfold.flow.look import plot, render
+    from fanfold.flow.many import Outcome, run_many
+    from fanfold.flow.plan import Plan
+    from fanfold.flow.run import run
+    from fanfold.flow.run_folder import RunFolder
+    from fanfold.flow.scan import scan
+    from fanfold.flow.stats import Measured, OutcomeOfStats, stats, stats_many
+    from fanfold.flow.tasks import fold, plan, task
+    from fanfold.report.finished import Report
+    from fanfold.report.statistics import Statistics
+    from fanfold.report.view import View
+
+_MODULES = {
+    "Measured": "flow.stats",
+    "Outcome": "flow.many",
+    "OutcomeOfStats": "flow.stats",
+    "Plan": "flow.plan",
+    "Report": "report.finished",
+    "RunFolder": "flow.run_folder",
+    "Statistics": "report.statistics",
+    "Summary": "_kernel",
+    "View": "report.view",
+    "fold": "flow.tasks",
+    "plan": "flow.tasks",
+    "plot": "flow.look",
+    "render": "flow.look",
+    "run": "flow.run",
+    "run_many": "flow.many",
+    "scan": "flow.scan",
+    "stats": "flow.stats",
+    "stats_many": "flow.stats",
+    "task": "flow.tasks",
+}
+"""Where each name is. A module is imported when its name is asked for: all of them take a tenth of
+a second, and a command needs few."""
+
+__version__: str
 
 __all__ = [
     "FanfoldError",
+    "Measured",
     "Outcome",
+    "OutcomeOfStats",
     "Plan",
     "Report",
     "RunFolder",
+    "Statistics",
     "Summary",
     "View",
     "__version__",
@@ -41,5 +78,19 @@ __all__ = [
     "run",
     "run_many",
     "scan",
+    "stats",
+    "stats_many",
     "task",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("fanfold._kernel").VERSION
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"fanfold.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

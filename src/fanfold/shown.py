@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fanfold.errors import FanfoldError
+
 STORES = ("s3", "gs", "az", "abfs", "abfss")
 """The schemes of object stores. All after the bucket is the key there, ``?`` and ``#`` too."""
 
@@ -47,6 +49,14 @@ def without_secrets(said: object) -> str:
     """A text, or what an error says, with its URLs, and what was meant as one, as `shown` does."""
     text = _URL_IN_TEXT.sub(lambda match: shown(match[0]), str(said))
     return _SIGNATURE_IN_TEXT.sub("?…", _LOGIN_IN_TEXT.sub("…@", text))
+
+
+def describe(error: Exception | None) -> str:
+    """An error in words, without secrets: a foreseen one's own, and for others what they are."""
+    if isinstance(error, FanfoldError):
+        return without_secrets(error)
+    said = without_secrets(error).partition("\n")[0]
+    return f"unexpected {type(error).__name__}: {said}; please report it"
 
 
 def as_cause(error: BaseException) -> Exception:

@@ -30,7 +30,10 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def running(
-    *arguments: str | Path, variables: Mapping[str, str] | None = None, stdin: Path | None = None
+    *arguments: str | Path,
+    variables: Mapping[str, str] | None = None,
+    stdin: Path | None = None,
+    cwd: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """The command at work. It is killed if it is still there at the end."""
     with (
@@ -39,6 +42,7 @@ def running(
             [FANFOLD, *map(str, arguments)],
             env=clean_environment() | dict(variables or {}),
             stdin=source,
+            cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -54,10 +58,11 @@ def command(
     *arguments: str | Path,
     variables: Mapping[str, str] | None = None,
     stdin: Path | None = None,
+    cwd: Path | None = None,
     timeout_seconds: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
-    with running(*arguments, variables=variables, stdin=stdin) as process:
+    with running(*arguments, variables=variables, stdin=stdin, cwd=cwd) as process:
         out, err = process.communicate(timeout=timeout_seconds)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -66,8 +71,9 @@ def succeed(
     *arguments: str | Path,
     variables: Mapping[str, str] | None = None,
     stdin: Path | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    done = command(*arguments, variables=variables, stdin=stdin)
+    done = command(*arguments, variables=variables, stdin=stdin, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
 

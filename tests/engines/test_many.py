@@ -30,16 +30,22 @@ PHIX = (DATA / "phiX174.fa").read_bytes()
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
 MT = (DATA / "human_MT.fa").read_bytes()
 
-HEADER = ["name", "state", "length", "sequences", "N50", "gc_percent", "N", "seconds", "error"]
+STATISTICS = [
+    *("sequences", "length", "shortest", "q1", "median", "q3", "mean", "longest"),
+    *("N50", "L50", "N90", "auN", "gc_percent", "N", "n_percent"),
+    *("gaps", "contig_N50", "lowercase_percent"),
+]
+HEADER = ["file", *STATISTICS, "state", "seconds", "error"]
 MANY = 200
 
 GOOD: dict[str, tuple[bytes, list[str]]] = {
-    "mt.fa": (MT, ["16569", "1", "16569", "44.36", "0"]),
-    "phage.fa.gz": (gzip.compress(LAMBDA), ["48502", "1", "48502", "49.858", "0"]),
-    "phix.fa.gz": (bgzf(PHIX, 1000), ["5386", "1", "5386", "44.764", "0"]),
-    "none.fa": (b">a\n>b\n", ["0", "2", "", "", "0"]),
-    "gap.fa": (b">a\nNNN\n>b\nNN\n", ["5", "2", "3", "", "5"]),
+    "mt.fa": (MT, ["1", "16569", "16569", "44.360", "0", "0.006"]),
+    "phage.fa.gz": (gzip.compress(LAMBDA), ["1", "48502", "48502", "49.858", "0", "0.000"]),
+    "phix.fa.gz": (bgzf(PHIX, 1000), ["1", "5386", "5386", "44.764", "0", "0.000"]),
+    "none.fa": (b">a\n>b\n", ["2", "0", "", "", "0", ""]),
+    "gap.fa": (b">a\nNNN\n>b\nNN\n", ["2", "5", "3", "", "5", "0.000"]),
 }
+"""Each with its sequences, length, N50, GC %, N and lowercase %."""
 BAD: dict[str, tuple[bytes | None, str]] = {
     "reads.fq": (b"@read\nACGT\n+\nIIII\n", r"reads\.fq: .*FASTQ.*"),
     "cut.fa.gz": (gzip.compress(MT)[:-50], r"cut\.fa\.gz: truncated: .*"),
@@ -78,12 +84,14 @@ def table(content: bytes) -> list[list[str]]:
 
 def assert_tells_of_all(rows: Sequence[Sequence[str]]) -> None:
     assert [row[0] for row in rows] == ORDER
-    for name, state, *values, seconds, error in rows:
+    for name, *values, state, seconds, error in rows:
         assert re.fullmatch(r"\d+\.\d{3}", seconds)
         if name in GOOD:
-            assert (state, values, error) == ("SUCCEEDED", GOOD[name][1], "")
+            found = dict(zip(STATISTICS, values, strict=True))
+            shown = ("sequences", "length", "N50", "gc_percent", "N", "lowercase_percent")
+            assert ([found[each] for each in shown], state, error) == (GOOD[name][1], "ok", "")
         else:
-            assert (state, values) == ("FAILED", [""] * 5)
+            assert (values, state) == ([""] * len(STATISTICS), "failed")
             assert re.fullmatch(BAD[name][1], error)
 
 
@@ -189,7 +197,9 @@ def test_a_command_on_a_store_tells_of_all_and_ends_with_9(
 
     assert done.returncode == 9
     assert done.stdout == f"s3://{BUCKET}/{prefix}/out/summary.tsv\n"
-    first, *failures = done.stderr.splitlines()
+    _headings, *lines = done.stderr.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == [name for name in ORDER if name in GOOD]
+    first, *failures = lines[5:]
     page = f"s3://{BUCKET}/{prefix}/out/index.html"
     assert first == f"  5 of 10 genomes done, side by side in {page}"
     assert is_index_page(s3.get(BUCKET, f"{prefix}/out/index.html"))
@@ -212,7 +222,12 @@ def test_a_command_ends_with_0_when_none_failed(folder: Path, tmp_path: Path) ->
     assert done.stdout == quiet.stdout == f"{out / 'summary.tsv'}\n"
     count = len(GOOD)
     said = f"  {count} of {count} genomes done, side by side in {out / 'index.html'}\n"
-    assert done.stderr == said
+    headings, *rows, last = done.stderr.splitlines(keepends=True)
+    assert headings.split()[:4] == ["file", "sequences", "length", "shortest"]
+    assert [row.split()[:3] for row in rows] == [
+        [name, GOOD[name][1][0], f"{int(GOOD[name][1][1]):,}"] for name in GOOD
+    ]
+    assert last == said
     assert quiet.stderr == ""
     assert {path.name for path in out.iterdir()} == {
         *GOOD,
@@ -396,12 +411,12 @@ def test_inputs_that_are_complete_are_not_read_again(
         "late.fa",
     ]
     assert [each.name for each in again if each.error] == ["cut.fa.gz", "empty.fa", "late.fa"]
-    good = [row for row in rows if row[1] == "SUCCEEDED"]
+    good = [row for row in rows if row[-3] == "ok"]
     after = table(store.get(BUCKET, f"{prefix}/out/summary.tsv"))
     assert after[: len(good)] == good, "earlier reports come first, with their runs' seconds"
     others = [name for name in names if name not in GOOD]
     assert [row[0] for row in after[len(good) :]] == others
-    assert [row[0] for row in after if row[1] == "FAILED"] == others[1:]
+    assert [row[0] for row in after if row[-3] == "failed"] == others[1:]
 
 
 def test_fresh_starts_all_over(folder: Path, tmp_path: Path) -> None:
@@ -519,7 +534,7 @@ def test_no_name_breaks_the_table(tmp_path: Path) -> None:
         r"next\x85line\u2028paragraph\u2029.fa",
     ]
     assert [row[0] for row in rows if row[0] in HOSTILE] == HOSTILE[5:]
-    assert rows[-1][1] == "FAILED"
+    assert rows[-1][-3] == "failed"
     assert isinstance(failed.error, SourceError)
     for name in HOSTILE:
         assert json.loads((tmp_path / "o" / name / "master.json").read_bytes())["source"][
@@ -667,6 +682,6 @@ def test_an_input_with_more_records_than_memory_fails_alone(tmp_path: Path) -> N
 
     assert done.returncode == 9
     (many, phix) = table((tmp_path / "out" / "summary.tsv").read_bytes())
-    assert many[1] == "FAILED"
+    assert many[-3] == "failed"
     assert "--memory" in many[-1]
-    assert phix[1] == "SUCCEEDED"
+    assert phix[-3] == "ok"

@@ -26,9 +26,8 @@ from stores.driving import FANFOLD, clean_environment
 
 import fanfold
 from fanfold.errors import ParameterError, SourceError
-from fanfold.flow.many import describe
 from fanfold.objects import open_place
-from fanfold.shown import shown, without_secrets
+from fanfold.shown import describe, shown, without_secrets
 
 GENOME = "s3://bucket/genome.fa"
 DATA = Path(__file__).parents[1] / "data"

@@ -1,8 +1,8 @@
 """The command line.
 
-`local` has the commands that run on this machine, and the tasks of an array; `reports` those that
-show a finished report; `cloud` those that speak with the API of a deployment. A module of commands
-is imported when one of them is asked for.
+`stats` prints statistics; `local` has the commands that run on this machine, and the tasks of an
+array; `reports` those that show a finished report; `cloud` those that speak with the API of a
+deployment. A module of commands is imported when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fanfold.cli.ending import EXIT_CODES, end_on_signals, ended, leave
 from fanfold.cli.streams import open_streams
 
 _SECTIONS = {
+    "At a glance": ("stats",),
     "On this machine, and in an array of tasks": (
         "run",
         "plan",
@@ -31,32 +32,31 @@ _SECTIONS = {
     "By an API": ("submit", "status", "jobs", "logs", "cancel"),
 }
 
-_FILES = ("local", "reports", "serve", "cloud")
-"""The module of each section."""
-
-_MODULES = {
-    name: f"fanfold.cli.{module}"
+_FUNCTIONS = {
+    name: (f"fanfold.cli.{module}", name)
     for module, names in zip(
-        ("local", "reports", "serve", "cloud"), _SECTIONS.values(), strict=True
+        ("stats", "local", "reports", "serve", "cloud"), _SECTIONS.values(), strict=True
     )
     for name in names
-}
+} | {"stats": ("fanfold.cli.stats", "statistics")}
+"""Where each command is: its module, and what it is called there."""
 
 
 class _Commands(click.Group):
     """Commands in sections, in the order of their use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_MODULES)
+        return list(_FUNCTIONS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _MODULES:
+        if cmd_name not in _FUNCTIONS:
             return None
-        command: click.Command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        module, function = _FUNCTIONS[cmd_name]
+        command: click.Command = getattr(import_module(module), function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = formatter.width - 6 - max(map(len, _MODULES))
+        width = formatter.width - 6 - max(map(len, _FUNCTIONS))
         for title, names in _SECTIONS.items():
             with formatter.section(title):
                 commands = ((name, self.get_command(ctx, name)) for name in names)

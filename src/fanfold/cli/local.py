@@ -21,6 +21,7 @@ from fanfold.cli.options import (
     QUIET,
     STORAGE,
     VIEW,
+    WORKERS,
     check_address,
 )
 from fanfold.cli.progress import progress_bar
@@ -49,9 +50,7 @@ OF_MANY = "fanfold-results"
 )
 @QUESTION
 @VIEW
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]"
-)
+@WORKERS
 @click.option(
     "--dask",
     metavar="ADDRESS",

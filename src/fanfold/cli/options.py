@@ -155,21 +155,23 @@ API = _options(
     _PROFILE,
 )
 
+MIN_GAP = click.option(
+    "--min-gap",
+    type=click.IntRange(min=1),
+    default=DEFAULT_VIEW.min_gap,
+    metavar="N",
+    help="A run of this many N or more is a gap and splits contigs.  [default: 1]",
+)
+MIN_LENGTH = click.option(
+    "--min-length",
+    type=Size(),
+    default=DEFAULT_VIEW.min_length,
+    metavar="N",
+    help="Leave shorter records out of lengths, N50 and gaps, such as 1k.  [default: 0]",
+)
 VIEW = _options(
-    click.option(
-        "--min-gap",
-        type=click.IntRange(min=1),
-        default=DEFAULT_VIEW.min_gap,
-        metavar="N",
-        help="A run of this many N or more is a gap and splits contigs.  [default: 1]",
-    ),
-    click.option(
-        "--min-length",
-        type=Size(),
-        default=DEFAULT_VIEW.min_length,
-        metavar="N",
-        help="Leave shorter records out of lengths, N50 and gaps, such as 1k.  [default: 0]",
-    ),
+    MIN_GAP,
+    MIN_LENGTH,
     click.option(
         "--genome-size",
         type=Size(),
@@ -178,6 +180,16 @@ VIEW = _options(
     ),
 )
 
+WORKERS = click.option(
+    "--workers",
+    "--threads",
+    "-t",
+    "-j",
+    "workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads.  [default: one a core]",
+)
 NAME = click.option("--name", metavar="NAME", help="What to call standard input.  [default: stdin]")
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, not its path.")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     from fanfold.api.types import Job
 
+_WAIT_SECONDS = 0.3
+"""Work that is done by then has no bar."""
+
 
 @contextmanager
 def progress_bar(
@@ -25,17 +30,53 @@ def progress_bar(
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import (
-        DownloadColumn,
-        MofNCompleteColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    bar = _LateBar(name, of_bytes=of_bytes)
+    try:
+        yield bar.show
+    finally:
+        bar.end()
 
-    amount = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
-    with _bar(*amount, TimeRemainingColumn()) as bar:
-        shown = bar.add_task(escaped(name), total=None)
-        yield lambda done, total: bar.update(shown, completed=done, total=total)
+
+class _LateBar:
+    """A bar that shows once the work takes its time: what is quick is done before rich is there."""
+
+    def __init__(self, name: str, *, of_bytes: bool) -> None:
+        self._name = name
+        self._of_bytes = of_bytes
+        self._due = time.monotonic() + _WAIT_SECONDS
+        self._lock = threading.Lock()
+        self._bar: Progress | None = None
+
+    def show(self, done: int, total: int) -> None:
+        """Show how much is done, and of how much."""
+        with self._lock:
+            if self._bar is None and time.monotonic() < self._due:
+                return
+            if self._bar is None:
+                self._bar = self._start()
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def end(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _start(self) -> Progress:
+        from rich.progress import (
+            DownloadColumn,
+            MofNCompleteColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        is_of_bytes = self._of_bytes
+        amount = (
+            (DownloadColumn(), TransferSpeedColumn()) if is_of_bytes else (MofNCompleteColumn(),)
+        )
+        bar = _bar(*amount, TimeRemainingColumn())
+        bar.add_task(escaped(self._name), total=None)
+        bar.start()
+        return bar
 
 
 @contextmanager

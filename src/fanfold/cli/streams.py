@@ -17,7 +17,7 @@ import re
 import select
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from fanfold.errors import OutputError
@@ -65,6 +65,11 @@ def say(*lines: str, level: Level = "INFO") -> None:
 def show(*lines: str) -> None:
     """Write lines to stdout."""
     sys.stdout.write(_in_words(lines))
+
+
+def show_cells(cells: Sequence[str]) -> None:
+    """Write a row of a TSV table to stdout."""
+    sys.stdout.write("\t".join(without_secrets(escaped(cell)) for cell in cells) + "\n")
 
 
 def show_path(path: str) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
 from fanfold.cli.streams import say, show_json, show_path
+from fanfold.cli.tables import ScreenRows
 from fanfold.flow.collection import INDEX, SUMMARY
-from fanfold.flow.many import describe
 from fanfold.objects import open_place
+from fanfold.report.statistics import COLUMNS, statistics_of
+from fanfold.shown import describe
 
 if TYPE_CHECKING:
     import fanfold
@@ -31,6 +34,7 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
     """Tell what came of many inputs; the exit code is another if one failed."""
     failed = [each for each in outcomes if each.error is not None]
     if not quiet:
+        _tell_table([each for each in outcomes if each.report is not None])
         done = f"{len(outcomes) - len(failed)} of {len(outcomes)} genomes done"
         say(f"  {done}, side by side in {open_place(out).where(INDEX)}")
     for each in failed:
@@ -40,6 +44,15 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
         raise click.exceptions.Exit(SOME_FAILED)
 
 
+def _tell_table(outcomes: Sequence[fanfold.Outcome]) -> None:
+    """The table that `fanfold stats` prints, on stderr: the path alone goes to stdout."""
+    rows = ScreenRows(["file", *COLUMNS], [each.name for each in outcomes], say)
+    for each in outcomes:
+        if each.report is not None:
+            found = msgspec.structs.asdict(statistics_of(each.report.master))
+            rows.add({"file": each.name, **found})
+
+
 def _summary(report: fanfold.Report) -> list[str]:
     master = report.master
     sequences = master.sequences
@@ -47,12 +60,20 @@ def _summary(report: fanfold.Report) -> list[str]:
     def number(value: int | None) -> str:
         return "none" if value is None else f"{value:,}"
 
+    def per_cent(value: float | None) -> str:
+        return "none" if value is None else f"{value:.3f}"
+
     rows = [
         ("sequences", number(sequences.count)),
         ("length", number(sequences.length)),
+        ("longest", number(sequences.longest)),
         ("N50", number(sequences.N50)),
-        ("GC %", "none" if master.gc_percent is None else f"{master.gc_percent:.3f}"),
+        ("L50", number(sequences.L50)),
+        ("GC %", per_cent(master.gc_percent)),
+        ("gaps", number(master.gaps.count)),
         ("N", number(master.composition.N)),
+        ("N %", per_cent(master.composition.n_percent)),
+        ("soft-masked %", per_cent(master.composition.soft_masked_percent)),
     ]
     for kmers in master.kmers:
         kind = "canonical " if kmers.canonical else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 def map_ahead(
     function: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """The function of every item, in their order, made on threads while the consumer works.
 
     At most `ahead` results are made or waiting beside the one that the consumer holds; so memory is

@@ -23,23 +23,14 @@ from fanfold.report.measures import IndexRow, decode_measures
 from fanfold.report.nx_table import read_nx
 from fanfold.report.renderings import index_of, is_index
 from fanfold.report.run_record import MASTER, NX, RUN, RUN_RECORD, FileFacts, facts_of
+from fanfold.report.statistics import COLUMNS, cell
 from fanfold.shown import escaped
 
 SUMMARY = "summary.tsv"
 INDEX = "index.html"
 COLLECTION = "collection.json"
 
-_COLUMNS = (
-    "name",
-    "state",
-    "length",
-    "sequences",
-    "N50",
-    "gc_percent",
-    "N",
-    "seconds",
-    "error",
-)
+_COLUMNS = ("file", *COLUMNS, "state", "seconds", "error")
 
 _WAIT_SECONDS = 60.0
 """How long to wait for another call that writes the table."""
@@ -113,7 +104,7 @@ def _looks_own(place: Place, name: str, kind: str | None) -> bool:
     data = place.read(name)
     if name == INDEX:
         return is_index(data)
-    return data.startswith("\t".join(_COLUMNS).encode())
+    return data.startswith("\t".join(_COLUMNS[:3]).encode())
 
 
 def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> None:
@@ -190,7 +181,7 @@ def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> d
             failure = failed[name]
             seconds = f"{failure.seconds:.3f}"
             error = escaped(failure.error)
-            return _Row([escaped(name), "FAILED", *[""] * 5, seconds, error], None)
+            return _Row([escaped(name), *[""] * len(COLUMNS), "failed", seconds, error], None)
         return _row_of_report(open_place(place.where(name)), name)
 
     rows = zip(names, map_ahead(row, names, place.reads_ahead), strict=True)
@@ -205,19 +196,12 @@ def _row_of_report(place: Place, name: str) -> _Row | None:
         files = run.record.files
         if (facts_of(master), facts_of(nx)) != (files.get(MASTER), files.get(NX)):
             return None
-        measures = decode_measures(master)
+        measures, statistics = decode_measures(master)
         curve = read_nx(nx)
     except (FileNotFoundError, OutputError, DamagedDocument, msgspec.DecodeError, ValueError):
         return None
-    values = (
-        measures.length,
-        measures.sequences,
-        measures.N50,
-        measures.gc_percent,
-        measures.n,
-    )
-    texts = ["" if value is None else str(value) for value in values]
-    cells = [escaped(name), "SUCCEEDED", *texts, f"{run.seconds:.3f}", ""]
+    values = map(cell, msgspec.structs.astuple(statistics))
+    cells = [escaped(name), *values, "ok", f"{run.seconds:.3f}", ""]
     return _Row(cells, IndexRow(name, measures, curve))
 
 

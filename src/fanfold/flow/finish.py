@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 import resource
 import sys
@@ -15,8 +14,9 @@ from typing import NamedTuple
 from fanfold._kernel import VERSION, crc64nvme
 from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
-from fanfold.errors import ChecksumError, PlanError
+from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
+from fanfold.flow.made import check_checksum, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.publication import NewReport, WriteTable
@@ -25,8 +25,7 @@ from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import StoredChecksum, check_unchanged, shown
-from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
-from fanfold.report.master import SourceFacts, encode_report
+from fanfold.report.master import encode_report
 from fanfold.report.nx_table import nx_table
 from fanfold.report.renderings import renderings_of
 from fanfold.report.run_record import (
@@ -42,7 +41,7 @@ from fanfold.report.run_record import (
     StoredChecksumOfRun,
     Versions,
 )
-from fanfold.report.survey import Survey, survey_of
+from fanfold.report.survey import Survey
 from fanfold.report.view import View
 
 LAG_SECONDS = 3.0
@@ -100,18 +99,8 @@ def fold_in(
     if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
     stored = checksum()
-    _check_checksum(plan, folded, stored)
-    source = SourceFacts(
-        name=plan.source.name,
-        size_bytes=plan.size_bytes,
-        compression=plan.compression,
-        crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
-    )
-    findings, parameters = folded.findings, plan.parameters
-    counts = counts_of_findings(findings, parameters)
-    facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes)
-    survey = survey_of(view, findings.write_sequences, findings.write_gaps)
-    report = make_report(facts, survey, view)
+    check_checksum(plan, folded, stored)
+    report, survey, counts = made_of(plan, folded, view)
     master = encode_report(report)
 
     def run(record: Record) -> bytes:
@@ -161,14 +150,6 @@ def wait_for_lagging(folder: RunFolder) -> None:
     """Give results that other machines wrote the time to show, before they count as missing."""
     if folder.place.lags and any(folder.get(index) is None for index in sorted(folder.missing())):
         time.sleep(LAG_SECONDS)
-
-
-def _check_checksum(plan: Plan, folded: Folded, stored: StoredChecksum) -> None:
-    if stored.crc64nvme not in {None, folded.crc64nvme}:
-        raise ChecksumError(
-            f"{shown(plan.source.url)}: its bytes have the CRC-64/NVME {folded.crc64nvme:016x}, but"
-            f" the store keeps {stored.crc64nvme:016x}; nothing was reported. Get a fresh copy"
-        )
 
 
 def _tables(folder: RunFolder, folded: Folded, survey: Survey) -> Iterator[tuple[str, WriteTable]]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
-from fanfold.errors import FanfoldError, OutputError, ParameterError
+from fanfold.errors import OutputError, ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import (
     COLLECTION,
@@ -40,7 +40,7 @@ from fanfold.objects import (
 from fanfold.params import DEFAULT_K, check_params, check_positive
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
-from fanfold.shown import without_secrets
+from fanfold.shown import describe
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -253,11 +253,3 @@ def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
             )
         if name in {SUMMARY, INDEX, COLLECTION, STATE}:
             raise ParameterError(f"an input called {name} is in the way of the files over all")
-
-
-def describe(error: Exception | None) -> str:
-    """An error in words, without secrets: a foreseen one's own, and for others what they are."""
-    if isinstance(error, FanfoldError):
-        return without_secrets(error)
-    said = without_secrets(error).partition("\n")[0]
-    return f"unexpected {type(error).__name__}: {said}; please report it"

@@ -26,7 +26,7 @@ from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
-from fanfold.flow.uncut import TextMemory, plan_text, scan_text
+from fanfold.flow.uncut import TextMemory, keep_gzi, plan_text, scan_text
 from fanfold.objects import (
     STDIN,
     Source,
@@ -290,7 +290,15 @@ def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     allowed, window_bytes = job.allowed.beside_window(folder.plan.compression)
     # What is inflated runs ahead of what is scanned: the share that is done isn't known.
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
-    plan = scan_text(folder, job.genome.blocks(), job.watch.advance, memory, job.watch.scanning)
+    plan, gzi = scan_text(
+        folder.plan,
+        folder,
+        job.genome.blocks(),
+        job.watch.advance,
+        memory=memory,
+        scanning=job.watch.scanning,
+    )
+    keep_gzi(folder, gzi)
     publisher_of(folder.place).update(plan)
     return folder.with_plan(plan)
 

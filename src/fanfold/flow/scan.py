@@ -66,6 +66,22 @@ def scan_slice(
     read: Read = partial(read_blocks, plan.source)
     if each.object is not None:
         read = Copies(plan, objects).read
+    return scan_range(plan, each, read, watch, take=take, begin_byte=begin_byte)
+
+
+def scan_range(
+    plan: Plan,
+    each: Slice,
+    read: Read,
+    watch: Watch,
+    *,
+    take: Take = unbounded,
+    begin_byte: int | None = None,
+) -> SliceResult:
+    """The result of a slice that is a range of the object's bytes, which `read` reads.
+
+    Args and errors are those of `scan_slice`.
+    """
     if plan.cut == "blocks":
         return _scan_blocks(plan, each, read, watch, take=take, begin_byte=begin_byte)
     blocks = read(each.start_byte, each.end_byte)

@@ -18,6 +18,7 @@ from fanfold.archives.inflate import inflate
 from fanfold.errors import ArchiveError, InputError, ParameterError
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
+from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import Watch, scan_stream
 from fanfold.flow.slice_file import SliceResult
@@ -46,43 +47,49 @@ _ANY_MEMORY = TextMemory()
 
 
 def scan_text(
-    folder: RunFolder,
+    plan: Plan,
+    results: Results,
     blocks: Iterable[memoryview],
     watch: Watch,
+    *,
     memory: TextMemory = _ANY_MEMORY,
     scanning: Callable[[int], AbstractContextManager[None]] = lambda _index: nullcontext(),
-) -> Plan:
-    """Inflate a plan's input, and scan its text slice by slice; the plan that results.
+) -> tuple[Plan, bytes | None]:
+    """Inflate a plan's input, and scan its text slice by slice.
 
     Slices whose result is there are not scanned again.
 
     Args:
-        folder: the plan, and where its results go.
+        plan: the plan.
+        results: where its results are, and go.
         blocks: all bytes of the input, in order; each is done with when the next is asked for.
         watch: is told of bytes of the input that were read.
         memory: bounds what it takes.
         scanning: the block in which a slice is scanned, by its index.
 
+    Returns:
+        The plan that results, and the `.gzi` index, if the input is a BGZF file that can have one.
+
     Raises:
         ArchiveError: the archive is truncated or damaged.
         ParameterError: the text makes too many slices, or takes too much memory.
     """
-    plan, slices = folder.plan, list[Slice]()
+    slices = list[Slice]()
     with _Inflating(plan, blocks, watch, memory) as inflating:
         text = _Text(inflating)
         while not slices or not text.ended():
             index, start_byte = len(slices), text.position_byte
             pieces = text.take(_slice_bytes(plan, index))
             with scanning(index):
-                if folder.get(index) is None:
+                if results.get(index) is None:
                     result = scan_stream(
                         plan, Slice(index, start_byte, start_byte), pieces, memory.take
                     )
-                    folder.put(_ending(result, text.position_byte))
+                    results.put(_ending(result, text.position_byte))
                 for _ in pieces:
                     pass
             slices.append(Slice(index, start_byte, text.position_byte))
-    return _whole_plan(folder, slices, inflating)
+    return _whole_plan(plan, slices, inflating), inflating.gzi
 
 
 def plan_text(
@@ -116,7 +123,8 @@ def plan_text(
             # No other run gets further, and what is written costs until it expires.
             folder.objects.remove(plan.object_name(index) for index in range(len(slices)))
             raise
-    return _whole_plan(folder, slices, inflating)
+    keep_gzi(folder, inflating.gzi)
+    return _whole_plan(plan, slices, inflating)
 
 
 def _slice_bytes(plan: Plan, index: int) -> int:
@@ -134,14 +142,16 @@ def _ending(result: SliceResult, end_byte: int) -> SliceResult:
     return msgspec.structs.replace(result, end_byte=end_byte, owned_end_byte=end_byte)
 
 
-def _whole_plan(folder: RunFolder, slices: list[Slice], inflating: _Inflating) -> Plan:
-    gzi_crc = None
-    if inflating.gzi is not None:
-        folder.place.write(folder.plan.gzi_name, inflating.gzi)
-        gzi_crc = f"{crc64nvme(inflating.gzi):016x}"
+def keep_gzi(folder: RunFolder, gzi: bytes | None) -> None:
+    """Write the `.gzi` index that the inflater made, if there is one, where the fold finds it."""
+    if gzi is not None:
+        folder.place.write(folder.plan.gzi_name, gzi)
+
+
+def _whole_plan(plan: Plan, slices: list[Slice], inflating: _Inflating) -> Plan:
     return msgspec.structs.replace(
-        folder.plan,
-        gzi_crc64nvme=gzi_crc,
+        plan,
+        gzi_crc64nvme=None if inflating.gzi is None else f"{crc64nvme(inflating.gzi):016x}",
         slices=tuple(slices),
         object_crc64nvme=f"{inflating.crc64nvme:016x}",
         text_bytes=slices[-1].end_byte,

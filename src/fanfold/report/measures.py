@@ -10,6 +10,7 @@ import msgspec
 from fanfold.report.master import Composition, Gaps, Master, Sequences
 from fanfold.report.notes import Note
 from fanfold.report.ratio import percent
+from fanfold.report.statistics import Statistics, statistics_of
 
 
 class Measures(NamedTuple):
@@ -80,6 +81,7 @@ class _Measured(msgspec.Struct):
 
     total_bases: int
     gc_count: int
+    gc_percent: float | None
     composition: Composition
     sequences: Sequences
     gaps: Gaps
@@ -89,19 +91,21 @@ class _Measured(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Measured)
 
 
-def decode_measures(data: bytes) -> Measures:
-    """The measures in a `master.json`.
+def decode_measures(data: bytes) -> tuple[Measures, Statistics]:
+    """The measures and the statistics in a `master.json`.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        measures = measures_of(_DECODER.decode(data))
+        found = _DECODER.decode(data)
     except RecursionError as error:
         raise ValueError("too deep") from error
-    if not all(each is None or 0 <= each < 2**63 for each in measures):
+    measures, statistics = measures_of(found), statistics_of(found)
+    values = (*measures, *msgspec.structs.astuple(statistics))
+    if not all(each is None or 0 <= each < 2**63 for each in values):
         raise ValueError("a count that can't be")
-    return measures
+    return measures, statistics
 
 
 def measures_of(master: Master | _Measured) -> Measures:

@@ -1,0 +1,115 @@
+"""`fanfold stats`: a table of statistics, with nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from fanfold.cli.ending import SOME_FAILED
+from fanfold.cli.options import MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
+from fanfold.cli.progress import progress_bar
+from fanfold.cli.streams import say
+from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
+from fanfold.flow.stats import Measured, stats, stats_many
+from fanfold.report.statistics import COLUMNS
+from fanfold.report.view import View
+from fanfold.shown import describe, shown
+
+
+class _PerCents(click.ParamType[tuple[int, ...]]):
+    """Whole per cents, such as 50,90."""
+
+    name = "per cents"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers that a text stands for."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(dict.fromkeys(int(each) for each in value.split(",")))
+        except ValueError:
+            found = (0,)
+        if not all(1 <= each <= 100 for each in found):
+            self.fail(f"{value!r}: give whole numbers from 1 to 100, such as 50,90,95", param, ctx)
+        return found
+
+
+@click.command("stats")
+@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@click.option("--tsv", "as_tsv", is_flag=True, help="Print a TSV table.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a genome.")
+@click.option(
+    "--nx",
+    type=_PerCents(),
+    default=(50, 90),
+    metavar="X,X…",
+    help="The N(x) to show, such as 50,90,95.  [default: 50,90]",
+)
+@MIN_GAP
+@MIN_LENGTH
+@WORKERS
+@MEMORY
+@STORAGE
+@QUIET
+def statistics(
+    *,
+    genomes: tuple[str, ...],
+    as_tsv: bool,
+    as_json: bool,
+    nx: tuple[int, ...],
+    min_gap: int,
+    min_length: int,
+    workers: int | None,
+    memory: int | None,
+    quiet: bool,
+) -> None:
+    """Print statistics of each GENOME. Nothing is written.
+
+    Lengths with their quartiles, N50 and auN, GC, N, gaps and soft-masking: a row a genome, in the
+    order given, as soon as it is there. A GENOME is what `fanfold run` takes. One that fails
+    doesn't stop the others.
+    """
+    if as_tsv and as_json:
+        raise click.UsageError("give --tsv or --json")
+    columns = ["file", *_columns(nx)]
+    rows: Rows = ScreenRows(columns, [shown(each) for each in genomes])
+    if as_tsv:
+        rows = TsvRows(columns)
+    if as_json:
+        rows = JsonRows(columns)
+    view = View(min_gap, min_length)
+    if len(genomes) == 1:
+        with progress_bar(shown(genomes[0]), quiet=quiet) as progress:
+            found = stats(
+                genomes[0], view=view, workers=workers, memory_bytes=memory, progress=progress
+            )
+        rows.add(_row(genomes[0], found))
+        rows.end()
+        return
+    has_failed = False
+    for each in stats_many(genomes, view=view, workers=workers, memory_bytes=memory):
+        if each.measured is None:
+            say(f"fanfold: {describe(each.error)}", level="ERROR")
+            has_failed = True
+        else:
+            rows.add(_row(each.location, each.measured))
+    rows.end()
+    if has_failed:
+        raise click.exceptions.Exit(SOME_FAILED)
+
+
+def _columns(nx: Sequence[int]) -> list[str]:
+    """The columns, with other N(x) in place of N50 and N90; L50 goes with N50."""
+    first, last = COLUMNS.index("N50"), COLUMNS.index("N90")
+    chosen = [name for x in nx for name in ((f"N{x}", "L50") if x == 50 else (f"N{x}",))]
+    return [*COLUMNS[:first], *chosen, *COLUMNS[last + 1 :]]
+
+
+def _row(location: str, measured: Measured) -> dict[str, Value]:
+    nx = {f"N{x}": None for x in range(1, 101)} | {f"N{x}": n for x, n in enumerate(measured.nx, 1)}
+    return {"file": shown(location), **nx, **msgspec.structs.asdict(measured.statistics)}

@@ -1,0 +1,62 @@
+"""What the fold of a plan's slices makes: the report, before anything of it is written."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fanfold.errors import ChecksumError
+from fanfold.flow.fold import Folded
+from fanfold.flow.plan import Plan
+from fanfold.objects import StoredChecksum, shown
+from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
+from fanfold.report.master import Master, SourceFacts
+from fanfold.report.survey import Survey, survey_of
+from fanfold.report.view import View
+
+
+class Made(NamedTuple):
+    """A report, and what its renderings show beside it.
+
+    Attributes:
+        report: it.
+        survey: what its tables hold.
+        counts: for each k, 4^k counts of k-mers by code.
+    """
+
+    report: Master
+    survey: Survey
+    counts: Mapping[int, Sequence[int]]
+
+
+def made_of(plan: Plan, folded: Folded, view: View) -> Made:
+    """The report of a plan whose slices are folded.
+
+    Raises:
+        ProofError: it contradicts its own checks.
+    """
+    source = SourceFacts(
+        name=plan.source.name,
+        size_bytes=plan.size_bytes,
+        compression=plan.compression,
+        crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
+    )
+    findings, parameters = folded.findings, plan.parameters
+    counts = counts_of_findings(findings, parameters)
+    facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes)
+    survey = survey_of(view, findings.write_sequences, findings.write_gaps)
+    return Made(make_report(facts, survey, view), survey, counts)
+
+
+def check_checksum(plan: Plan, folded: Folded, stored: StoredChecksum) -> None:
+    """Check that the bytes that were scanned are those that the store keeps a checksum of.
+
+    Raises:
+        ChecksumError: they aren't.
+    """
+    if stored.crc64nvme not in {None, folded.crc64nvme}:
+        raise ChecksumError(
+            f"{shown(plan.source.url)}: its bytes have the CRC-64/NVME {folded.crc64nvme:016x}, but"
+            f" the store keeps {stored.crc64nvme:016x}; nothing was reported. Get a fresh copy"
+        )

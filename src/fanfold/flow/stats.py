@@ -1,0 +1,214 @@
+"""Statistics of genomes, with nothing written: the flow of `run`, with its results in memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import NamedTuple
+
+from fanfold.engine.ahead import map_ahead
+from fanfold.engine.fan_out import Engine, fan_out, opened
+from fanfold.engine.progress import Progress, Watch
+from fanfold.exhaustion import exhaustion_in_words
+from fanfold.flow.fold import fold_results
+from fanfold.flow.genome import Genome
+from fanfold.flow.made import Made, check_checksum, made_of
+from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.plan import Plan, Slice, default_slice_bytes
+from fanfold.flow.results import MemoryResults, Results
+from fanfold.flow.scan import scan_range
+from fanfold.flow.slice_file import SliceResult
+from fanfold.flow.uncut import TextMemory, scan_text
+from fanfold.objects import STDIN, check_unchanged, is_remote, read_blocks, stored_checksum
+from fanfold.params import DEFAULT_SLICE_BYTES, Params
+from fanfold.report.statistics import Statistics, nx_of, statistics_of
+from fanfold.report.view import DEFAULT_VIEW, View, check_view
+
+
+class Measured(NamedTuple):
+    """A genome whose statistics are known.
+
+    Attributes:
+        statistics: them.
+        nx: N(1) to N(100) of the records in view; empty where they have no residues.
+    """
+
+    statistics: Statistics
+    nx: tuple[int, ...]
+
+
+class OutcomeOfStats(NamedTuple):
+    """What came of one genome of many.
+
+    Attributes:
+        location: its path or URL.
+        measured: its statistics; None when it failed.
+        error: why it failed; None when it didn't.
+        seconds: how long it took.
+    """
+
+    location: str
+    measured: Measured | None
+    error: Exception | None
+    seconds: float
+
+
+@exhaustion_in_words()
+def stats(
+    location: str | os.PathLike[str],
+    *,
+    view: View = DEFAULT_VIEW,
+    workers: int | None = None,
+    memory_bytes: int | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """The statistics of a FASTA object. Nothing is written.
+
+    Args:
+        location: its path, its URL, or ``-`` for standard input, as in `run`.
+        view: how lengths and gaps are looked at.
+        workers: threads; one a core when None.
+        memory_bytes: the most memory to use; more is refused, and fewer threads run.
+        progress: is told of bytes of the input that are done, and how many there are.
+
+    Raises:
+        FanfoldError: see `fanfold.errors`.
+    """
+    check_view(view)
+    workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
+    with opened(None, workers) as engine:
+        return _measured(engine, location, view, allowed, progress=progress)
+
+
+def stats_many(
+    locations: Iterable[str | os.PathLike[str]],
+    *,
+    view: View = DEFAULT_VIEW,
+    workers: int | None = None,
+    memory_bytes: int | None = None,
+) -> Iterator[OutcomeOfStats]:
+    """The statistics of many FASTA objects on one pool, as they are ready, in the order given.
+
+    One that fails doesn't stop the others. Nothing is written.
+
+    Args:
+        locations: as in `stats`, as are the other arguments.
+        view: see `stats`.
+        workers: see `stats`.
+        memory_bytes: see `stats`; the genomes that are under way share it.
+
+    Raises:
+        ParameterError: an argument can't be: nothing was started.
+    """
+    check_view(view)
+    inputs = [os.fspath(location) for location in locations]
+    workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
+    ahead = max(1, min(len(inputs), workers))
+    # The one that the consumer waits for, and those ahead of it.
+    allowed = allowed._replace(runs=ahead + 1)
+    return _in_order(inputs, view, workers, ahead, allowed)
+
+
+def _in_order(
+    inputs: list[str], view: View, workers: int, ahead: int, allowed: Allowed
+) -> Iterator[OutcomeOfStats]:
+    stopped = threading.Event()
+
+    with opened(None, workers) as engine:
+
+        def measure(location: str) -> OutcomeOfStats:
+            started = time.monotonic()
+            found, failure = None, None
+            try:
+                with exhaustion_in_words():
+                    found = _measured(engine, location, view, allowed, stopped=stopped)
+            except Exception as error:
+                failure = error
+            return OutcomeOfStats(location, found, failure, time.monotonic() - started)
+
+        try:
+            with closing(map_ahead(measure, inputs, ahead)) as outcomes:
+                yield from outcomes
+        finally:
+            stopped.set()
+
+
+def _measured(
+    engine: Engine,
+    location: str | os.PathLike[str],
+    view: View,
+    allowed: Allowed,
+    *,
+    progress: Progress | None = None,
+    stopped: threading.Event | None = None,
+) -> Measured:
+    genome = Genome(location)
+    watch = Watch(genome.source.size_bytes, progress, stopped)
+    parameters = Params((), canonical=False)
+    report, survey, _ = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
+    return Measured(statistics_of(report), nx_of(survey))
+
+
+def analyse(
+    engine: Engine,
+    genome: Genome,
+    parameters: Params,
+    view: View,
+    *,
+    allowed: Allowed,
+    watch: Watch,
+) -> Made:
+    """What `run` reports of a genome, with nothing written.
+
+    Args:
+        engine: runs the tasks: threads of this process.
+        genome: the input.
+        parameters: what is asked.
+        view: how lengths and gaps are looked at.
+        allowed: the memory that it may take.
+        watch: counts the bytes that are read.
+
+    Raises:
+        FanfoldError: see `fanfold.errors`.
+    """
+    source = genome.source
+    slice_bytes = DEFAULT_SLICE_BYTES
+    if source.url != STDIN:
+        slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
+    plan = genome.plan(parameters, slice_bytes)
+    results = MemoryResults(plan)
+    rows = RowsMemory(source.name, allowed)
+
+    def take(more_bytes: int) -> None:
+        rows.take(more_bytes, watch.done_share)
+
+    def scan(each: Slice, begin_byte: int | None = None) -> SliceResult:
+        watch.check()
+        read = partial(read_blocks, source)
+        return scan_range(plan, each, read, watch.advance, take=take, begin_byte=begin_byte)
+
+    if plan.slices is None:
+        plan = _scan_stream(genome, plan, results, allowed, watch)
+    elif len(plan.slices) == 1:  # many genomes are as small as that, and each has a thread
+        results.put(scan(plan.slices[0]))
+    else:
+        fan_out(engine, scan, plan.slices, lambda _, result: results.put(result), watch)
+    found = ((each.index, results.get(each.index)) for each in plan.known_slices())
+    folded = fold_results(plan, found, scan)
+    check_unchanged(source)
+    check_checksum(plan, folded, stored_checksum(source))
+    return made_of(plan, folded, view)
+
+
+def _scan_stream(
+    genome: Genome, plan: Plan, results: Results, allowed: Allowed, watch: Watch
+) -> Plan:
+    """Inflate an input that can't be cut, and scan its text on the way; the plan that results."""
+    allowed, window_bytes = allowed.beside_window(plan.compression)
+    # What is inflated runs ahead of what is scanned: the share that is done isn't known.
+    memory = TextMemory(RowsMemory(genome.source.name, allowed).take, window_bytes)
+    return scan_text(plan, results, genome.blocks(), watch.advance, memory=memory)[0]
