@@ -16,6 +16,7 @@ import click
 from fanfold._kernel import VERSION
 from fanfold.cli.ending import EXIT_CODES, end_on_signals, ended, leave
 from fanfold.cli.streams import open_streams
+from fanfold.cli.words import is_genome, no_such_command
 
 _SECTIONS = {
     "At a glance": ("stats",),
@@ -30,15 +31,18 @@ _SECTIONS = {
     "Of a finished report": ("report", "plot"),
     "A server": ("serve",),
     "By an API": ("submit", "status", "jobs", "logs", "cancel"),
+    "Help": ("help",),
 }
 
 _FUNCTIONS = {
     name: (f"fanfold.cli.{module}", name)
     for module, names in zip(
-        ("stats", "local", "reports", "serve", "cloud"), _SECTIONS.values(), strict=True
+        ("stats", "local", "reports", "serve", "cloud", "helping"),
+        _SECTIONS.values(),
+        strict=True,
     )
     for name in names
-} | {"stats": ("fanfold.cli.stats", "statistics")}
+} | {"stats": ("fanfold.cli.stats", "statistics"), "help": ("fanfold.cli.helping", "show_help")}
 """Where each command is: its module, and what it is called there."""
 
 
@@ -54,6 +58,17 @@ class _Commands(click.Group):
         module, function = _FUNCTIONS[cmd_name]
         command: click.Command = getattr(import_module(module), function)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, and its arguments; `run`, where the first word is a genome."""
+        word = args[0]
+        if word in _FUNCTIONS:
+            return super().resolve_command(ctx, args)
+        if is_genome(word):
+            return "run", self.get_command(ctx, "run"), args
+        raise no_such_command(word, _FUNCTIONS, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = formatter.width - 6 - max(map(len, _FUNCTIONS))

@@ -10,11 +10,21 @@ from itertools import islice
 from pathlib import Path
 
 import click
+import msgspec
 
 from fanfold._kernel import VERSION
 from fanfold.api.client import Client, check_job
 from fanfold.api.fetching import check_folder, fetch_report, results_of
-from fanfold.api.types import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimate, Job, Phase
+from fanfold.api.types import (
+    PHASES,
+    ChunkAnswer,
+    ChunkRequest,
+    Chunks,
+    Estimate,
+    Job,
+    Phase,
+    is_job,
+)
 from fanfold.api.waiting import wait_for
 from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
@@ -23,9 +33,11 @@ from fanfold.cli.progress import job_progress
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
 from fanfold.errors import ParameterError
+from fanfold.flow.how_far import HowFar, how_far
 from fanfold.objects import check_name, shown
 from fanfold.objects.urls import is_url, parse_object
 from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.report.ratio import percent
 from fanfold.report.run_record import Question
 from fanfold.shown import STORES, without_secrets
 
@@ -53,6 +65,7 @@ _JOB = click.argument("job", metavar="JOB")
 @click.option("--wait", is_flag=True, help="Wait until it is done, then fetch the report.")
 @click.option(
     "--out",
+    "-o",
     metavar="DIR|URL",
     help="Where a report that is fetched goes.  [default: ./<name>.fanfold]",
 )
@@ -115,13 +128,22 @@ def submit(
 
 
 @click.command()
-@_JOB
+@click.argument("job", metavar="JOB|DIR")
 @click.option("--wait", is_flag=True, help="Wait until it has ended; fails if the job does.")
 @API
 @QUIET
 @JSON_ANSWER
 def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool) -> None:
-    """Tell how far JOB is, and why it failed if it did."""
+    """Tell how far JOB is, and why it failed if it did; or how far the run in DIR is.
+
+    JOB is what `fanfold submit` prints. DIR is what --out of a run on this machine or a cluster is:
+    a folder or a URL, of one genome or of many.
+    """
+    if not is_job(job.strip().lower()) and (is_url(job) or Path(job).is_dir()):
+        if wait:
+            raise click.UsageError("--wait is for a JOB; a run in DIR waits where it was started")
+        _tell_how_far(how_far(job), as_json=as_json)
+        return
     client = _client_for(job, api)
     if wait:
         with job_progress(check_job(job), quiet=quiet) as progress:
@@ -196,6 +218,24 @@ def cancel(*, job: str, api: str | None, as_json: bool) -> None:
     """
     found = _client_for(job, api).cancel(job)
     _show(found, [found.state], as_json=as_json)
+
+
+def _tell_how_far(found: list[HowFar], *, as_json: bool) -> None:
+    if as_json:
+        show_json(msgspec.json.encode(found) + b"\n")
+        return
+    for each in found:
+        slices = (
+            f"{each.done:,} slices"
+            if each.slices is None
+            else (f"{each.done:,} of {each.slices:,} slices")
+        )
+        share = ""
+        if each.size_bytes:
+            part = percent(each.done_bytes, each.size_bytes)
+            share = f", {part:.1f} % of {each.size_bytes:,} bytes"
+        who = f" ({each.holder})" if each.holder and each.state != "complete" else ""
+        show(f"{each.name}  {each.state}, {slices}{share}{who}")
 
 
 def _asked(

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from fanfold.cli.streams import ReaderLeft, say
+from fanfold.cli.words import advice_for
 from fanfold.errors import FanfoldError, OutputError
 from fanfold.exhaustion import exhaustion_in_words
 
@@ -159,7 +160,11 @@ def _usage(error: click.ClickException) -> list[str]:
     text = io.StringIO()
     error.show(text)
     usage, start, _ = text.getvalue().partition("Error: ")
-    return [*usage.splitlines(), start + error.format_message()]
+    if isinstance(error, click.NoSuchOption):
+        message = f"No such option: {error.option_name}; {advice_for(error)}"
+    else:
+        message = error.format_message()
+    return [*usage.splitlines(), start + message]
 
 
 def _stopped_by(came: signal.Signals) -> int:

@@ -27,6 +27,7 @@ from fanfold.cli.options import (
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say, show, show_path
 from fanfold.cli.telling import tell, tell_many
+from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import STDIN, name_of, open_place
@@ -44,6 +45,7 @@ OF_MANY = "fanfold-results"
 @click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
 @click.option(
     "--out",
+    "-o",
     metavar="DIR|URL",
     help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
     f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
@@ -90,7 +92,10 @@ def run(
     results in DIR/<name>/, and DIR/summary.tsv and DIR/index.html tell of all.
     """
     if len(genomes) > 1 and (as_json or name):
-        raise click.UsageError("--json and --name are for one genome")
+        raise click.UsageError(
+            "--json and --name are for one genome (`fanfold stats --json` takes several)"
+        )
+    check_genomes(genomes, k)
     view = View(min_gap, min_length, genome_size)
     with _executor(dask, quiet=quiet, debug="--debug" in sys.argv) as executor:
         if len(genomes) == 1:
@@ -133,6 +138,7 @@ def run(
 @click.argument("genome")
 @click.option(
     "--out",
+    "-o",
     required=True,
     metavar="DIR|URL",
     help="Where the plan and the results go: a folder, or s3://bucket/prefix and its like.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, TypeVar
 
 import click
@@ -33,6 +34,30 @@ class Size(click.ParamType[int]):
             return value if isinstance(value, int) else parse_size(value)
         except ParameterError as error:
             self.fail(str(error), param, ctx)
+
+
+class Lengths(click.ParamType[tuple[int, ...]]):
+    """Lengths of k-mers, such as 5, 5,8 or 1-8."""
+
+    name = "k"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers that a text stands for."""
+        if isinstance(value, tuple):
+            return value
+        found: list[int] = []
+        for part in value.split(","):
+            match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part, re.ASCII)
+            if match is None:
+                self.fail(f"{value!r} is no k: write 5, or 5,8 or 1-8 for several", param, ctx)
+            first = int(match[1])
+            last = int(match[2] or first)
+            if last < first:
+                self.fail(f"{value!r} counts down: write the smaller k first", param, ctx)
+            found += range(first, last + 1)
+        return tuple(found)
 
 
 def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
@@ -86,11 +111,12 @@ _KMERS = _options(
     click.option(
         "-k",
         "k",
-        type=click.IntRange(min=0),
+        type=Lengths(),
         multiple=True,
+        callback=lambda _context, _parameter, values: tuple(chain.from_iterable(values)),
         metavar="N",
-        help=f"Count k-mers of this length, 1 to {MAX_K}; may be given several times, all in one"
-        f" pass. 0 counts none.  [default: {DEFAULT_K[0]}]",
+        help=f"Count k-mers of this length, 1 to {MAX_K}; of several in one pass: 5,8 or 1-8, or -k"
+        f" again. 0 counts none.  [default: {DEFAULT_K[0]}]",
     ),
     click.option(
         "--canonical", is_flag=True, help="Count a k-mer and its reverse complement as one."
@@ -100,7 +126,13 @@ _KMERS = _options(
 QUESTION = _options(
     _KMERS,
     _slice_size("100MiB, or less where that gives every worker work"),
-    click.option("--fresh", is_flag=True, help="Start over, even if results are there."),
+    click.option(
+        "--fresh",
+        "--force",
+        "fresh",
+        is_flag=True,
+        help="Start over, even if results are there. Files of others stay untouched.",
+    ),
 )
 
 CLOUD_QUESTION = _options(_KMERS, _slice_size("100MiB"))

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from fanfold.errors import OutputError
 from fanfold.objects.local import reason
-from fanfold.objects.lock import locked
+from fanfold.objects.lock import Holder, locked, read_holder
 from fanfold.objects.place import DOCUMENT_BYTES, Kind, Listed
 from fanfold.objects.source import BLOCK_BYTES
 
@@ -66,6 +66,10 @@ class LocalPlace:
         """Hold the folder's lock; see `locked`."""
         self.prepare(STATE)
         return locked(self._path / STATE / "lock", wait_seconds)
+
+    def holder(self) -> Holder | None:
+        """Who holds the folder's lock, or held it last; see `read_holder`."""
+        return read_holder(self._path / STATE / "lock")
 
     def keeps(self, location: str) -> bool:
         """Whether a file lies where fanfold keeps its lock, its staged and its temporary files."""

@@ -34,11 +34,28 @@ worker that outlives its killed parent would hold its folder."""
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock, as its file says."""
+    """Who holds a lock, or held it last, as its file says."""
 
     host: str
     pid: int
     since: datetime
+
+    def __str__(self) -> str:
+        """The process in words."""
+        return f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a process of this machine has its number; False for one of another machine."""
+        if self.host != os.uname().nodename or not 0 < self.pid < 2**31:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # another user's
+            return True
+        return True
 
 
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Holder)
@@ -113,6 +130,18 @@ def _holder_of(descriptor: _Descriptor) -> Holder | None:
         return None
 
 
+def read_holder(path: Path) -> Holder | None:
+    """Who holds the lock whose file is `path`, or held it last; None if it names nobody.
+
+    The lock isn't tried: a run that starts at that moment would take it for somebody else's.
+    """
+    try:
+        with path.open("rb") as file:
+            return _DECODER.decode(file.read(_HOLDER_BYTES))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def _open(path: Path) -> _Descriptor | None:
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -153,7 +182,7 @@ def _busy(descriptor: _Descriptor, path: Path) -> str:
     holder = _holder_of(descriptor)
     who = "another process"
     if holder is not None:
-        who = f"process {holder.pid} on {holder.host}, since {holder.since:%Y-%m-%d %H:%M:%S} UTC"
+        who = str(holder)
     return f"{folder}: another run is at work here ({who}); wait for it, or give another --out"
 
 

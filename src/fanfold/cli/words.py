@@ -1,0 +1,70 @@
+"""What people type, and what they mean by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from fanfold.objects import STDIN
+from fanfold.objects.urls import is_url
+
+_MEANT = {
+    **dict.fromkeys(("--kmer", "--kmers", "--k-mer", "--kmer-size", "--klen", "--ksize"), "-k"),
+    **dict.fromkeys(("--output", "--outdir", "--out-dir", "--output-dir", "-d"), "--out"),
+    **dict.fromkeys(("--cpus", "--cores", "--nproc", "--jobs", "-p", "-T", "-c"), "--threads"),
+    **dict.fromkeys(("--overwrite", "-f", "--restart", "--no-resume"), "--fresh"),
+    **dict.fromkeys(("--mem", "--ram", "--max-memory", "-m", "-M"), "--memory"),
+    **dict.fromkeys(("--chunk-size", "--slice", "--slice-bytes", "--split"), "--slice-size"),
+    **dict.fromkeys(("--both-strands", "-C", "-b"), "--canonical"),
+    **dict.fromkeys(("--silent", "--no-progress"), "--quiet"),
+    **dict.fromkeys(("--endpoint", "--s3-endpoint"), "--endpoint-url"),
+    **dict.fromkeys(("--anonymous", "--no-sign"), "--no-sign-request"),
+    **dict.fromkeys(("--min-len", "--min-contig"), "--min-length"),
+    **dict.fromkeys(("--est-ref-size", "--ref-size", "-g", "-G"), "--genome-size"),
+}
+"""What options of other tools are called here."""
+
+_OF_STATS = ("--tsv", "--tabular", "-T", "-a", "--all", "--stdout", "--nx")
+
+
+def is_genome(word: str) -> bool:
+    """Whether the first word of a command line is a genome, and no command."""
+    return word == STDIN or is_url(word) or Path(word).exists()
+
+
+def no_such_command(word: str, commands: Iterable[str], context: click.Context) -> click.UsageError:
+    """The error that a first word is neither a command nor a genome."""
+    near = get_close_matches(word, commands, 1)
+    advice = f"did you mean `fanfold {near[0]}`?" if near else "`fanfold help` lists the commands"
+    kind = "no such file, and no such command" if {".", "/"} & {*word} else "no such command"
+    return click.UsageError(f"{word}: {kind}; {advice}", context)
+
+
+def advice_for(error: click.NoSuchOption) -> str:
+    """What is meant by an option that doesn't exist, in words."""
+    context = error.ctx
+    if context is None or context.parent is None:
+        return f"write a command before it: fanfold run {error.option_name} …"
+    known = {name for each in context.command.params for name in each.opts}
+    meant = _MEANT.get(error.option_name)
+    if meant in known:
+        return f"here it is {meant}"
+    if error.option_name in _OF_STATS and context.info_name != "stats":
+        return f"a table on the screen is `fanfold stats`: fanfold stats {error.option_name} …"
+    near = get_close_matches(error.option_name, known, 1, 0.7)
+    return f"did you mean {near[0]}?" if near else f"`fanfold help {context.info_name}` lists them"
+
+
+def check_genomes(genomes: Sequence[str], k: Sequence[int]) -> None:
+    """Check that no k is among the genomes, as ``-k 5 8`` makes it.
+
+    Raises:
+        click.UsageError: one is.
+    """
+    numbers = [each for each in genomes if each.isdecimal() and not Path(each).exists()]
+    if k and numbers:
+        lengths = ",".join([*map(str, k), *numbers])
+        raise click.UsageError(f"{numbers[0]} is no genome; for several k write -k {lengths}")
