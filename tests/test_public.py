@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_public_names_are_those_listed() -> None:
     assert fanfold.__all__ == [
+        "Comparison",
         "FanfoldError",
         "Measured",
         "Outcome",
@@ -31,6 +32,7 @@ def test_the_public_names_are_those_listed() -> None:
         "Summary",
         "View",
         "__version__",
+        "compare",
         "fold",
         "plan",
         "plot",

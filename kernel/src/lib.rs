@@ -7,6 +7,7 @@ mod composition;
 #[cfg(test)]
 mod crafted;
 mod dense;
+mod distances;
 mod fault;
 mod findings;
 mod form;
@@ -44,7 +45,7 @@ mod _kernel {
     use crate::dense::MAX_K;
     use crate::findings::Refusal;
     use crate::form::Unreadable;
-    use crate::{checksum, findings, form, scanner, summary, survey};
+    use crate::{checksum, distances, findings, form, scanner, summary, survey};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,6 +60,43 @@ mod _kernel {
     #[pyfunction]
     fn crc64nvme_combine(left: u64, right: u64, right_bytes: u64) -> u64 {
         checksum::combine(left, right, right_bytes)
+    }
+
+    #[pyfunction]
+    fn cosine_distances<'py>(
+        py: Python<'py>,
+        counts: Vec<PyBuffer<u64>>,
+        k: u32,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        checked_k(k)?;
+        let slots = 1_usize << (2 * k);
+        let vectors = counts
+            .iter()
+            .map(|buffer| match buffer.item_count() {
+                count if count == slots => Ok(distances::canonical_vector(&buffer.to_vec(py)?, k)),
+                count => Err(PyValueError::new_err(format!(
+                    "{count} counts, where {k}-mers have {slots}"
+                ))),
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let found = py.detach(|| {
+            let distances = distances::cosine_distances(&vectors);
+            distances
+                .into_iter()
+                .flat_map(f64::to_ne_bytes)
+                .collect::<Vec<_>>()
+        });
+        bytes(py, &found)
+    }
+
+    #[pyfunction]
+    fn clustered_order(py: Python<'_>, distances: PyBuffer<f64>) -> PyResult<Vec<usize>> {
+        let count = distances.item_count().isqrt();
+        if count * count != distances.item_count() {
+            return Err(PyValueError::new_err("the distances are no square"));
+        }
+        let all = distances.to_vec(py)?;
+        Ok(py.detach(|| distances::clustered_order(&all, count)))
     }
 
     fn checked_k(k: u32) -> PyResult<u32> {

@@ -21,6 +21,7 @@ from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
     from fanfold._kernel import Summary
+    from fanfold.flow.compare import Comparison, compare
     from fanfold.flow.look import plot, render
     from fanfold.flow.many import Outcome, run_many
     from fanfold.flow.plan import Plan
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from fanfold.report.view import View
 
 _MODULES = {
+    "Comparison": "flow.compare",
+    "compare": "flow.compare",
     "Measured": "flow.stats",
     "Outcome": "flow.many",
     "OutcomeOfStats": "flow.stats",
@@ -60,6 +63,7 @@ a second, and a command needs few."""
 __version__: str
 
 __all__ = [
+    "Comparison",
     "FanfoldError",
     "Measured",
     "Outcome",
@@ -71,6 +75,7 @@ __all__ = [
     "Summary",
     "View",
     "__version__",
+    "compare",
     "fold",
     "plan",
     "plot",

@@ -15,6 +15,34 @@ VERSION: str
 def crc64nvme(data: Buffer, crc: int = 0) -> int:
     """The CRC-64/NVME of `data`, continued from `crc`, the CRC of what came before it."""
 
+def cosine_distances(counts: Sequence[Buffer], k: int) -> bytes:
+    """The distance of each pair of genomes: 1 minus the cosine of their canonical counts.
+
+    The same counts give the same bits on every machine. Of counts that are equal, or proportional,
+    it is just 0.
+
+    Args:
+        counts: of each genome 4^k counts by code, native unsigned 64-bit integers, of the given
+            strand or of canonical k-mers.
+        k: the length of the k-mers.
+
+    Returns:
+        n times n native doubles, row after row; not a number where a genome has no k-mer.
+
+    Raises:
+        ValueError: a genome hasn't 4^k counts.
+    """
+
+def clustered_order(distances: Buffer) -> list[int]:
+    """An order that puts like beside like: of the leaves of a tree by average linkage (UPGMA).
+
+    Args:
+        distances: n times n doubles, row after row.
+
+    Raises:
+        ValueError: they are no square.
+    """
+
 def crc64nvme_combine(left: int, right: int, right_bytes: int) -> int:
     """The CRC-64/NVME of two runs of bytes in a row, from theirs and the second one's length."""
 

@@ -19,7 +19,7 @@ from fanfold.cli.streams import open_streams
 from fanfold.cli.words import is_genome, no_such_command
 
 _SECTIONS = {
-    "At a glance": ("stats",),
+    "At a glance, with nothing written": ("stats", "compare"),
     "On this machine, and in an array of tasks": (
         "run",
         "plan",
@@ -42,7 +42,11 @@ _FUNCTIONS = {
         strict=True,
     )
     for name in names
-} | {"stats": ("fanfold.cli.stats", "statistics"), "help": ("fanfold.cli.helping", "show_help")}
+} | {
+    "stats": ("fanfold.cli.stats", "statistics"),
+    "compare": ("fanfold.cli.compare", "comparison"),
+    "help": ("fanfold.cli.helping", "show_help"),
+}
 """Where each command is: its module, and what it is called there."""
 
 

@@ -8,6 +8,7 @@ DIR/index.html       the same for people: the reports side by side
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -19,10 +20,12 @@ from fanfold.engine.ahead import map_ahead
 from fanfold.errors import OutputError
 from fanfold.flow.contents import in_the_way
 from fanfold.objects import LocalPlace, Place, is_any, is_name, open_place
+from fanfold.report.distances import MOST_IN_PICTURE, Distances, common_k, distances_of
+from fanfold.report.kmer_counts import counts_of_table
 from fanfold.report.measures import IndexRow, decode_measures
 from fanfold.report.nx_table import read_nx
 from fanfold.report.renderings import index_of, is_index
-from fanfold.report.run_record import MASTER, NX, RUN, RUN_RECORD, FileFacts, facts_of
+from fanfold.report.run_record import KMER_TABLES, MASTER, NX, RUN, RUN_RECORD, FileFacts, facts_of
 from fanfold.report.statistics import COLUMNS, cell
 from fanfold.shown import escaped
 
@@ -133,6 +136,7 @@ def write_summary(place: Place, names: Sequence[str], failed: Mapping[str, Faile
             index = index_of(
                 [row.shown for row in rows.values() if row.shown is not None],
                 {name: failed[name].error for name in rows if name in failed},
+                _distances(place, [row for row in rows.values() if row.shown is not None]),
             )
             kept = tuple(
                 name for name in ordered if name in earlier or name in rows.keys() - failed.keys()
@@ -167,10 +171,11 @@ def _is_plain(name: str) -> bool:
 
 
 class _Row(NamedTuple):
-    """An input in the table, and in the page if it has a report."""
+    """An input in the table; in the page, with the tables of its k-mers, if it has a report."""
 
     cells: list[str]
     shown: IndexRow | None
+    tables: Mapping[int, FileFacts]
 
 
 def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> dict[str, _Row]:
@@ -181,7 +186,7 @@ def _rows(place: Place, names: Sequence[str], failed: Mapping[str, Failed]) -> d
             failure = failed[name]
             seconds = f"{failure.seconds:.3f}"
             error = escaped(failure.error)
-            return _Row([escaped(name), *[""] * len(COLUMNS), "failed", seconds, error], None)
+            return _Row([escaped(name), *[""] * len(COLUMNS), "failed", seconds, error], None, {})
         return _row_of_report(open_place(place.where(name)), name)
 
     rows = zip(names, map_ahead(row, names, place.reads_ahead), strict=True)
@@ -196,13 +201,33 @@ def _row_of_report(place: Place, name: str) -> _Row | None:
         files = run.record.files
         if (facts_of(master), facts_of(nx)) != (files.get(MASTER), files.get(NX)):
             return None
-        measures, statistics = decode_measures(master)
+        measures, statistics, ks = decode_measures(master)
+        tables = {k: files[KMER_TABLES[k]] for k in ks}
         curve = read_nx(nx)
-    except (FileNotFoundError, OutputError, DamagedDocument, msgspec.DecodeError, ValueError):
+    except (FileNotFoundError, OutputError, DamagedDocument, LookupError, ValueError):
         return None
     values = map(cell, msgspec.structs.astuple(statistics))
     cells = [escaped(name), *values, "ok", f"{run.seconds:.3f}", ""]
-    return _Row(cells, IndexRow(name, measures, curve))
+    return _Row(cells, IndexRow(name, measures, curve), tables)
+
+
+def _distances(place: Place, rows: Sequence[_Row]) -> Distances | None:
+    """How far the genomes of reports are apart; None where they can't be told, or shown."""
+    k = common_k(row.tables for row in rows)
+    if k is None or not 2 <= len(rows) <= MOST_IN_PICTURE:
+        return None
+
+    def counts(row: _Row) -> array[int] | None:
+        where = open_place(place.where("" if row.shown is None else row.shown.name))
+        try:
+            data = where.read(KMER_TABLES[k])
+            return counts_of_table(data, k) if facts_of(data) == row.tables[k] else None
+        except (FileNotFoundError, OutputError, ValueError):
+            return None
+
+    found = list(map_ahead(counts, rows, place.reads_ahead))
+    known = [each for each in found if each is not None]
+    return distances_of(known, k) if len(known) == len(rows) else None
 
 
 def _table(rows: Iterable[Sequence[str]]) -> bytes:

@@ -123,6 +123,15 @@ def make_again(place: Place, view: View, busco: Busco | None = None) -> bytes:
     return master
 
 
+def read_report(place: Place) -> Master:
+    """A finished report.
+
+    Raises:
+        PlanError: there is no complete report of this version.
+    """
+    return _decoded(place, _finished(place)[1])
+
+
 def survey_again(place: Place) -> tuple[Master, Survey]:
     """A finished report, and the survey of its tables under its own view.
 

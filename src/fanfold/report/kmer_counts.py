@@ -18,3 +18,21 @@ def counts_of_map(kmer_counts: Mapping[str, int], k: int) -> array[int]:
         if len(kmer) == k:
             counts[int(kmer.translate(_CODES), 4)] = count
     return counts
+
+
+def counts_of_table(data: bytes, k: int) -> array[int]:
+    """The counts in a ``kmers.k<k>.tsv``, by code, as `counts_of_map` gives them.
+
+    Raises:
+        ValueError: it is no such table.
+    """
+    header, *cells = data.decode("ascii").split()
+    if header != "kmer" or cells[:1] != ["count"] or len(cells) % 2 != 1:
+        raise ValueError("no table of k-mers")
+    kmers = cells[1::2]
+    if any(len(kmer) != k or kmer.strip("ACGT") for kmer in kmers):
+        raise ValueError(f"no table of {k}-mers")
+    try:
+        return counts_of_map(dict(zip(kmers, map(int, cells[2::2]), strict=True)), k)
+    except OverflowError as error:
+        raise ValueError("a count that can't be") from error

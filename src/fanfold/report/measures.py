@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fanfold.report.master import Composition, Gaps, Master, Sequences
+from fanfold.report.master import Composition, Gaps, Master, Parameters, Sequences
 from fanfold.report.notes import Note
 from fanfold.report.ratio import percent
 from fanfold.report.statistics import Statistics, statistics_of
@@ -85,14 +85,15 @@ class _Measured(msgspec.Struct):
     composition: Composition
     sequences: Sequences
     gaps: Gaps
+    parameters: Parameters
     notes: list[Note]
 
 
 _DECODER = msgspec.json.Decoder(_Measured)
 
 
-def decode_measures(data: bytes) -> tuple[Measures, Statistics]:
-    """The measures and the statistics in a `master.json`.
+def decode_measures(data: bytes) -> tuple[Measures, Statistics, tuple[int, ...]]:
+    """The measures, the statistics and the k in a `master.json`.
 
     Raises:
         ValueError: it is none.
@@ -105,7 +106,7 @@ def decode_measures(data: bytes) -> tuple[Measures, Statistics]:
     values = (*measures, *msgspec.structs.astuple(statistics))
     if not all(each is None or 0 <= each < 2**63 for each in values):
         raise ValueError("a count that can't be")
-    return measures, statistics
+    return measures, statistics, found.parameters.k
 
 
 def measures_of(master: Master | _Measured) -> Measures:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fanfold.report.busco import Busco
+from fanfold.report.distances import Distances
 from fanfold.report.master import Master
 from fanfold.report.measures import IndexRow
 from fanfold.report.run_record import PAGE
@@ -56,11 +57,13 @@ def plot_of(
     return plot_svg(plot, master, survey, counts, k=k)
 
 
-def index_of(rows: Sequence[IndexRow], failed: Mapping[str, str]) -> bytes:
+def index_of(
+    rows: Sequence[IndexRow], failed: Mapping[str, str], distances: Distances | None
+) -> bytes:
     """The page over many reports; see `page.index_page.index_page`."""
     from fanfold.report.page.index_page import index_page
 
-    return index_page(rows, failed)
+    return index_page(rows, failed, distances)
 
 
 def is_index(data: bytes) -> bool:

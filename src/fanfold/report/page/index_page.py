@@ -9,10 +9,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from fanfold.report.distances import Distances
 from fanfold.report.measures import IndexRow, Measures
 from fanfold.report.outliers import FEWEST, Spread, spread_of
 from fanfold.report.page.document import document
 from fanfold.report.page.drawn import in_page
+from fanfold.report.page.heat import heat_section
 from fanfold.report.page.overlay import Curve, overlay_figure
 from fanfold.report.page.words import NOTHING, counted, number, shown_name, verb
 from fanfold.report.ratio import ratio
@@ -62,12 +64,15 @@ _JUDGED: Mapping[str, _Exact] = {
 """The measures in which outliers are marked, before they are rounded."""
 
 
-def index_page(rows: Sequence[IndexRow], failed: Mapping[str, str]) -> bytes:
+def index_page(
+    rows: Sequence[IndexRow], failed: Mapping[str, str], distances: Distances | None = None
+) -> bytes:
     """The page.
 
     Args:
         rows: the genomes that have reports.
         failed: why each of the others has none, by name.
+        distances: how far the genomes are apart; None where they have no k in common.
     """
     spreads = {
         measure: spread_of([exact(row.measures) for row in rows])
@@ -87,6 +92,7 @@ def index_page(rows: Sequence[IndexRow], failed: Mapping[str, str]) -> bytes:
             Markup('<section id="section-curves"><h2>Nx curves</h2>{}</section>').format(
                 in_page(figure)
             ),
+            heat_section([row.name for row in rows], distances),
         )
     )
     figures = {} if figure.data is None else {figure.id: figure.data}
