@@ -29,7 +29,7 @@ from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import STDIN, name_of, open_place
-from fanfold.params import DEFAULT_K
+from fanfold.params import DEFAULT_K, TrailingGarbage
 from fanfold.report.view import View
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def run(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    trailing_garbage: TrailingGarbage,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -106,6 +107,7 @@ def run(
                     workers=workers,
                     memory_bytes=memory,
                     fresh=fresh,
+                    trailing_garbage=trailing_garbage,
                     name=name,
                     view=view,
                     progress=progress,
@@ -124,6 +126,7 @@ def run(
                 workers=workers,
                 memory_bytes=memory,
                 fresh=fresh,
+                trailing_garbage=trailing_garbage,
                 view=view,
                 progress=progress,
             )
@@ -150,6 +153,7 @@ def plan(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    trailing_garbage: TrailingGarbage,
     name: str | None,
     quiet: bool,
 ) -> None:
@@ -165,6 +169,7 @@ def plan(
             canonical=canonical,
             slice_bytes=slice_size,
             fresh=fresh,
+            trailing_garbage=trailing_garbage,
             name=name,
             progress=progress,
         )

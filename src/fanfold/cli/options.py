@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
-from fanfold.params import DEFAULT_K, MAX_K, parse_size
+from fanfold.params import DEFAULT_K, MAX_K, TrailingGarbage, parse_size
 from fanfold.report.view import DEFAULT_VIEW
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -101,6 +101,13 @@ QUESTION = _options(
     _KMERS,
     _slice_size("100MiB, or less where that gives every worker work"),
     click.option("--fresh", is_flag=True, help="Start over, even if results are there."),
+    click.option(
+        "--trailing-garbage",
+        type=click.Choice(get_args(TrailingGarbage)),
+        default="refuse",
+        help="What to do with bytes after an archive's end that are not zero padding: refuse the"
+        " input, or ignore them, which the report notes.  [default: refuse]",
+    ),
 )
 
 CLOUD_QUESTION = _options(_KMERS, _slice_size("100MiB"))

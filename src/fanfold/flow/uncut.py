@@ -15,6 +15,7 @@ import msgspec
 from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
+from fanfold.archives.tail import Tail
 from fanfold.errors import ArchiveError, InputError, ParameterError
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
@@ -146,6 +147,7 @@ def _whole_plan(folder: RunFolder, slices: list[Slice], inflating: _Inflating) -
         object_crc64nvme=f"{inflating.crc64nvme:016x}",
         text_bytes=slices[-1].end_byte,
         object_bytes=inflating.object_bytes,
+        garbage_bytes=inflating.garbage_bytes,
     )
 
 
@@ -193,6 +195,7 @@ class _Inflating:
         crc64nvme: the CRC-64/NVME of the object, once all text was taken.
         object_bytes: its size, then.
         gzi: its `.gzi` index, then, if it is a BGZF file that can have one.
+        garbage_bytes: how many bytes after the archive's end were ignored, then.
     """
 
     def __init__(
@@ -206,6 +209,7 @@ class _Inflating:
         self.crc64nvme = 0
         self.object_bytes = 0
         self.gzi: bytes | None = None
+        self.garbage_bytes = 0
         self._plan = plan
         self._blocks = blocks
         self._watch = watch
@@ -269,11 +273,14 @@ class _Inflating:
 
     def _text(self) -> Iterator[bytes]:
         source, compression = self._plan.source, self._plan.compression
+        ignores_garbage = self._plan.parameters.ignores_garbage
         blocks = self._object_blocks()
         if compression == "none":
             yield from map(bytes, blocks)
         elif compression == "bgzf":
-            whole = BgzfSlice(source, 0, sys.maxsize, blocks=blocks)
+            whole = BgzfSlice(
+                source, 0, sys.maxsize, blocks=blocks, ignores_garbage=ignores_garbage
+            )
             blocks_seen = 0
             for text in whole:
                 blocks_new = len(whole.block_start_bytes) - blocks_seen
@@ -281,10 +288,13 @@ class _Inflating:
                 blocks_seen += blocks_new
                 if text:
                     yield text
+            self.garbage_bytes = whole.garbage_bytes
             if not whole.has_plain_member:
                 self.gzi = gzi(whole.block_start_bytes, whole.block_text_bytes)
         else:
-            yield from inflate(source, compression, blocks, self._memory.window_bytes)
+            tail = Tail(source, is_ignored=ignores_garbage)
+            yield from inflate(source, compression, blocks, self._memory.window_bytes, tail)
+            self.garbage_bytes = tail.garbage_bytes
 
     def _object_blocks(self) -> Iterator[memoryview]:
         for block in self._blocks:
