@@ -16,7 +16,8 @@ from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.archives.tail import Tail
-from fanfold.errors import ArchiveError, InputError, ParameterError
+from fanfold.errors import ArchiveError, FastaError, InputError, ParameterError
+from fanfold.flow.first_text import FIRST_TEXT_BYTES, check_first_text
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.run_folder import RunFolder
@@ -66,6 +67,7 @@ def scan_text(
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
+        FastaError: no text that starts as this one does is FASTA.
         ParameterError: the text makes too many slices, or takes too much memory.
     """
     plan, slices = folder.plan, list[Slice]()
@@ -238,7 +240,7 @@ class _Inflating:
     def _inflate(self) -> None:
         try:
             text_bytes = 0
-            for text in self._text():
+            for text in self._checked(self._text()):
                 if self._stopped.is_set():
                     return
                 text_bytes += len(text)
@@ -248,6 +250,23 @@ class _Inflating:
             self._queue.put(b"")
         except BaseException as error:
             self._queue.put(self._told(error))
+
+    def _checked(self, texts: Iterator[bytes]) -> Iterator[bytes]:
+        """Text that passes through, once enough of it shows that it may become FASTA."""
+        first, is_checked = bytearray(), False
+        for text in texts:
+            if not is_checked:
+                first += text[:FIRST_TEXT_BYTES]
+                is_checked = len(first) >= FIRST_TEXT_BYTES
+                if is_checked:
+                    self._check_first(first)
+            yield text
+        if not is_checked:
+            self._check_first(first)
+
+    def _check_first(self, text: bytearray) -> None:
+        plan = self._plan
+        check_first_text(plan.source, plan.compression, bytes(text[:FIRST_TEXT_BYTES]))
 
     def _check_size(self, text_bytes: int) -> None:
         most_bytes = self._max_text_bytes
@@ -264,7 +283,7 @@ class _Inflating:
 
         Not for whoever takes the text to find out: a store may take it amid another request.
         """
-        if isinstance(error, ArchiveError):
+        if isinstance(error, (ArchiveError, FastaError)):
             try:
                 check_unchanged(self._plan.source)
             except BaseException as changed:
