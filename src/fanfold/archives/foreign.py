@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from fanfold.archives.formats import MAGIC, Compression
-from fanfold.objects import STDIN, Source, is_remote
+from fanfold.objects import STDIN, Source
 
 TAR_BLOCK_BYTES = 512
 """The size of a tar header: the most that any format here is recognised by."""
@@ -311,15 +311,14 @@ def _message(found: _Format, source: Source, compression: Compression) -> str:
     if found.command is None:
         return said + found.remedy
     file = "FILE" if source.url == STDIN else _quoted(source.name)
-    steps = ["download it"] if is_remote(source.url) else []
+    first = ""
     if compression != "none" and not found.inflates:
         inner = "INFLATED" if source.url == STDIN else _quoted(_without_suffix(source.name))
-        steps.append(f"inflate it (`{_INFLATERS[compression]} {file} > {inner}`)")
+        first = f"inflate it (`{_INFLATERS[compression]} {file} > {inner}`), and "
         file = inner
-    steps.append(found.remedy)
     command = found.command.format(file=file)
     name = shlex.quote(_fasta_name(source.name))
-    return f"{said}{', and '.join(steps)}: `{command} | fanfold run - --name {name}`"
+    return f"{said}{first}{found.remedy}: `{command} | fanfold run - --name {name}`"
 
 
 def _quoted(name: str) -> str:
