@@ -6,6 +6,7 @@ import itertools
 import struct
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from fanfold.archives.bgzf import BgzfSlice, Read, must_rescan
@@ -54,6 +55,8 @@ def folded(
     cuts: Iterable[int] = (),
     read_bytes: int = 1 << 16,
     read: Read | None = None,
+    *,
+    ignores_garbage: bool = False,
 ) -> Folded:
     """What a run does: scan every slice; in order, scan those again that don't meet."""
     size_bytes = source.size_bytes
@@ -62,10 +65,18 @@ def folded(
     texts = []
     begin_byte = 0
     for index, (start, end) in enumerate(itertools.pairwise(edges)):
-        each, text, error = scanned(BgzfSlice(source, start, end, read_bytes=read_bytes, read=read))
+        make = partial(
+            BgzfSlice,
+            source,
+            start,
+            end,
+            read_bytes=read_bytes,
+            read=read,
+            ignores_garbage=ignores_garbage,
+        )
+        each, text, error = scanned(make())
         if must_rescan(each, begin_byte):
-            again = BgzfSlice(source, start, end, begin_byte, read_bytes=read_bytes, read=read)
-            each, text, error = scanned(again)
+            each, text, error = scanned(make(begin_byte))
             assert not must_rescan(each, begin_byte)
             result.rescans.append(index)
         if error is not None:

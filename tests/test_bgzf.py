@@ -279,6 +279,29 @@ def test_only_zeros_may_follow(path: Path, tail: bytes) -> None:
         assert raised.value.offset_byte == offset
 
 
+@pytest.mark.parametrize(
+    "tail", [b"\n", b"x" * 40, bytes(30) + b"x", bytes(3) + bgzf(b"A"), b"x" + bgzf(b"A", b"C") * 9]
+)
+def test_what_follows_can_be_ignored_however_it_is_cut(path: Path, tail: bytes) -> None:
+    data = bgzf(b"ACGT", b"N") + tail
+    source = source_of(path, data)
+    for cuts in [range(len(data)), *(range(cut, cut + 1) for cut in range(len(data)))]:
+        whole = folded(source, cuts, ignores_garbage=True)
+        check(data, b"ACGTN", whole)
+        assert sum(each.garbage_bytes for each in whole.slices) == len(tail.lstrip(b"\0"))
+
+
+@pytest.mark.parametrize("tail", [b"x", b"x" + EOF_MARKER, bytes(9) + b"x"])
+def test_the_marker_of_a_bgzf_is_asked_for_where_garbage_is_ignored(
+    path: Path, tail: bytes
+) -> None:
+    data = block(b"ACGT") + block(b"N") + tail
+    source = source_of(path, data)
+    for cut in range(len(data)):
+        with pytest.raises(ArchiveError, match="without BGZF's end-of-file block"):
+            folded(source, [cut], ignores_garbage=True)
+
+
 def test_no_damaged_byte_changes_the_text(path: Path) -> None:
     # Two equal blocks: a damaged size that swallows the second one leaves every checksum right.
     data = bgzf(b">a\n", b"ACGT", b"ACGT", noise(9))

@@ -27,6 +27,7 @@ from fanfold.archives.formats import (
     detect_compression,
 )
 from fanfold.archives.inflate import INFLATING_BYTES, TEXT_BYTES, inflate
+from fanfold.archives.tail import Tail
 from fanfold.archives.window import declared_window_bytes
 from fanfold.errors import ArchiveError, ParameterError
 from fanfold.objects import BLOCK_BYTES, Source, read_blocks, stat_source
@@ -36,7 +37,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-DERIVED = Path(__file__).resolve().parents[2] / "shared" / "tricky" / "_derived"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+DERIVED = SHARED / "tricky" / "_derived"
 STREAMS: tuple[Stream, ...] = ("gzip", "zstd", "bzip2", "xz")
 SKIPPABLE = b"\x5a\x2a\x4d\x18\x03\0\0\0abc"
 TEXT = b">a\nACGTNNNN\n>b\nGATTACA\n" * 3
@@ -69,10 +71,15 @@ def reused_blocks(data: bytes, block_bytes: int) -> Iterator[memoryview]:
 
 
 def inflated(
-    data: bytes, compression: Stream, block_bytes: int = 1 << 16, window_bytes: int | None = None
+    data: bytes,
+    compression: Stream,
+    block_bytes: int = 1 << 16,
+    window_bytes: int | None = None,
+    tail: Tail | None = None,
 ) -> bytes:
     source = Source("/x/archive", "archive", len(data), "")
-    texts = list(inflate(source, compression, reused_blocks(data, block_bytes), window_bytes))
+    blocks = reused_blocks(data, block_bytes)
+    texts = list(inflate(source, compression, blocks, window_bytes, tail))
     assert all(0 < len(text) <= TEXT_BYTES for text in texts)
     return b"".join(texts)
 
@@ -141,6 +148,8 @@ def test_all_members_are_read_whatever_the_blocks(compression: Stream, block_byt
 def test_an_archive_inflates_to_its_members_texts(
     compression: Stream, texts: list[bytes], padding_bytes: int, block_bytes: int
 ) -> None:
+    if compression == "xz":
+        padding_bytes *= 4
     archive = b"".join(map(MEMBER[compression], texts)) + bytes(padding_bytes)
     assert inflated(archive, compression, block_bytes) == b"".join(texts)
 
@@ -417,7 +426,7 @@ def test_only_zeros_may_follow(
     assert raised.value.offset_byte == len(archive) + offset
 
 
-@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "bzip2"])
 def test_padding_is_the_end_even_if_a_member_follows(compression: Stream) -> None:
     member = MEMBER[compression](TEXT)
     with pytest.raises(ArchiveError, match="not zero padding") as raised:
@@ -657,3 +666,184 @@ def test_a_gzip_header_may_have_any_fields(flags: int, block_bytes: int) -> None
     data = gzip_with_header(flags, fields, text)
     assert gzip.decompress(data) == text
     assert inflated(data, "gzip", block_bytes) == text
+
+
+@pytest.mark.parametrize("extra_bytes", [0, 1, 0xFFFF])
+@pytest.mark.parametrize("block_bytes", [1, 64, 1 << 20])
+def test_a_gzip_extra_field_may_have_any_size(extra_bytes: int, block_bytes: int) -> None:
+    fields = struct.pack("<H", extra_bytes) + bytes(extra_bytes)
+    data = gzip_with_header(0b100, fields, TEXT) + gzip_with_header(
+        0b1_1110, fields + b"\0\0", TEXT
+    )
+    assert inflated(data, "gzip", block_bytes) == gzip.decompress(data) == TEXT * 2
+
+
+@pytest.mark.parametrize("at", [4, 8, 9])
+def test_time_level_and_system_of_a_gzip_header_are_anything(at: int) -> None:
+    for byte in (1, 0x80, 0xFF):
+        data = bytearray(gzip_member(TEXT))
+        data[at] = byte
+        assert inflated(bytes(data), "gzip") == TEXT
+
+
+@pytest.mark.parametrize("method", [0, 7, 9, 255])
+def test_a_gzip_member_of_another_method_is_refused(method: int) -> None:
+    data = bytearray(gzip_member(TEXT))
+    data[2] = method
+    with pytest.raises(ArchiveError, match="damaged: the gzip member that starts at byte 0"):
+        inflated(bytes(data), "gzip")
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 5, 1000])
+@pytest.mark.parametrize("padding_bytes", range(14))
+def test_xz_streams_are_padded_to_multiples_of_4_bytes(
+    padding_bytes: int, block_bytes: int
+) -> None:
+    one, other = lzma.compress(TEXT), lzma.compress(b"ACGT")
+    padded = one + bytes(padding_bytes)
+    for data, text in ((padded, TEXT), (padded + other + bytes(8), TEXT + b"ACGT")):
+        if padding_bytes % 4:
+            with pytest.raises(ArchiveError, match="no multiple of 4") as raised:
+                inflated(data, "xz", block_bytes)
+            assert raised.value.offset_byte == len(one)
+        else:
+            assert inflated(data, "xz", block_bytes) == text
+
+
+def test_xz_padding_may_be_followed_by_nothing_else_than_a_stream() -> None:
+    member = lzma.compress(TEXT)
+    with pytest.raises(ArchiveError, match="not zero padding") as raised:
+        inflated(member + bytes(4) + gzip_member(TEXT), "xz")
+    assert raised.value.offset_byte == len(member) + 4
+
+
+@pytest.mark.skipif(not (SHARED / "cases").is_dir(), reason="the cases are not there")
+def test_the_xz_case_with_stream_padding_is_read() -> None:
+    data = (SHARED / "cases/xz_two_streams_with_4_bytes_of_stream_padding.fa.xz").read_bytes()
+    # Python's lzma.decompress stops at the padding.
+    assert lzma.decompress(data) == b">a desc\nA"
+    assert inflated(data, "xz") == b">a desc\nACGTACGTNN\nACG\n>b\nTTTT\n"
+
+
+@pytest.mark.parametrize(
+    "check", [lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_CRC64, lzma.CHECK_SHA256]
+)
+def test_every_check_of_xz_is_verified(check: int) -> None:
+    data = lzma.compress(TEXT, check=check)
+    assert inflated(data, "xz", 7) == TEXT
+    check_bytes = {0: 0, 1: 4, 4: 8, 10: 32}[check]
+    # The index of one block takes 8 bytes and its CRC, the footer 12.
+    check_byte = data.rindex(b"\0\x01", 0, -12) - check_bytes
+    for at in range(check_byte, check_byte + check_bytes):
+        damaged = bytearray(data)
+        damaged[at] ^= 1
+        with pytest.raises(ArchiveError, match="damaged: the xz stream"):
+            inflated(bytes(damaged), "xz")
+
+
+@pytest.mark.parametrize("distance", [1, 4, 256])
+@pytest.mark.parametrize(
+    "branches",
+    [
+        *((each,) for each in (lzma.FILTER_X86, lzma.FILTER_ARM, lzma.FILTER_ARMTHUMB)),
+        *((each,) for each in (lzma.FILTER_POWERPC, lzma.FILTER_IA64, lzma.FILTER_SPARC)),
+        (),
+        (lzma.FILTER_X86, lzma.FILTER_ARM),
+    ],
+)
+def test_every_filter_of_xz_is_undone(branches: tuple[int, ...], distance: int) -> None:
+    filters: list[dict[str, int]] = [{"id": each} for each in branches]
+    filters += [{"id": lzma.FILTER_DELTA, "dist": distance}, {"id": lzma.FILTER_LZMA2, "preset": 1}]
+    text = random.Random(1).randbytes(9999)
+    assert inflated(lzma.compress(text, filters=filters), "xz", 100) == text
+
+
+@pytest.mark.parametrize("level", range(1, 10))
+def test_every_block_size_of_bzip2_is_read(level: int) -> None:
+    text = random.Random(level).randbytes(250_000)
+    data = bz2.compress(text, level) + bz2.compress(b"", level) + bz2.compress(b"AC", level)
+    assert data[3:4] == str(level).encode()
+    assert inflated(data, "bzip2") == text + b"AC"
+
+
+@pytest.mark.parametrize("size", [b"0", b":", b"h"])
+def test_another_block_size_of_bzip2_is_damage(size: bytes) -> None:
+    data = bz2.compress(TEXT)
+    with pytest.raises(ArchiveError, match="damaged: the bzip2 stream"):
+        inflated(data[:3] + size + data[4:], "bzip2")
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_every_kind_of_skippable_frame_is_skipped(number: int) -> None:
+    magic = bytes((0x50 + number, 0x2A, 0x4D, 0x18))
+    for content in (b"", b"x", b"\x28\xb5\x2f\xfd" * 9999):
+        skippable = magic + struct.pack("<I", len(content)) + content
+        data = skippable + zstd_frame(b"AC") + skippable + zstd_frame(b"GT") + skippable
+        assert detect_compression(data) == "zstd"
+        assert inflated(data, "zstd", 5000) == b"ACGT"
+        with pytest.raises(ArchiveError, match="truncated"):
+            inflated(data[:-1], "zstd")
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1000])
+@pytest.mark.parametrize(("dictionary_id", "id_bytes"), [(7, 1), (0x1234, 2), (0x12345678, 4)])
+@pytest.mark.parametrize("before", [b"", zstd_frame(TEXT), SKIPPABLE])
+def test_a_zstd_frame_says_which_dictionary_it_needs(
+    before: bytes, dictionary_id: int, id_bytes: int, block_bytes: int
+) -> None:
+    content = random.Random(1).randbytes(4000)
+    trained = zstd.train_dict([content[start : start + 400] for start in range(0, 3600, 40)], 2000)
+    numbered = trained.dict_content[:4] + struct.pack("<I", dictionary_id)
+    dictionary = zstd.ZstdDict(numbered + trained.dict_content[8:])
+    frame = zstd.compress(TEXT, zstd_dict=dictionary)
+    assert (0, 1, 2, 4)[frame[4] & 3] == id_bytes
+    with pytest.raises(
+        ArchiveError, match=f"needs a dictionary, number {dictionary_id},"
+    ) as raised:
+        inflated(before + frame, "zstd", block_bytes)
+    assert raised.value.offset_byte == len(before)
+    assert f"the zstd frame that starts at byte {len(before)} " in str(raised.value)
+
+
+GARBAGE = (b"\n", b"garbage", bytes(9) + b"\n" + bytes(9), bytes(70) + b"x" * 70, b"\0>a\nACGT\n")
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("block_bytes", [1, 8, 1000])
+def test_garbage_can_be_ignored_and_is_counted(
+    compression: Stream, garbage: bytes, block_bytes: int
+) -> None:
+    archive = MEMBER[compression](TEXT) + MEMBER[compression](b"AC")
+    data = archive + garbage
+    tail = Tail(Source("/x/archive", "archive", len(data), ""), is_ignored=True)
+    assert inflated(data, compression, block_bytes, tail=tail) == TEXT + b"AC"
+    assert tail.garbage_bytes == len(garbage.lstrip(b"\0"))
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+def test_neither_damage_nor_a_lost_end_is_garbage(compression: Stream) -> None:
+    first, second = MEMBER[compression](TEXT), MEMBER[compression](b"ACGT")
+    damaged = bytearray(second)
+    damaged[len(damaged) // 2] ^= 0xFF
+    for data, found in ((first + second[:-1], "truncated"), (first + damaged, "damaged")):
+        tail = Tail(Source("/x/archive", "archive", len(data), ""), is_ignored=True)
+        with pytest.raises(ArchiveError, match=found):
+            inflated(data, compression, tail=tail)
+
+
+@pytest.mark.parametrize("compression", STREAMS)
+@pytest.mark.parametrize("padding_bytes", [0, 1, 4, 9])
+def test_padding_is_no_garbage(compression: Stream, padding_bytes: int) -> None:
+    data = MEMBER[compression](TEXT) + bytes(padding_bytes)
+    tail = Tail(Source("/x/archive", "archive", len(data), ""), is_ignored=True)
+    assert inflated(data, compression, tail=tail) == TEXT
+    assert tail.garbage_bytes == 0
+
+
+def test_a_stream_after_padding_of_another_size_is_garbage_when_that_is_ignored() -> None:
+    stream = lzma.compress(TEXT)
+    data = stream + bytes(3) + stream
+    tail = Tail(Source("/x/archive", "archive", len(data), ""), is_ignored=True)
+    assert inflated(data, "xz", tail=tail) == TEXT
+    assert tail.garbage_bytes == len(stream)

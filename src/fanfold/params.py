@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import msgspec
 
@@ -21,16 +22,27 @@ _UNITS |= {f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("kmgt")}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
 
 
-class Params(msgspec.Struct, frozen=True):
+TrailingGarbage = Literal["refuse", "ignore"]
+"""What is done with bytes after an archive's end that are not zero padding."""
+
+
+class Params(msgspec.Struct, frozen=True, omit_defaults=True):
     """The parameters that change the answer.
 
     Attributes:
         k: the lengths of the k-mers to count, ascending; may be empty.
         canonical: whether a k-mer and its reverse complement are counted as one.
+        trailing_garbage: what is done with bytes after an archive's end.
     """
 
     k: tuple[int, ...]
     canonical: bool
+    trailing_garbage: TrailingGarbage = "refuse"
+
+    @property
+    def ignores_garbage(self) -> bool:
+        """Whether bytes after an archive's end are ignored."""
+        return self.trailing_garbage == "ignore"
 
     @property
     def dense_k(self) -> int:
@@ -38,12 +50,18 @@ class Params(msgspec.Struct, frozen=True):
         return max((2, *self.k))
 
 
-def check_params(k: Iterable[int] | int, *, canonical: bool) -> Params:
+def check_params(
+    k: Iterable[int] | int, *, canonical: bool, trailing_garbage: TrailingGarbage = "refuse"
+) -> Params:
     """The parameters, in order and without repeats; a k of 0 counts none.
 
     Raises:
-        ParameterError: a k that can't be.
+        ParameterError: a k that can't be, or a `trailing_garbage` of another word.
     """
+    if trailing_garbage not in get_args(TrailingGarbage):
+        raise ParameterError(
+            f"trailing_garbage = {trailing_garbage!r} is neither 'refuse' nor 'ignore'"
+        )
     lengths = {k} if isinstance(k, int) else set(k)
     for length in sorted(lengths):
         if not 0 <= length <= MAX_K:
@@ -52,7 +70,7 @@ def check_params(k: Iterable[int] | int, *, canonical: bool) -> Params:
             )
     if 0 in lengths and len(lengths) > 1:
         raise ParameterError("k = 0 counts no k-mers: give it alone")
-    return Params(tuple(sorted(lengths - {0})), canonical)
+    return Params(tuple(sorted(lengths - {0})), canonical, trailing_garbage)
 
 
 def parse_size(text: str) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from servers.s3 import S3Server
 
 import fanfold
+from fanfold.params import TrailingGarbage
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 DATA = Path(__file__).parents[1] / "data"
@@ -107,8 +108,21 @@ def stored_results(s3: S3Server, prefix: str) -> dict[str, bytes]:
 
 
 def whole(
-    path: Path, out: Path, k: tuple[int, ...] = (5,), *, canonical: bool = False
+    path: Path,
+    out: Path,
+    k: tuple[int, ...] = (5,),
+    *,
+    canonical: bool = False,
+    trailing_garbage: TrailingGarbage = "refuse",
 ) -> dict[str, bytes]:
     """What one thread makes of one slice that is the whole of a file."""
-    fanfold.run(path, k, canonical=canonical, out=out, slice_bytes=10**9, workers=1)
+    fanfold.run(
+        path,
+        k,
+        canonical=canonical,
+        out=out,
+        slice_bytes=10**9,
+        workers=1,
+        trailing_garbage=trailing_garbage,
+    )
     return results(out)

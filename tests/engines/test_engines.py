@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
 import os
 import pickle
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,6 +37,7 @@ from engines.driving import (
     whole,
 )
 from fanfold.errors import FanfoldError
+from fanfold.params import TrailingGarbage
 from fanfold.report.run_record import NEEDED, RENDERINGS
 
 if sys.version_info >= (3, 14):
@@ -59,7 +64,10 @@ class Case(NamedTuple):
     canonical: bool = False
     slice_bytes: int = 9000
     piped: bool = False
+    trailing_garbage: TrailingGarbage = "refuse"
 
+
+GARBAGE = b"\0\0not a member\n>z\nACGT\n"
 
 CASES = {
     "plain": Case(TEXT),
@@ -68,6 +76,17 @@ CASES = {
     "one chromosome on one line": Case(ONE_LINE, slice_bytes=5000),
     "BGZF": Case(bgzf(TEXT, 3000), "x.fa.gz", slice_bytes=2500),
     "plain gzip": Case(gzip.compress(TEXT), "x.fa.gz"),
+    "BGZF and garbage": Case(
+        bgzf(TEXT, 3000) + GARBAGE, "x.fa.gz", slice_bytes=2500, trailing_garbage="ignore"
+    ),
+    "xz, padding and garbage": Case(
+        lzma.compress(TEXT[:9999]) + bytes(8) + lzma.compress(TEXT[9999:]) + GARBAGE,
+        "x.fa.xz",
+        trailing_garbage="ignore",
+    ),
+    "BGZF and garbage by standard input": Case(
+        bgzf(TEXT, 3000) + GARBAGE, "x.fa.gz", piped=True, trailing_garbage="ignore"
+    ),
     "gzip in members": Case(
         gzip.compress(TEXT[:9999]) + gzip.compress(b"") + gzip.compress(TEXT[9999:]), "x.fa.gz"
     ),
@@ -81,8 +100,25 @@ CASES = {
     "no bytes between two cuts of BGZF": Case(bgzf(TINY, 10**4), "x.fa.gz", slice_bytes=40),
     "CRLF": Case(CRLF, slice_bytes=7000),
 }
+
+
+def tar_of(text: bytes) -> bytes:
+    """A tar archive that holds a genome."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as members:
+        member = tarfile.TarInfo("x.fna")
+        member.size = len(text)
+        members.addfile(member, io.BytesIO(text))
+    return archive.getvalue()
+
+
 BAD = {
     "FASTQ": Case(b"@read\nACGT\n+\nIIII\n"),
+    "zip": Case(b"PK\x03\x04" + bytes(26) + b"x.fna", "x.zip"),
+    "SAM in gzip": Case(gzip.compress(b"@HD\tVN:1.6\n" + TEXT), "x.sam.gz"),
+    "tar in bzip2": Case(bz2.compress(tar_of(TEXT)), "x.tar.bz2"),
+    "BAM": Case(bgzf(b"BAM\1" + TEXT, 3000), "x.bam", slice_bytes=2500),
+    "tar in gzip by standard input": Case(gzip.compress(tar_of(TEXT)), "x.tar.gz", piped=True),
     "truncated gzip": Case(gzip.compress(TEXT)[:-20], "x.fa.gz"),
     "truncated BGZF": Case(bgzf(TEXT, 3000)[:-40], "x.fa.gz", slice_bytes=2500),
     "bare CR": Case(TEXT[:20_000].replace(b"\n", b"\r", 1) + TEXT[20_000:], slice_bytes=5000),
@@ -119,6 +155,7 @@ def run_by_verbs(
     slice_bytes: int,
     canonical: bool = False,
     name: str | None = None,
+    trailing_garbage: TrailingGarbage = "refuse",
     stdin: Path | None = None,
 ) -> None:
     """`plan`, `task` and `fold`, each a process of its own, the tasks backwards."""
@@ -131,6 +168,7 @@ def run_by_verbs(
         return done.stdout
 
     words = [word for each in k for word in ("-k", str(each))]
+    words += ["--trailing-garbage", trailing_garbage]
     words += ["--canonical"] * canonical + (["--name", name] if name else [])
     planned = call(
         *("plan", location, "--out", out, "--quiet", "--slice-size", str(slice_bytes), *words),
@@ -189,6 +227,8 @@ class Place:
         out = f"s3://{BUCKET}/{self._prefix}" if self._store else str(self._folder)
         out += f"/{self._out}"
         options |= {"out": out, "slice_bytes": case.slice_bytes}
+        if case.trailing_garbage != "refuse":
+            options["trailing_garbage"] = case.trailing_garbage
         if case.piped and engine is run_by_verbs:
             engine("-", case.k, name=case.name, stdin=Path(location), **options)
         elif case.piped:
@@ -248,7 +288,13 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], dict[
             else:
                 path = folder / case.name
                 path.write_bytes(case.content)
-            made[case] = whole(path, folder / "out", case.k, canonical=case.canonical)
+            made[case] = whole(
+                path,
+                folder / "out",
+                case.k,
+                canonical=case.canonical,
+                trailing_garbage=case.trailing_garbage,
+            )
             assert {*NEEDED, *RENDERINGS} <= made[case].keys()
         return made[case]
 

@@ -156,17 +156,13 @@ def _text_of(texts: Iterable[bytes]) -> bytes | None:
 def _texts_by_others(data: bytes, compression: Stream) -> set[bytes | None]:
     """What other decompressors make of an archive: at once, and byte by byte.
 
-    zstd takes a block of no bytes only when it comes in pieces. Padding between streams of xz may
-    be read, or refused.
+    zstd takes a block of no bytes only when it comes in pieces.
     """
-    texts = {_text_by_others(data, compression, step_bytes) for step_bytes in (len(data), 1)}
-    return texts | {_text_by_others(data, compression, 1, padded=compression == "xz")}
+    return {_text_by_others(data, compression, step_bytes) for step_bytes in (len(data), 1)}
 
 
-def _text_by_others(
-    data: bytes, compression: Stream, step_bytes: int, *, padded: bool = False
-) -> bytes | None:
-    """The text of all members, which may be padded to 4 bytes; None if one is refused."""
+def _text_by_others(data: bytes, compression: Stream, step_bytes: int) -> bytes | None:
+    """The text of all members, those of xz padded to 4 bytes; None if one is refused."""
     texts: list[bytes] = []
     left_bytes = _MOST_TEXT_BYTES
     member, is_between = _member(compression), True
@@ -174,9 +170,11 @@ def _text_by_others(
     while at < len(data):
         if is_between:
             zeros = len(data) - at - len(data[at:].lstrip(b"\0"))
+            if compression == "xz" and zeros % 4:
+                return None
             if at + zeros == len(data):
                 break
-            at += zeros - zeros % 4 if padded else 0
+            at += zeros if compression == "xz" else 0
         piece = data[at : at + step_bytes]
         try:
             texts.append(member.decompress(piece, left_bytes))

@@ -8,8 +8,8 @@ deflated, or a plain gzip member may have taken a block's place: therefore a sli
 it owned, and `must_rescan` tells whether it has to be scanned again.
 
 What a slice owns starts with a block and ends with one, except that zero padding after the last
-block goes with that block. So a slice that owns bytes up to the object's end holds the last block,
-and alone can tell whether it is the end-of-file marker.
+block, and garbage where that is ignored, goes with that block. So a slice that owns bytes up to the
+object's end holds the last block, and alone can tell whether it is the end-of-file marker.
 """
 
 # ruff: noqa: PLC0415 - the decompressor is imported where an object needs it
@@ -24,7 +24,8 @@ from typing import Protocol
 
 from fanfold._kernel import crc64nvme
 from fanfold.archives.formats import MAGIC_BYTES, bgzf_block_bytes
-from fanfold.archives.inflate import Member, check_padding, truncated
+from fanfold.archives.inflate import Member, truncated
+from fanfold.archives.tail import Tail
 from fanfold.errors import ArchiveError
 from fanfold.objects import BLOCK_BYTES, Source, read_blocks
 
@@ -79,10 +80,11 @@ class BgzfSlice:
         read: gives the object's bytes by range, where copies of it stand for it.
         blocks: the object's bytes, all and in order, when it can be read once only; then the range
             is all of it, however large `end_byte` is.
+        ignores_garbage: whether what follows the last block may be something other than zeros.
 
     Attributes:
         owned_start_byte: where the first block starts that the slice owns.
-        owned_end_byte: where its last one ends, or the padding after it, and so where the next
+        owned_end_byte: where its last one ends, or the tail after it, and so where the next
             slice's first one starts. Both are `begin_byte`, or else `start_byte`, when it owns
             nothing.
         crc64nvme: the CRC-64/NVME of the owned bytes, when all text was taken.
@@ -103,6 +105,7 @@ class BgzfSlice:
         read_bytes: int = BLOCK_BYTES,
         read: Read | None = None,
         blocks: Iterator[memoryview] | None = None,
+        ignores_garbage: bool = False,
     ) -> None:
         self.start_byte = start_byte
         self.end_byte = end_byte
@@ -120,6 +123,12 @@ class BgzfSlice:
         self._blocks_once = blocks
         self._must_search = begin_byte is None and start_byte > 0
         self._ends_whole = True
+        self._tail = Tail(source, is_ignored=ignores_garbage)
+
+    @property
+    def garbage_bytes(self) -> int:
+        """How many of its bytes, the last, were ignored: what follows the last block."""
+        return self._tail.garbage_bytes
 
     def __iter__(self) -> Iterator[bytes]:
         """The text.
@@ -141,7 +150,7 @@ class BgzfSlice:
         try:
             if not self._must_search or self._find_first_block(window):
                 yield from self._blocks(window)
-                self._take_padding(window)
+                self._take_tail(window)
                 self.crc64nvme = window.leave(self.owned_end_byte)
         except ArchiveError:
             self.failed = True
@@ -202,14 +211,10 @@ class BgzfSlice:
             yield from member.feed(data)
         self.owned_end_byte = member.end_byte
 
-    def _take_padding(self, window: _Window) -> None:
-        # Beyond the range, what isn't padding is the next slice's.
-        if (
-            self.owned_end_byte < self.end_byte
-            or bytes(window.view(self.owned_end_byte, 1)) == b"\0"
-        ):
+    def _take_tail(self, window: _Window) -> None:
+        if self.owned_end_byte < self.end_byte or self._tail_follows(window):
             while data := window.view(self.owned_end_byte, _BLOCK_BYTES):
-                check_padding(self._source, data, self.owned_end_byte)
+                self._tail.take(data, self.owned_end_byte)
                 self.owned_end_byte += len(data)
         if not self._ends_whole and not window.view(self.owned_end_byte, 1):
             end_byte = self.owned_end_byte
@@ -219,6 +224,16 @@ class BgzfSlice:
                 f"truncated: it ends at byte {end_byte} without BGZF's end-of-file block; get the"
                 " whole file",
             )
+
+    def _tail_follows(self, window: _Window) -> bool:
+        """Whether the archive's tail starts beyond the range: a member there is the next slice's.
+
+        Garbage that is refused is the next slice's too: it tells of it.
+        """
+        data = bytes(window.view(self.owned_end_byte, len(_GZIP)))
+        if self._tail.is_ignored:
+            return data != _GZIP[: len(data)]
+        return data[:1] == b"\0"
 
 
 class SliceRanges(Protocol):

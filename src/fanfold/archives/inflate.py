@@ -2,6 +2,8 @@
 
 A gzip, zstd, bzip2 or xz object is one or more members in a row (gzip members, zstd frames, bzip2
 or xz streams), then zero padding or nothing. Its text is that of its members, one after the other.
+Between two xz streams, and after the last, zeros may stand whose number is a multiple of four (The
+.xz File Format 1.2.1, section 2.2).
 """
 
 # ruff: noqa: PLC0415 - only the decompressor that an object needs is imported
@@ -14,7 +16,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from fanfold.archives.formats import GZIP_FLAGS_BYTE, MAGIC, MAGIC_BYTES, Stream
-from fanfold.archives.window import declared_window_bytes
+from fanfold.archives.tail import Tail, count_zeros
+from fanfold.archives.window import (
+    ZSTD_HEADER_BYTES,
+    declared_window_bytes,
+    zstd_dictionary_id,
+)
 from fanfold.errors import ArchiveError, ParameterError
 from fanfold.objects import Source
 
@@ -46,6 +53,8 @@ _XZ_LIMIT_EXCEEDED = "Memory usage limit exceeded"
 _SMALL_WINDOW: dict[Stream, str] = {"zstd": "zstd -19", "xz": "xz -6"}
 """What writes each format with a window of 8 MiB."""
 
+_XZ_PADDING_BYTES = 4
+
 _MEMBER: dict[Stream, str] = {
     "gzip": "gzip member",
     "zstd": "zstd frame",
@@ -59,6 +68,7 @@ def inflate(
     compression: Stream,
     blocks: Iterable[bytes | memoryview],
     window_bytes: int | None = None,
+    tail: Tail | None = None,
 ) -> Iterator[bytes]:
     """The text of a whole object, in blocks of 1 to `TEXT_BYTES` bytes.
 
@@ -70,14 +80,17 @@ def inflate(
         compression: what its first bytes show it to be.
         blocks: its bytes, all and in order. Each is done with when the next is asked for.
         window_bytes: the most memory for a window. One that takes more is refused before it does.
+        tail: takes what follows the last member; nothing but zero padding when None.
 
     Raises:
         ParameterError: a window takes more than `window_bytes`.
-        ArchiveError: the object ends inside a member; a member is damaged; or something other than
-            zero padding follows the last.
+        ArchiveError: the object ends inside a member; a member is damaged or needs a dictionary; or
+            something other than zero padding follows the last, unless `tail` ignores that.
     """
     magics = MAGIC[compression]
     blocks = iter(blocks)
+    tail = Tail(source) if tail is None else tail
+    padding = _StreamPadding(source, is_ignored=tail.is_ignored)
     member: Member | None = None
     position_byte = 0  # where `data` starts
     cut_head = b""
@@ -86,17 +99,24 @@ def inflate(
         cut_head = b""
         while data:
             if member is None:
+                if compression == "xz":
+                    zeros = padding.take(data, position_byte)
+                    position_byte += zeros
+                    data = data[zeros:]
+                    if not data:
+                        break
                 head = bytes(data[:MAGIC_BYTES])
                 is_cut = len(head) < MAGIC_BYTES
                 if is_cut and any(magic.startswith(head[: len(magic)]) for magic in magics):
                     cut_head = head
                     break
-                if not head.startswith(magics):
-                    for padding in itertools.chain((data,), blocks):
-                        check_padding(source, padding, position_byte)
-                        position_byte += len(padding)
+                if not head.startswith(magics) or not padding.is_whole(position_byte):
+                    for rest in itertools.chain((data,), blocks):
+                        tail.take(rest, position_byte)
+                        position_byte += len(rest)
                     return
                 member = Member(source, compression, head, position_byte, window_bytes)
+                padding.end()
             yield from member.feed(data)
             data = data[member.end_byte - position_byte :]
             position_byte = member.end_byte
@@ -106,6 +126,48 @@ def inflate(
         start_byte = position_byte if member is None else member.start_byte
         end_byte = position_byte + len(cut_head)
         raise truncated(source, end_byte, _MEMBER[compression], start_byte)
+    padding.is_whole(position_byte)
+
+
+class _StreamPadding:
+    """The zeros between two xz streams, or after the last: four each time.
+
+    Args:
+        source: the object that holds them.
+        is_ignored: whether zeros that aren't padding end the archive, and are no error.
+    """
+
+    def __init__(self, source: Source, *, is_ignored: bool) -> None:
+        self._source = source
+        self._is_ignored = is_ignored
+        self._count = 0
+
+    def take(self, data: memoryview, start_byte: int) -> int:
+        """Take the zeros that `data` starts with, none at the object's start; how many."""
+        zeros = count_zeros(data) if start_byte else 0
+        self._count += zeros
+        return zeros
+
+    def is_whole(self, end_byte: int) -> bool:
+        """Whether a stream may start at `end_byte`, where the zeros end.
+
+        Raises:
+            ArchiveError: it may not, and such zeros are not ignored.
+        """
+        if self._count % _XZ_PADDING_BYTES == 0:
+            return True
+        if self._is_ignored:
+            return False
+        raise ArchiveError(
+            self._source.name,
+            end_byte - self._count,
+            f"damaged: the zero padding in bytes {end_byte - self._count} to {end_byte}, after an"
+            f" xz stream, is no multiple of {_XZ_PADDING_BYTES} bytes; get a fresh copy",
+        )
+
+    def end(self) -> None:
+        """Start over: a stream follows."""
+        self._count = 0
 
 
 class Member:
@@ -141,6 +203,7 @@ class Member:
         self._codec = _codec(compression, head, window_bytes)
         self._window_bytes = window_bytes
         self._head: bytes | None = b""  # until it shows the window
+        self._zstd_header = b""
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """The text that `data`, the next bytes, adds, in blocks of 1 to `TEXT_BYTES` bytes.
@@ -158,6 +221,8 @@ class Member:
             start_byte = self.end_byte
             piece = data[: max(_FIRST_BYTES, start_byte - self.start_byte)]
             self._check_window(piece)
+            if self._compression == "zstd" and len(self._zstd_header) < ZSTD_HEADER_BYTES:
+                self._zstd_header += piece[:ZSTD_HEADER_BYTES]
             yield from self._inflate(piece)
             data = data[self.end_byte - start_byte :]
 
@@ -173,6 +238,9 @@ class Member:
                     raise self._window_refused() from error
                 if _OUT_OF_MEMORY in str(error):
                     raise MemoryError(str(error)) from error
+                dictionary_id = zstd_dictionary_id(self._zstd_header)
+                if dictionary_id:
+                    raise self._dictionary_needed(dictionary_id) from error
                 raise ArchiveError(
                     self._source.name,
                     data_start_byte,
@@ -200,6 +268,15 @@ class Member:
             if needed_bytes > self._window_bytes:
                 raise self._window_refused(needed_bytes)
 
+    def _dictionary_needed(self, dictionary_id: int) -> ArchiveError:
+        return ArchiveError(
+            self._source.name,
+            self.start_byte,
+            f"the {self._name} that starts at byte {self.start_byte} needs a dictionary, number"
+            f" {dictionary_id}, which fanfold doesn't read; inflate it with `zstd -dc -D"
+            " DICTIONARY`, and pipe that in",
+        )
+
     def _window_refused(self, needed_bytes: int | None = None) -> ParameterError:
         left = f"{(self._window_bytes or 0) // _MIB}MiB"
         needed = f"more than {left}" if needed_bytes is None else f"{-(-needed_bytes // _MIB)}MiB"
@@ -207,28 +284,6 @@ class Member:
             f"{self._source.name}: the {self._name} that starts at byte {self.start_byte} needs"
             f" {needed} for its window, but --memory leaves {left} for it; give more, or recompress"
             f" it with `{_SMALL_WINDOW[self._compression]}`, which takes 8MiB"
-        )
-
-
-def check_padding(source: Source, data: bytes | memoryview, start_byte: int) -> None:
-    """Check that what follows an archive's end is zeros.
-
-    Args:
-        source: the object.
-        data: some of its bytes that follow the end.
-        start_byte: where in the object they start.
-
-    Raises:
-        ArchiveError: one of them is not zero.
-    """
-    zeros = len(data) - len(bytes(data).lstrip(b"\0"))
-    if zeros < len(data):
-        offset_byte = start_byte + zeros
-        raise ArchiveError(
-            source.name,
-            offset_byte,
-            "bytes after the archive's end that are not zero padding, from byte"
-            f" {offset_byte} on; cut them off, or get a fresh copy",
         )
 
 

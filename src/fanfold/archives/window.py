@@ -10,6 +10,9 @@ from fanfold.archives.formats import Stream
 
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
 
+ZSTD_HEADER_BYTES = 18
+"""The length of the longest header of a zstd frame, magic number included (RFC 8878, 3.1.1)."""
+
 _MOST_ZSTD_WINDOW_BYTES = 1 << 31
 """The largest window that zstd's library decodes; it refuses others by itself."""
 
@@ -33,6 +36,20 @@ def declared_window_bytes(compression: Stream, head: bytes) -> int | None:
             return _xz_dictionary_bytes(head)
         case _:
             return 0
+
+
+def zstd_dictionary_id(head: bytes) -> int:
+    """The dictionary that a zstd frame needs; 0 if its header names none, or isn't all there.
+
+    Args:
+        head: the frame's first bytes: `ZSTD_HEADER_BYTES` are enough.
+    """
+    if not head.startswith(_ZSTD_FRAME) or len(head) < 5:
+        return 0
+    descriptor = head[4]
+    id_byte = 5 + (not descriptor & 0x20)
+    id_bytes = (0, 1, 2, 4)[descriptor & 3]
+    return int.from_bytes(head[id_byte : id_byte + id_bytes], "little")
 
 
 def _zstd_window_bytes(head: bytes) -> int | None:

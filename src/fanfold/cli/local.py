@@ -31,7 +31,7 @@ from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import STDIN, name_of, open_place
-from fanfold.params import DEFAULT_K
+from fanfold.params import DEFAULT_K, TrailingGarbage
 from fanfold.report.view import View
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def run(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    trailing_garbage: TrailingGarbage,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -110,6 +111,7 @@ def run(
                     workers=workers,
                     memory_bytes=memory,
                     fresh=fresh,
+                    trailing_garbage=trailing_garbage,
                     name=name,
                     view=view,
                     progress=progress,
@@ -128,6 +130,7 @@ def run(
                 workers=workers,
                 memory_bytes=memory,
                 fresh=fresh,
+                trailing_garbage=trailing_garbage,
                 view=view,
                 progress=progress,
             )
@@ -155,6 +158,7 @@ def plan(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    trailing_garbage: TrailingGarbage,
     name: str | None,
     quiet: bool,
 ) -> None:
@@ -170,6 +174,7 @@ def plan(
             canonical=canonical,
             slice_bytes=slice_size,
             fresh=fresh,
+            trailing_garbage=trailing_garbage,
             name=name,
             progress=progress,
         )

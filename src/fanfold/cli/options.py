@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
-from fanfold.params import DEFAULT_K, MAX_K, parse_size
+from fanfold.params import DEFAULT_K, MAX_K, TrailingGarbage, parse_size
 from fanfold.report.view import DEFAULT_VIEW
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -132,6 +132,13 @@ QUESTION = _options(
         "fresh",
         is_flag=True,
         help="Start over, even if results are there. Files of others stay untouched.",
+    ),
+    click.option(
+        "--trailing-garbage",
+        type=click.Choice(get_args(TrailingGarbage)),
+        default="refuse",
+        help="What to do with bytes after an archive's end that are not zero padding: refuse the"
+        " input, or ignore them, which the report notes.  [default: refuse]",
     ),
 )
 

@@ -359,7 +359,9 @@ def _input_of(question: Question) -> str:
 
 def _in_words(question: Question) -> str:
     k = " ".join(f"-k {each}" for each in question.parameters.k) or "-k 0"
-    return f"{k}{' --canonical' if question.parameters.canonical else ''}"
+    parameters = question.parameters
+    garbage = " --trailing-garbage ignore" if parameters.ignores_garbage else ""
+    return f"{k}{' --canonical' if parameters.canonical else ''}{garbage}"
 
 
 def _change_of(other: Question, question: Question) -> str:

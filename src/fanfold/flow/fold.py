@@ -21,12 +21,14 @@ class Folded(NamedTuple):
         crc64nvme: the CRC-64/NVME of the object's bytes.
         text_bytes: the length of its text.
         gzi: its `.gzi` index, if it is a BGZF file that can have one.
+        garbage_bytes: how many bytes after the archive's end were ignored.
     """
 
     findings: Findings
     crc64nvme: int
     text_bytes: int
     gzi: bytes | None
+    garbage_bytes: int
 
 
 class Fold:
@@ -40,6 +42,7 @@ class Fold:
         self._block_start_bytes = array("Q")
         self._block_text_bytes = array("I")
         self._can_have_gzi = plan.cut == "blocks"
+        self._garbage_bytes = 0
 
     @property
     def position_byte(self) -> int:
@@ -78,6 +81,7 @@ class Fold:
         self._block_start_bytes += result.block_start_bytes
         self._block_text_bytes += result.block_text_bytes
         self._can_have_gzi &= not result.has_plain_member
+        self._garbage_bytes += result.garbage_bytes
 
     def finish(self) -> Folded:
         """The whole.
@@ -104,6 +108,7 @@ class Fold:
             gzi=gzi(self._block_start_bytes, self._block_text_bytes)
             if self._can_have_gzi
             else None,
+            garbage_bytes=self._garbage_bytes + plan.garbage_bytes,
         )
 
 

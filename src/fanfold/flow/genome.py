@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fanfold._kernel import VERSION, Fault
 from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
 from fanfold.errors import ParameterError
+from fanfold.flow.first_text import check_first_text, first_text
 from fanfold.flow.fold import fasta_error
 from fanfold.flow.plan import Plan, make_plan
 from fanfold.flow.scan import scan
@@ -75,13 +76,11 @@ class Genome:
             SourceError: it can't be read.
         """
         compression = self._compression()
-        if compression == "none":
+        text = first_text(self.source, compression, self._head)
+        check_first_text(self.source, compression, text)
+        if judges_small and compression == "none" and len(self._head) == self.source.size_bytes:
             found = scan(self._head).findings()
-            # All that the first bytes can show; the scan tells of other faults.
-            if isinstance(found, Fault) and (
-                found.kind in {"utf-16", "fastq", "sequence-before-header"}
-                or (judges_small and len(self._head) == self.source.size_bytes)
-            ):
+            if isinstance(found, Fault):
                 raise fasta_error(self.source.name, found.kind, found.offset_byte, found.byte)
         return make_plan(
             self.source,

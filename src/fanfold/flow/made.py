@@ -41,6 +41,7 @@ def made_of(plan: Plan, folded: Folded, view: View) -> Made:
         size_bytes=plan.size_bytes,
         compression=plan.compression,
         crc64nvme=base64.b64encode(folded.crc64nvme.to_bytes(8, "big")).decode(),
+        garbage_bytes=folded.garbage_bytes,
     )
     findings, parameters = folded.findings, plan.parameters
     counts = counts_of_findings(findings, parameters)

@@ -37,7 +37,7 @@ from fanfold.objects import (
     open_place,
     shown,
 )
-from fanfold.params import DEFAULT_K, check_params, check_positive
+from fanfold.params import DEFAULT_K, TrailingGarbage, check_params, check_positive
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import describe
@@ -84,6 +84,7 @@ def run_many(
     workers: int | None = None,
     memory_bytes: int | None = None,
     fresh: bool = False,
+    trailing_garbage: TrailingGarbage = "refuse",
     view: View = DEFAULT_VIEW,
     progress: ManyProgress | None = None,
 ) -> list[Outcome]:
@@ -103,6 +104,7 @@ def run_many(
         workers: see `run`.
         memory_bytes: see `run`; the inputs that are under way share it.
         fresh: see `run`.
+        trailing_garbage: see `run`.
         view: see `run`.
         progress: is told how many inputs are done.
 
@@ -116,7 +118,7 @@ def run_many(
     inputs = [os.fspath(location) for location in locations]
     names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
     _check_names(inputs, names)
-    parameters = check_params(k, canonical=canonical)
+    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)

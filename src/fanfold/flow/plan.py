@@ -91,6 +91,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         object_bytes: the size of the object, when its source didn't tell (standard input).
         gzi_crc64nvme: the CRC-64/NVME of the `.gzi` index, in hexadecimal, when the inflater made
             it: of BGZF that can't be cut (standard input).
+        garbage_bytes: how many bytes after the archive's end were ignored, when the inflater
+            counted them.
     """
 
     schema: int
@@ -111,6 +113,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     text_bytes: Count | None = None
     object_bytes: Count | None = None
     gzi_crc64nvme: Crc | None = None
+    garbage_bytes: Count = 0
 
     @property
     def size_bytes(self) -> int:
@@ -322,8 +325,9 @@ def _fault_of(plan: Plan) -> str | None:
     job, cut = job_of(source, plan.parameters, plan.version), _cut_of(source, plan.compression)
     if (plan.job, plan.cut, plan.id) != (job, cut, _id_of(plan)):
         return "its parameters were changed after it was made"
-    if source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}:
-        return "its object has another size than its source"
+    is_resized = source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}
+    if is_resized or plan.garbage_bytes > plan.size_bytes:
+        return "its object has another size than its source, or than its parts"
     size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
     if plan.slices is not None and not _tile(plan.slices, size_bytes):
         return "its slices don't tile the input"

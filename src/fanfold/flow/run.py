@@ -35,7 +35,14 @@ from fanfold.objects import (
     open_place,
     stored_checksum,
 )
-from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.params import (
+    DEFAULT_K,
+    DEFAULT_SLICE_BYTES,
+    Params,
+    TrailingGarbage,
+    check_params,
+    check_positive,
+)
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
@@ -81,6 +88,7 @@ def run(
     workers: int | None = None,
     memory_bytes: int | None = None,
     fresh: bool = False,
+    trailing_garbage: TrailingGarbage = "refuse",
     name: str | None = None,
     view: View = DEFAULT_VIEW,
     progress: Progress | None = None,
@@ -102,6 +110,8 @@ def run(
         workers: threads, when there is no executor; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
         fresh: start over even if results are there.
+        trailing_garbage: what to do with bytes after an archive's end that are not zero padding:
+            ``refuse`` the input, or ``ignore`` them, which the report notes.
         name: what to call standard input; ``stdin`` when None.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
@@ -110,7 +120,7 @@ def run(
     Raises:
         FanfoldError: see `fanfold.errors`; nothing half-written passes for complete.
     """
-    parameters = check_params(k, canonical=canonical)
+    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
     options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))

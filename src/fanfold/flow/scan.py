@@ -128,7 +128,14 @@ def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take
 def _scan_blocks(
     plan: Plan, each: Slice, read: Read, watch: Watch, *, take: Take, begin_byte: int | None
 ) -> SliceResult:
-    blocks = BgzfSlice(plan.source, each.start_byte, each.end_byte, begin_byte, read=read)
+    blocks = BgzfSlice(
+        plan.source,
+        each.start_byte,
+        each.end_byte,
+        begin_byte,
+        read=read,
+        ignores_garbage=plan.parameters.ignores_garbage,
+    )
     scanner = Scanner(plan.parameters.dense_k)
     seen_byte = blocks.owned_end_byte
     memory_bytes = 0
@@ -155,6 +162,7 @@ def _scan_blocks(
         block_start_bytes=blocks.block_start_bytes,
         block_text_bytes=blocks.block_text_bytes,
         has_plain_member=blocks.has_plain_member,
+        garbage_bytes=blocks.garbage_bytes,
         failure=failure,
         rows_memory_bytes=memory_bytes,
     )

@@ -56,6 +56,7 @@ class SliceResult(msgspec.Struct, frozen=True):
         block_start_bytes: where each owned BGZF block starts.
         block_text_bytes: the length of each block's text.
         has_plain_member: whether a gzip member among them is no BGZF block.
+        garbage_bytes: how many of the bytes it owned, the last, follow the archive's end.
         failure: why its archive can't be read, if it can't.
         rows_memory_bytes: the most memory that its rows and blocks take until their fold is done.
     """
@@ -70,6 +71,7 @@ class SliceResult(msgspec.Struct, frozen=True):
     block_start_bytes: array[int] = msgspec.field(default_factory=lambda: array("Q"))
     block_text_bytes: array[int] = msgspec.field(default_factory=lambda: array("I"))
     has_plain_member: bool = False
+    garbage_bytes: int = 0
     failure: Failure | None = None
     rows_memory_bytes: int = 0
 
@@ -79,7 +81,7 @@ class SliceResult(msgspec.Struct, frozen=True):
         return self.failure is not None
 
 
-class _Document(msgspec.Struct, kw_only=True):
+class _Document(msgspec.Struct, kw_only=True, omit_defaults=True):
     fanfold: str
     job: str
     plan: str
@@ -94,6 +96,7 @@ class _Document(msgspec.Struct, kw_only=True):
     owned_end_byte: Count
     crc64nvme: Crc
     has_plain_member: bool
+    garbage_bytes: Count = 0
     failure: Failure | None
     rows: Rows | None
     state: msgspec.Raw
@@ -128,6 +131,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
         owned_end_byte=result.owned_end_byte,
         crc64nvme=f"{result.crc64nvme:016x}",
         has_plain_member=result.has_plain_member,
+        garbage_bytes=result.garbage_bytes,
         failure=result.failure,
         rows=Rows(
             file=plan.chunk_name(result.index, "rows").rpartition("/")[2],
@@ -178,6 +182,8 @@ class KeptResult:
         most_byte = max(plan.size_bytes, document.end_byte)
         if not document.owned_start_byte <= document.owned_end_byte <= most_byte:
             raise DamagedResult
+        if document.garbage_bytes > document.owned_end_byte - document.owned_start_byte:
+            raise DamagedResult
         self.rows = self._document.rows
         name = plan.chunk_name(index, "rows").rpartition("/")[2]
         if self.rows is not None and self.rows.file != name:
@@ -224,6 +230,7 @@ class KeptResult:
             block_start_bytes=block_starts,
             block_text_bytes=block_texts,
             has_plain_member=document.has_plain_member,
+            garbage_bytes=document.garbage_bytes,
             failure=document.failure,
             rows_memory_bytes=0 if self.rows is None else self.rows.memory_bytes,
         )

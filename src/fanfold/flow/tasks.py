@@ -21,7 +21,7 @@ from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
 from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
-from fanfold.params import DEFAULT_K, check_params, check_positive
+from fanfold.params import DEFAULT_K, TrailingGarbage, check_params, check_positive
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import shown
@@ -36,6 +36,7 @@ def plan(
     canonical: bool = False,
     slice_bytes: int | None = None,
     fresh: bool = False,
+    trailing_garbage: TrailingGarbage = "refuse",
     name: str | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
@@ -50,7 +51,7 @@ def plan(
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
-    parameters = check_params(k, canonical=canonical)
+    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
     place = open_place(out)
     genome = Genome(location, name)

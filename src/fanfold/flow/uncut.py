@@ -15,7 +15,9 @@ import msgspec
 from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
-from fanfold.errors import ArchiveError, InputError, ParameterError
+from fanfold.archives.tail import Tail
+from fanfold.errors import ArchiveError, FastaError, InputError, ParameterError
+from fanfold.flow.first_text import FIRST_TEXT_BYTES, check_first_text
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import MAX_SLICES, Plan, Slice
 from fanfold.flow.results import Results
@@ -72,6 +74,7 @@ def scan_text(
 
     Raises:
         ArchiveError: the archive is truncated or damaged.
+        FastaError: no text that starts as this one does is FASTA.
         ParameterError: the text makes too many slices, or takes too much memory.
     """
     slices = list[Slice]()
@@ -156,6 +159,7 @@ def _whole_plan(plan: Plan, slices: list[Slice], inflating: _Inflating) -> Plan:
         object_crc64nvme=f"{inflating.crc64nvme:016x}",
         text_bytes=slices[-1].end_byte,
         object_bytes=inflating.object_bytes,
+        garbage_bytes=inflating.garbage_bytes,
     )
 
 
@@ -203,6 +207,7 @@ class _Inflating:
         crc64nvme: the CRC-64/NVME of the object, once all text was taken.
         object_bytes: its size, then.
         gzi: its `.gzi` index, then, if it is a BGZF file that can have one.
+        garbage_bytes: how many bytes after the archive's end were ignored, then.
     """
 
     def __init__(
@@ -216,6 +221,7 @@ class _Inflating:
         self.crc64nvme = 0
         self.object_bytes = 0
         self.gzi: bytes | None = None
+        self.garbage_bytes = 0
         self._plan = plan
         self._blocks = blocks
         self._watch = watch
@@ -244,7 +250,7 @@ class _Inflating:
     def _inflate(self) -> None:
         try:
             text_bytes = 0
-            for text in self._text():
+            for text in self._checked(self._text()):
                 if self._stopped.is_set():
                     return
                 text_bytes += len(text)
@@ -254,6 +260,23 @@ class _Inflating:
             self._queue.put(b"")
         except BaseException as error:
             self._queue.put(self._told(error))
+
+    def _checked(self, texts: Iterator[bytes]) -> Iterator[bytes]:
+        """Text that passes through, once enough of it shows that it may become FASTA."""
+        first, is_checked = bytearray(), False
+        for text in texts:
+            if not is_checked:
+                first += text[:FIRST_TEXT_BYTES]
+                is_checked = len(first) >= FIRST_TEXT_BYTES
+                if is_checked:
+                    self._check_first(first)
+            yield text
+        if not is_checked:
+            self._check_first(first)
+
+    def _check_first(self, text: bytearray) -> None:
+        plan = self._plan
+        check_first_text(plan.source, plan.compression, bytes(text[:FIRST_TEXT_BYTES]))
 
     def _check_size(self, text_bytes: int) -> None:
         most_bytes = self._max_text_bytes
@@ -270,7 +293,7 @@ class _Inflating:
 
         Not for whoever takes the text to find out: a store may take it amid another request.
         """
-        if isinstance(error, ArchiveError):
+        if isinstance(error, (ArchiveError, FastaError)):
             try:
                 check_unchanged(self._plan.source)
             except BaseException as changed:
@@ -279,11 +302,14 @@ class _Inflating:
 
     def _text(self) -> Iterator[bytes]:
         source, compression = self._plan.source, self._plan.compression
+        ignores_garbage = self._plan.parameters.ignores_garbage
         blocks = self._object_blocks()
         if compression == "none":
             yield from map(bytes, blocks)
         elif compression == "bgzf":
-            whole = BgzfSlice(source, 0, sys.maxsize, blocks=blocks)
+            whole = BgzfSlice(
+                source, 0, sys.maxsize, blocks=blocks, ignores_garbage=ignores_garbage
+            )
             blocks_seen = 0
             for text in whole:
                 blocks_new = len(whole.block_start_bytes) - blocks_seen
@@ -291,10 +317,13 @@ class _Inflating:
                 blocks_seen += blocks_new
                 if text:
                     yield text
+            self.garbage_bytes = whole.garbage_bytes
             if not whole.has_plain_member:
                 self.gzi = gzi(whole.block_start_bytes, whole.block_text_bytes)
         else:
-            yield from inflate(source, compression, blocks, self._memory.window_bytes)
+            tail = Tail(source, is_ignored=ignores_garbage)
+            yield from inflate(source, compression, blocks, self._memory.window_bytes, tail)
+            self.garbage_bytes = tail.garbage_bytes
 
     def _object_blocks(self) -> Iterator[memoryview]:
         for block in self._blocks:

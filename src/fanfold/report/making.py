@@ -138,7 +138,7 @@ def facts_of_report(master: Master, data: bytes) -> Facts:
         master: the report.
         data: the bytes of its `master.json`.
     """
-    sequences = master.sequences
+    sequences, asked = master.sequences, master.parameters
     return Facts(
         total_bases=master.total_bases,
         gc_count=master.gc_count,
@@ -152,7 +152,7 @@ def facts_of_report(master: Master, data: bytes) -> Facts:
         fai=sequences.fai,
         cpg=master.cpg,
         source=master.source,
-        parameters=Params(master.parameters.k, master.parameters.canonical),
+        parameters=Params(asked.k, asked.canonical, asked.trailing_garbage),
         proof=master.proof,
     )
 
@@ -169,7 +169,7 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
         ProofError: the tables hold something else than was counted.
     """
     _check_tables(facts, survey)
-    composition, proof = facts.composition, facts.proof
+    composition, proof, asked = facts.composition, facts.proof, facts.parameters
     return Master(
         total_bases=facts.total_bases,
         gc_count=facts.gc_count,
@@ -189,12 +189,13 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
         gaps=_gaps(survey),
         cpg=facts.cpg,
         source=facts.source,
-        parameters=Parameters(facts.parameters.k, facts.parameters.canonical, view),
+        parameters=Parameters(asked.k, asked.canonical, view, asked.trailing_garbage),
         proof=proof,
         notes=notes_of(
             Unusual(
                 compression=facts.source.compression,
                 text_bytes=proof.text_bytes,
+                garbage_bytes=facts.source.garbage_bytes,
                 records=survey.sums.records,
                 length=survey.sums.length,
                 comment_lines=facts.comment_lines,

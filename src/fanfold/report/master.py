@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from fanfold.checked_json import encode_indented
-from fanfold.params import MAX_K
+from fanfold.params import MAX_K, TrailingGarbage
 from fanfold.report.notes import Note
 from fanfold.report.ratio import percent
 from fanfold.report.survey import AtLeast
@@ -190,7 +190,7 @@ class Cpg(msgspec.Struct, frozen=True):
     observed_expected: float | None
 
 
-class SourceFacts(msgspec.Struct, frozen=True):
+class SourceFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """The object that was read.
 
     Attributes:
@@ -198,20 +198,26 @@ class SourceFacts(msgspec.Struct, frozen=True):
         size_bytes: its size.
         compression: its format: ``none``, ``gzip``, ``bgzf``, ``zstd``, ``bzip2`` or ``xz``.
         crc64nvme: the CRC-64/NVME of its bytes in base64, as S3 writes it.
+        garbage_bytes: how many bytes after the archive's end were ignored; left out if 0.
     """
 
     name: str
     size_bytes: int
     compression: str
     crc64nvme: str
+    garbage_bytes: int = 0
 
 
-class Parameters(msgspec.Struct, frozen=True):
-    """What changes the answer; `view` changes lengths and gaps alone."""
+class Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changes the answer; `view` changes lengths and gaps alone.
+
+    `trailing_garbage` is left out if it is ``refuse``.
+    """
 
     k: tuple[int, ...]
     canonical: bool
     view: View
+    trailing_garbage: TrailingGarbage = "refuse"
 
 
 class KmerProof(msgspec.Struct, frozen=True):
@@ -310,6 +316,8 @@ def check_report(master: Master) -> None:
         raise ValueError("the bases are not those of the composition")
     if master.gc_percent != percent(gc, bases):
         raise ValueError("GC % is not that of the bases")
+    if not 0 <= master.source.garbage_bytes <= master.source.size_bytes:
+        raise ValueError("more bytes were ignored than there are")
     if asked.k != tuple(sorted({*asked.k})) or not all(1 <= k <= MAX_K for k in asked.k):
         raise ValueError("k can't be")
     if tuple(each.k for each in master.kmers) != asked.k:

@@ -23,9 +23,11 @@ class Note(msgspec.Struct, frozen=True):
     """Something unusual.
 
     Attributes:
-        kind: what, for a program: ``archive``, ``comments``, ``repeated-names``, ``empty-names``,
-            ``empty-records``, ``not-nucleotides``, ``uracil``, ``lowercase`` or ``short-records``.
-        count: how many lines, records or residues it is of; bytes of text for an archive.
+        kind: what, for a program: ``archive``, ``trailing-garbage``, ``comments``,
+            ``repeated-names``, ``empty-names``, ``empty-records``, ``not-nucleotides``,
+            ``uracil``, ``lowercase`` or ``short-records``.
+        count: how many lines, records or residues it is of; bytes of text for an archive, and
+            bytes that were ignored for trailing garbage.
         text: the same in words.
     """
 
@@ -40,6 +42,7 @@ class Unusual(msgspec.Struct, frozen=True):
     Attributes:
         compression: the format of the input; ``none`` for plain text.
         text_bytes: the bytes of its text.
+        garbage_bytes: the bytes after the archive's end that were ignored.
         records: how many records there are.
         length: their residues.
         comment_lines: lines that start with ``;``.
@@ -54,6 +57,7 @@ class Unusual(msgspec.Struct, frozen=True):
 
     compression: str
     text_bytes: int
+    garbage_bytes: int
     records: int
     length: int
     comment_lines: int
@@ -80,6 +84,11 @@ def _notes(found: Unusual) -> Iterator[Note]:
             ARCHIVE,
             found.text_bytes,
             f"a {found.compression} archive of {found.text_bytes:,} bytes of text",
+        )
+    if found.garbage_bytes:
+        ignored = _counted(found.garbage_bytes, "byte")
+        yield Note(
+            "trailing-garbage", found.garbage_bytes, f"{ignored} after the archive's end, ignored"
         )
     if found.comment_lines:
         lines = _counted(found.comment_lines, "comment line")

@@ -137,6 +137,8 @@ def _parameters(master: Master) -> Iterator[tuple[str, str]]:
     asked, view = master.parameters, master.parameters.view
     yield "k", ", ".join(str(each) for each in asked.k) or "none"
     yield "canonical", "yes" if asked.canonical else "no"
+    if asked.trailing_garbage != "refuse":
+        yield "trailing_garbage", asked.trailing_garbage
     yield "min_gap", f"{view.min_gap:,}"
     yield "min_length", f"{view.min_length:,}"
     yield "genome_size", "not given" if view.genome_size is None else f"{view.genome_size:,}"
