@@ -51,6 +51,13 @@ def check_endpoints() -> None:
             )
 
 
+def endpoint_of(scheme: str) -> str:
+    """Where a kind of store is, as far as the environment tells; empty where it doesn't."""
+    prefix = {"s3": "AWS_", "gs": "GOOGLE_"}.get(scheme, "AZURE_")
+    found = (os.environ.get(name, "") for name in reversed(_ENDPOINTS) if name.startswith(prefix))
+    return next(filter(None, found), "")
+
+
 def certificates_of_s3() -> bytes | None:
     """The certificates of authorities that S3's may be signed by, besides those that are known.
 
@@ -94,6 +101,15 @@ def retry_timeout() -> timedelta:
         ParameterError: the setting is no time.
     """
     return _time(RETRY_TIMEOUT, timedelta(minutes=1))
+
+
+def contact_timeout() -> timedelta:
+    """How long a server that was never reached is tried.
+
+    Raises:
+        ParameterError: the setting is no time.
+    """
+    return _time(RETRY_TIMEOUT, timedelta(seconds=10))
 
 
 def _time(setting: str, default: timedelta) -> timedelta:
