@@ -8,19 +8,20 @@ start, by one request.
 from __future__ import annotations
 
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from fanfold._kernel import VERSION
-from fanfold.errors import SourceChangedError, SourceError, SourceMissingError
+from fanfold.errors import ParameterError, SourceChangedError, SourceError, SourceMissingError
 from fanfold.objects.settings import CERTIFICATES, read_timeout
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
-from fanfold.shown import as_cause, shown, without_secrets
+from fanfold.shown import as_cause, shown
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -28,22 +29,26 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 4.0
 """How long a server may take to accept a connection."""
 
-_TRIES = 4
+_PAUSES_SECONDS = (0.2, 1.0, 3.0)
+"""Pauses before the next try."""
 
-_LONGEST_PAUSE_SECONDS = 4
+_MOST_STEPS = 10
+_REDIRECTIONS = (301, 302, 303, 307, 308)
 
 _PASSING = (429, 500, 502, 503, 504)
 """Answers to which the same request may get another in a moment."""
 
 _GONE = (404, 410)
 
-_LOGIN = "https://user:password@host/…"
-
 _REFUSALS = {
-    401: ("the server asks for a login", f"write {_LOGIN}"),
+    401: (
+        "the server asks for a login",
+        "write user and password into the URL, before the host (see docs/storage.md)",
+    ),
     403: (
         "the server refuses",
-        f"check the URL, whether its signature has expired, and whether it takes a login: {_LOGIN}",
+        "check the URL, whether its signature has expired, and whether it takes a login before the"
+        " host (see docs/storage.md)",
     ),
     404: ("the server has no such file", "check the URL"),
     405: ("the server sends no files there", "check the URL"),
@@ -78,7 +83,7 @@ def open_stream(location: str) -> Stream:
     if answer.status != 200:
         answer.close()
         kind = SourceMissingError if answer.status in _GONE else SourceError
-        raise kind(f"{shown(location)}: can't be read: {refusal(answer.status, url)}")
+        raise kind(f"{shown(url.location)}: can't be read: {refusal(answer.status, url)}")
     told = answer.headers.get("Content-Length", "")
     source = Source(
         url.location,
@@ -87,7 +92,7 @@ def open_stream(location: str) -> Stream:
         _pin(answer) or f"stream-{os.urandom(8).hex()}",
         has_ranges=False,
     )
-    return Stream(source, _blocks(answer, location))
+    return Stream(source, _blocks(answer, url))
 
 
 def read_stream(source: Source) -> Iterator[memoryview]:
@@ -121,41 +126,66 @@ def refusal(status: int, url: Url) -> str:
 
 def _ask(url: Url) -> BaseHTTPResponse:
     """The answer to a request for the whole object, with its body still to come."""
-    from urllib3 import Retry
+    for pause_seconds in _PAUSES_SECONDS:
+        try:
+            answer = _follow(url)
+        except SourceError:
+            pass
+        else:
+            if answer.status not in _PASSING:
+                return answer
+            answer.close()
+        time.sleep(pause_seconds)
+    return _follow(url)
+
+
+def _follow(url: Url) -> BaseHTTPResponse:
+    """The answer at the end of a chain of redirections."""
     from urllib3.exceptions import HTTPError
 
-    headers = {"User-Agent": f"fanfold/{VERSION}", "Accept-Encoding": "identity"}
-    if url.authorization:
-        headers["Authorization"] = url.authorization  # not sent on to another host
-    retries = Retry(
-        _TRIES,
-        status_forcelist=_PASSING,
-        backoff_factor=0.2,
-        backoff_max=_LONGEST_PAUSE_SECONDS,
-        raise_on_status=False,
-        respect_retry_after_header=False,  # that may be hours
-    )
-    try:
-        answer = _pool(url).request(
-            "GET", url.without_login, headers=headers, retries=retries, preload_content=False
-        )
-    except HTTPError as error:
-        raise SourceError(
-            f"{shown(url.location)}: can't be read: {_in_words(error)}"
-        ) from as_cause(error)
-    steps = answer.retries.history if answer.retries is not None else ()
-    went_on = [each.redirect_location or "" for each in steps]
-    if url.scheme == "https" and any(each.lower().startswith("http:") for each in went_on):
+    at = url
+    for _ in range(_MOST_STEPS):
+        headers = {"User-Agent": f"fanfold/{VERSION}", "Accept-Encoding": "identity"}
+        if at.authorization:
+            headers["Authorization"] = at.authorization
+        try:
+            answer = _pool(at).request(
+                "GET",
+                at.without_login,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise _unreadable(url, _in_words(error)) from as_cause(error)
+        step = answer.headers.get("Location") if answer.status in _REDIRECTIONS else None
+        if not step:
+            return answer
         answer.close()
-        raise SourceError(
-            f"{shown(url.location)}: can't be read: the server points to a URL without TLS; give"
-            " that URL itself if you trust it"
+        at = _next(url, at, step)
+    raise _unreadable(url, "the server points from URL to URL without end; check the URL")
+
+
+def _next(first: Url, at: Url, step: str) -> Url:
+    """Where a server points to. A login goes along to the same server alone, and TLS stays."""
+    try:
+        found = parse_object(urljoin(at.without_login, step))
+    except ParameterError as error:
+        raise _unreadable(first, "the server points to what is no URL; check the URL") from error
+    if at.scheme == "https" and found.scheme != "https":
+        raise _unreadable(
+            first, "the server points to a URL without TLS; give that itself if you trust it"
         )
-    return answer
+    is_same = urlsplit(at.without_login)[:2] == urlsplit(found.without_login)[:2]
+    if is_same and at.authorization and not found.authorization:
+        login = urlsplit(at.root).netloc.rpartition("@")[0]
+        return found._replace(root=found.root.replace("://", f"://{login}@", 1))
+    return found
 
 
-def _blocks(answer: BaseHTTPResponse, location: str) -> Iterator[memoryview]:
-    from urllib3.exceptions import HTTPError
+def _blocks(answer: BaseHTTPResponse, url: Url) -> Iterator[memoryview]:
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 
     read_bytes = 0
     try:
@@ -163,12 +193,19 @@ def _blocks(answer: BaseHTTPResponse, location: str) -> Iterator[memoryview]:
             read_bytes += len(block)
             yield memoryview(block)
     except (HTTPError, OSError) as error:
-        raise SourceError(
-            f"{shown(location)}: can't be read: the connection broke off after {read_bytes:,}"
-            f" bytes ({_in_words(error)}), and the server can't go on from there; run again"
+        said = (
+            "nothing more came" if isinstance(error, ReadTimeoutError) else "the connection broke"
+        )
+        raise _unreadable(
+            url,
+            f"{said} after {read_bytes:,} bytes, and the server can't go on from there; run again",
         ) from as_cause(error)
     finally:
         answer.close()
+
+
+def _unreadable(url: Url, why: str) -> SourceError:
+    return SourceError(f"{shown(url.location)}: can't be read: {why}")
 
 
 def _pool(url: Url) -> PoolManager:
@@ -204,19 +241,15 @@ def _pin(answer: BaseHTTPResponse) -> str | None:
 
 
 def _in_words(error: Exception) -> str:
-    """What failed, in a few words, without what may be secret."""
+    """Why there is no answer, in a few words, and what to do."""
     from urllib3 import exceptions
 
-    reason = error.reason if isinstance(error, exceptions.MaxRetryError) else error
-    kinds: dict[type[Exception], str] = {
-        exceptions.NameResolutionError: "there is no such host",
-        exceptions.NewConnectionError: "no connection",
-        exceptions.ConnectTimeoutError: "no connection in time",
-        exceptions.ReadTimeoutError: f"nothing came for {read_timeout().total_seconds():g} s",
-        exceptions.ProxyError: "the proxy doesn't let it through; check HTTPS_PROXY and NO_PROXY",
-        exceptions.IncompleteRead: "the rest did not come",
-    }
-    for kind, said in kinds.items():
-        if isinstance(reason, kind):
-            return said
-    return without_secrets(reason or error).partition("\n")[0][:200]
+    if isinstance(error, exceptions.NameResolutionError):
+        return "there is no such host; check the URL"
+    if isinstance(error, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
+        return "the server can't be reached; check the URL and the network"
+    if isinstance(error, exceptions.ProxyError):
+        return "the proxy doesn't let it through; check HTTPS_PROXY and NO_PROXY"
+    if isinstance(error, exceptions.SSLError):
+        return f"no secure connection; check the URL, or name its CA's file in {CERTIFICATES}"
+    return "the server gave no answer; run again later"
