@@ -41,6 +41,8 @@ from fanfold.objects.settings import (
     CERTIFICATES,
     CERTIFICATES_OF_S3,
     Settings,
+    certificates_of_s3,
+    check_certificates,
     check_endpoints,
     contact_timeout,
     current,
@@ -110,6 +112,14 @@ _PLAIN_HTTP = re.compile(
 
 _TLS_FAULT = re.compile(r"kind: InvalidData,\s*error: (\w+)(?:\(\s*(\w+))?")
 """What obstore says of TLS that could not be made, deep in what it adds: rustls' error."""
+
+_OF_CERTIFICATES = {
+    "Expired": "it has ended: its owner has to renew it",
+    "NotValidYet": "check the clock of this machine",
+    "NotValidForName": "it is another host's: check the host",
+    "Revoked": "its owner has to renew it",
+}
+"""What to do about certificates that no other authority would make valid."""
 
 _NO_CONNECTION = re.compile(r"client::legacy::Error\(\s*Connect,")
 """What obstore says of a connection that could not be made."""
@@ -642,11 +652,13 @@ def _tls_fault(url: Url, error: Exception, found: re.Match[str]) -> str:
     asked = _ASKED_URL.search(str(error))
     told = f"{shown(asked[1] if asked else url.root)}: TLS"
     if found[1] == "InvalidCertificate":
-        names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if url.scheme == "s3" else CERTIFICATES
-        return (
-            f"{told}: the server's certificate is not trusted ({found[2]}); give the file of its"
-            f" CA's certificate in {names}"
+        check_certificates()
+        is_aws = url.scheme == "s3" or url.is_web
+        names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if is_aws else CERTIFICATES
+        advice = _OF_CERTIFICATES.get(
+            found[2].removesuffix("Context"), f"give the file of its CA's certificate in {names}"
         )
+        return f"{told}: the server's certificate is not trusted ({found[2]}); {advice}"
     said = " ".join(each for each in found.groups() if each)
     return (
         f"{told}: no secure connection ({said}); check the URL, its port, and whether it is http://"
@@ -687,6 +699,9 @@ def _make_store(scheme: str, root: str, settings: Settings, *, patient: bool = T
     }
     if scheme in {"http", "https"}:
         url = Url(scheme, root, "")
+        certificates = certificates_of_s3()
+        if certificates is not None:
+            client_options["root_certificate"] = certificates
         if url.authorization:
             # obstore doesn't send a URL's login; this is not sent on to another host.
             client_options["default_headers"] = {"authorization": url.authorization}

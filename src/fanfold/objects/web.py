@@ -8,6 +8,7 @@ start, by one request.
 from __future__ import annotations
 
 import os
+import ssl
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from fanfold._kernel import VERSION
 from fanfold.errors import ParameterError, SourceChangedError, SourceError, SourceMissingError
-from fanfold.objects.settings import CERTIFICATES, read_timeout
+from fanfold.objects.settings import CERTIFICATES, certificates_of_s3, read_timeout
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
 from fanfold.shown import as_cause, shown
@@ -43,12 +44,11 @@ _GONE = (404, 410)
 _REFUSALS = {
     401: (
         "the server asks for a login",
-        "write user and password into the URL, before the host (see docs/storage.md)",
+        "write user and password into the URL, before the host (docs/storage.md)",
     ),
     403: (
         "the server refuses",
-        "check the URL, whether its signature has expired, and whether it takes a login before the"
-        " host (see docs/storage.md)",
+        "check the URL, its signature if it has one, and whether it takes a login (see docs)",
     ),
     404: ("the server has no such file", "check the URL"),
     405: ("the server sends no files there", "check the URL"),
@@ -209,15 +209,20 @@ def _unreadable(url: Url, why: str) -> SourceError:
 
 
 def _pool(url: Url) -> PoolManager:
-    """What sends: through the environment's proxy, to whom the system or SSL_CERT_FILE trusts."""
+    """What sends: through the environment's proxy, to whom the system and the settings trust."""
     import urllib3
 
+    context = None
+    if url.scheme == "https":
+        context = ssl.create_default_context()  # SSL_CERT_FILE is OpenSSL's own setting
+        more = certificates_of_s3()
+        if more is not None:
+            context.load_verify_locations(cadata=more.decode(errors="replace"))
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_timeout().total_seconds())
-    certificates = os.environ.get(CERTIFICATES) or None
     proxy = proxy_of(url)
     if proxy is not None:
-        return urllib3.ProxyManager(proxy, timeout=timeout, ca_certs=certificates)
-    return urllib3.PoolManager(timeout=timeout, ca_certs=certificates)
+        return urllib3.ProxyManager(proxy, timeout=timeout, ssl_context=context)
+    return urllib3.PoolManager(timeout=timeout, ssl_context=context)
 
 
 def proxy_of(url: Url) -> str | None:
