@@ -52,7 +52,7 @@ from fanfold.objects.settings import (
 )
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
-from fanfold.objects.web import CONNECT_SECONDS, Stream, open_stream, proxy_of, refusal
+from fanfold.objects.web import CONNECT_SECONDS, GONE, Stream, open_stream, proxy_of, refusal
 from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
@@ -160,13 +160,10 @@ def stat_source(location: str) -> Source:
     url, name = parse_object(location), base_name(location)
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
-    except FileNotFoundError as error:
-        raise SourceMissingError(_unreadable(location, error)) from as_cause(error)
     except _Errors as error:
         if url.is_web and _WHOLE_ALONE.search(str(error)):
             raise _NoRangesError(location, _lack(error)) from as_cause(error)
-        kind = SourceElsewhereError if _is_elsewhere(error) else SourceError
-        raise kind(_unreadable(location, error)) from as_cause(error)
+        raise _kind(url, error)(_unreadable(location, error)) from as_cause(error)
     etag = _pin(meta)
     if etag is None:
         raise _NoRangesError(location, "its server tells neither ETag nor Last-Modified")
@@ -724,6 +721,22 @@ def _unreadable(location: str, error: Exception) -> str:
     return f"{shown(location)}: can't be read: {_reason(error, parse_object(location))}"
 
 
+def _kind(url: Url, error: Exception) -> type[SourceError]:
+    """The error that tells of an object that can't be pinned."""
+    status = _status(error)
+    if url.is_web and status is not None:
+        return SourceMissingError if status in GONE else SourceError
+    if isinstance(error, FileNotFoundError):
+        return SourceMissingError
+    return SourceElsewhereError if _is_elsewhere(error) else SourceError
+
+
+def _status(error: Exception) -> int | None:
+    """The status that a server answered with, if that was the error."""
+    found = _STATUS.search(str(error).partition("\n")[0])
+    return None if found is None else int(found[1])
+
+
 def _lack(error: Exception) -> str:
     """Why a web server's object can't be read by ranges."""
     said = str(error)
@@ -756,9 +769,9 @@ def _is_elsewhere(error: Exception) -> bool:
 
 def _reason(error: Exception, url: Url | None = None) -> str:
     """What a store or a web server said, in a line, and what to do."""
-    status = _STATUS.search(str(error).partition("\n")[0])
+    status = _status(error)
     if url is not None and url.is_web and status is not None:
-        return refusal(int(status[1]), url)
+        return refusal(status, url)
     if isinstance(error, _UnreachableError) or _NO_CONNECTION.search(str(error)):
         return str(error if isinstance(error, _UnreachableError) else _unreachable(error))
     return _said_by_store(error)

@@ -39,7 +39,8 @@ _REDIRECTIONS = (301, 302, 303, 307, 308)
 _PASSING = (429, 500, 502, 503, 504)
 """Answers to which the same request may get another in a moment."""
 
-_GONE = (404, 410)
+GONE = (404, 410)
+"""Answers to a request for what isn't there."""
 
 _REFUSALS = {
     401: (
@@ -82,7 +83,7 @@ def open_stream(location: str) -> Stream:
     answer = _ask(url)
     if answer.status != 200:
         answer.close()
-        kind = SourceMissingError if answer.status in _GONE else SourceError
+        kind = SourceMissingError if answer.status in GONE else SourceError
         raise kind(f"{shown(url.location)}: can't be read: {refusal(answer.status, url)}")
     told = answer.headers.get("Content-Length", "")
     source = Source(
