@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
 import threading
 import time
@@ -21,8 +22,8 @@ from fanfold.errors import (
     MissingSlicesError,
     ParameterError,
 )
-from fanfold.objects import absolute, is_remote, name_of, split_location
-from fanfold.objects.settings import read_timeout, retry_timeout
+from fanfold.objects import absolute, find_below, is_any, is_remote, name_of, split_location
+from fanfold.objects.settings import contact_timeout, read_timeout, retry_timeout
 from fanfold.objects.urls import (
     Url,
     base_name,
@@ -49,6 +50,7 @@ from fanfold.shown import shown
             Url("abfss", "abfss://container@account.dfs.core.windows.net", "b.fa"),
         ),
         ("https://host/a/b.fa?q#f", Url("https", "https://host/a/b.fa?q#f", "")),
+        ("httpS://Host/a/b.fa?Q", Url("https", "https://Host/a/b.fa?Q", "")),
     ],
 )
 def test_a_url_is_its_scheme_its_root_and_its_key_as_it_is(location: str, url: Url) -> None:
@@ -56,7 +58,7 @@ def test_a_url_is_its_scheme_its_root_and_its_key_as_it_is(location: str, url: U
     assert is_url(location)
     assert not is_local(location)
     assert is_remote(location)
-    assert url.is_web == location.startswith("https")
+    assert url.is_web == location.lower().startswith("https")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,47 @@ def test_locations_are_split_and_made_absolute() -> None:
     assert absolute("x").startswith("/")
 
 
+@pytest.mark.parametrize(
+    ("location", "login", "bare"),
+    [
+        ("https://jo:hn@host:1/a@b?c@d#e", "Basic am86aG4=", "https://host:1/a@b?c@d#e"),
+        ("https://jo@host/a", "Basic am86", "https://host/a"),
+        ("http://j%40o:h%3An@[::1]/a", "Basic akBvOmg6bg==", "http://[::1]/a"),
+        ("https://%FF:%00@host/a", "Basic /zoA", "https://host/a"),
+        ("https://@host/a", "Basic Og==", "https://host/a"),
+        ("https://host/a@b:c@d", None, "https://host/a@b:c@d"),
+        ("https://host?a:b@c", None, "https://host?a:b@c"),
+    ],
+)
+def test_a_login_is_told_from_the_rest_of_a_url(
+    location: str, login: str | None, bare: str
+) -> None:
+    url = parse_object(location)
+    assert (url.authorization, url.without_login) == (login, bare)
+    assert url.location == location
+
+
+def test_the_path_in_a_url_is_of_bytes() -> None:
+    assert os.fsencode(local_path("file:///a%ff%C3%BC")) == b"/a\xff\xc3\xbc"
+    assert is_any("S3://bucket/a", ["s3://bucket/a"])
+    assert find_below(["S3://bucket/a/b"], ["s3://bucket/a"]) == "S3://bucket/a/b"
+    assert absolute("HTTPS://Host/A") == "https://Host/A"
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [("-", "stdin"), ("/dev/stdin", "stdin"), ("/dev/fd/0", "stdin"), ("a/b.fa", "b.fa")],
+)
+def test_an_input_has_a_name(location: str, name: str) -> None:
+    assert name_of(location) == name
+
+
+def test_a_pipe_of_a_shell_has_none_but_what_is_given() -> None:
+    with pytest.raises(ParameterError, match="--name"):
+        name_of("/dev/fd/63")
+    assert name_of("/dev/fd/63", "x.fa") == "x.fa"
+
+
 # --- settings ---------------------------------------------------------------------------------
 
 
@@ -199,6 +242,15 @@ def test_a_store_is_waited_for_as_long_as_is_set(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("FANFOLD_READ_TIMEOUT", "0.5")
     monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "7")
     assert (read_timeout(), retry_timeout()) == (timedelta(seconds=0.5), timedelta(seconds=7))
+
+
+def test_a_server_that_was_never_reached_is_tried_for_ten_seconds_or_as_long_as_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FANFOLD_RETRY_TIMEOUT", raising=False)
+    assert contact_timeout() == timedelta(seconds=10)
+    monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "70")
+    assert contact_timeout() == timedelta(seconds=70)
 
 
 # --- work ahead -------------------------------------------------------------------------------

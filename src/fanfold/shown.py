@@ -21,6 +21,8 @@ _SIGNATURE = re.compile(rf"\?[^?]*{_TELLTALE}.*", re.IGNORECASE | re.DOTALL)
 # Of what was meant as a URL, and lacks its scheme.
 _SIGNATURE_IN_TEXT = re.compile(rf"\?[^\s?]*{_TELLTALE}\S*[^\s:;,.]", re.IGNORECASE)
 
+_LONGEST = 200
+
 # U+FFFE and U+FFFF are no characters: SVG, as all XML, can't have them.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -78,6 +80,11 @@ def escaped_json(document: str) -> str:
     return "\n".join(
         _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in document.split("\n")
     )
+
+
+def shortened(text: str) -> str:
+    """A name or location of any length as a message of a line or two has it."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _without_user(rest: str) -> str:

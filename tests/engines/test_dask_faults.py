@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -387,6 +388,38 @@ def test_a_result_that_is_damaged_again_and_again_is_told(job: Job, threads: Exe
         job.run(threads)
 
     assert "master.json" not in job.results()
+
+
+# --- the scheduler's address ------------------------------------------------------------------
+
+
+def test_the_address_of_a_scheduler_needs_no_scheme(job: Job, pair: Cluster) -> None:
+    address = pair.address.removeprefix("tcp://")
+    with running(*job.words(), "--dask", address, variables=job.variables) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert out == f"{job.out}/master.json\n"
+
+
+def test_a_scheduler_that_does_not_answer_is_waited_for_with_a_word(job: Job) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with running(*job.words(), "--dask", address, variables=job.variables) as process:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            process.terminate()
+            process.communicate(timeout=120)
+    assert said == f"waiting for the Dask scheduler at tcp://{address}\n"
+
+
+@pytest.mark.parametrize(
+    "address", ["host", "host:", ":8786", "tcp://host", "http://host:1", "a b"]
+)
+def test_an_address_that_cannot_be_is_told(address: str, job: Job) -> None:
+    with running(*job.words(), "--dask", address, variables=job.variables) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert f"'{address}' is no scheduler's address; write tcp://host:8786" in err
 
 
 # --- tasks that can't succeed -----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -23,6 +24,12 @@ class Manners:
     """False: HEAD is refused with 405."""
     if_match: bool = True
     """False: an If-Match header is ignored, as by most simple servers."""
+    size: bool = True
+    """False: the answer is chunked, and its size shows at its end."""
+    login: str | None = None
+    """Who is asked for, as ``user:password``; 401 for all others."""
+    elsewhere: str | None = None
+    """The URL of a server to which every request is sent on."""
 
 
 class WebServer(LoopbackServer):
@@ -47,11 +54,17 @@ class _Connection(LoopbackConnection):
             self._refuse(405, {"Allow": "GET"})
 
     def do_GET(self) -> None:  # noqa: N802
+        manners = self.web.manners
+        if manners.login is not None and self.headers["Authorization"] != basic(manners.login):
+            self._refuse(401, {"WWW-Authenticate": "Basic"})
+            return
+        if manners.elsewhere is not None:
+            self._refuse(302, {"Location": f"{manners.elsewhere}{self.path}"})
+            return
         path = (self.web.folder / unquote(urlsplit(self.path).path).lstrip("/")).resolve()
         if not path.is_relative_to(self.web.folder) or not path.is_file():
             self._refuse(404)
             return
-        manners = self.web.manners
         found = path.stat()
         etag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
         wanted = self.headers["If-Match"]
@@ -68,7 +81,10 @@ class _Connection(LoopbackConnection):
         self.send_response_only(200 if asked is None else 206)
         is_page = path.suffix == ".html"
         self.send_header("Content-Type", "text/html" if is_page else "application/octet-stream")
-        self.send_header("Content-Length", str(stop - start))
+        if manners.size:
+            self.send_header("Content-Length", str(stop - start))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
         if asked is not None:
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{found.st_size}")
         if manners.ranges:
@@ -78,7 +94,12 @@ class _Connection(LoopbackConnection):
         if manners.last_modified:
             self.send_header("Last-Modified", formatdate(found.st_mtime, usegmt=True))
         self.end_headers()
-        if self.command != "HEAD" and start < stop:
+        if self.command == "HEAD":
+            return
+        if not manners.size:
+            for data in (path.read_bytes()[start:stop], b""):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        elif start < stop:
             with path.open("rb") as file:
                 self.connection.sendfile(file, start, stop - start)
 
@@ -88,6 +109,11 @@ class _Connection(LoopbackConnection):
             self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+
+def basic(login: str) -> str:
+    """The header of a login (RFC 7617)."""
+    return f"Basic {b64encode(login.encode()).decode()}"
 
 
 def _positions(asked: str, size_bytes: int) -> tuple[int, int]:

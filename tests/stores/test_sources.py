@@ -17,11 +17,14 @@ from servers.web import Manners, WebServer
 import fanfold
 from fanfold.errors import (
     FanfoldError,
+    FastaError,
+    OutputError,
     ParameterError,
     SourceChangedError,
     SourceError,
     SourceMissingError,
 )
+from fanfold.objects.web import open_stream
 from stores.driving import (
     ASKED,
     BUCKET,
@@ -187,16 +190,151 @@ def told(error: type[FanfoldError], location: str, out: Path, *words: str) -> No
     assert not (out / "master.json").exists()
 
 
-def test_a_server_without_ranges_is_refused_in_words(folder: Path, tmp_path: Path) -> None:
+WHOLE_ALONE = [
+    (Manners(ranges=False), "has no byte ranges"),
+    (Manners(ranges=False, size=False), "has no byte ranges"),
+    (Manners(size=False), "doesn't tell its size"),
+    (Manners(etag=False, last_modified=False), "tells neither ETag nor Last-Modified"),
+]
+"""Servers whose objects are read once, from the start, and why."""
+
+whole_alone = pytest.mark.parametrize(
+    "lacking", WHOLE_ALONE, ids=["no ranges", "chunked", "ranges without size", "no pin"]
+)
+
+
+@whole_alone
+@every_form
+def test_what_a_server_sends_from_its_start_alone_makes_the_report_of_a_file(
+    *,
+    folder: Path,
+    tmp_path: Path,
+    name: str,
+    lacking: tuple[Manners, str],
+    expected: dict[str, dict[str, bytes]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manners, why = lacking
+    with WebServer(folder, manners) as web, FaultProxy(web.url) as proxy:
+        location = f"{proxy.url}/{name}"
+        assert results(run(location, tmp_path / "out").out) == expected[name]
+        whole = [each for each in proxy.log("GET") if each.request.range is None]
+    assert len(whole) == 1
+    assert f"{location}: its server {why}: it is read once, from its start" in caplog.messages
+
+
+@whole_alone
+def test_an_array_and_an_executor_read_a_stream_of_the_web_once(
+    folder: Path,
+    tmp_path: Path,
+    lacking: tuple[Manners, str],
+    expected: dict[str, dict[str, bytes]],
+) -> None:
+    name = "genome.fa.zst"
+    with WebServer(folder, lacking[0]) as web:
+        made = run_array(f"{web.url}/{name}", str(tmp_path / "array"))
+        with ThreadPoolExecutor(2) as pool:
+            sent = fanfold.run(
+                f"{web.url}/{name}",
+                ASKED.k,
+                out=tmp_path / "sent",
+                slice_bytes=ASKED.slice_bytes,
+                executor=pool,
+            )
+    assert results(made.out) == expected[name]
+    assert results(sent.out) == expected[name]
+
+
+def test_a_report_of_a_pinned_stream_is_complete_until_its_server_has_another(
+    folder: Path, tmp_path: Path
+) -> None:
+    path, out = folder / "genome.fa", tmp_path / "out"
     with WebServer(folder, Manners(ranges=False)) as web:
         location = f"{web.url}/genome.fa"
-        told(SourceError, location, tmp_path / "out", "no byte ranges", "curl URL | fanfold run -")
+        assert not run(location, out).resumed
+        assert run(location, out).resumed
+        path.write_bytes(GENOME.lower())
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert not run(location, out).resumed
 
 
-def test_a_server_that_tells_of_no_change_is_refused_in_words(folder: Path, tmp_path: Path) -> None:
-    with WebServer(folder, Manners(etag=False, last_modified=False)) as web:
+@pytest.mark.parametrize("fault", [Answer(503), Reset(), Answer(429)], ids=repr)
+def test_what_passes_before_a_stream_begins_is_outlived(
+    folder: Path, tmp_path: Path, fault: Fault, expected: dict[str, dict[str, bytes]]
+) -> None:
+    with WebServer(folder, Manners(ranges=False)) as web, FaultProxy(web.url) as proxy:
+        proxy.inject(fault, method="GET", skip=1)
+        assert results(run(f"{proxy.url}/genome.fa", tmp_path / "out").out) == expected["genome.fa"]
+
+
+@pytest.mark.parametrize("fault", [Reset(30_000), Truncate(30_000)], ids=repr)
+def test_a_stream_of_the_web_that_breaks_off_is_told(
+    folder: Path, tmp_path: Path, fault: Fault
+) -> None:
+    with WebServer(folder, Manners(ranges=False)) as web, FaultProxy(web.url) as proxy:
+        proxy.inject(fault, method="GET", skip=1)
+        told(SourceError, f"{proxy.url}/genome.fa", tmp_path / "out", "broke after", "run again")
+
+
+@pytest.mark.parametrize("manners", [Manners(), Manners(ranges=False), Manners(size=False)])
+def test_an_empty_object_of_the_web_is_told(folder: Path, tmp_path: Path, manners: Manners) -> None:
+    (folder / "empty.fa").touch()
+    with WebServer(folder, manners) as web:
+        told(FastaError, f"{web.url}/empty.fa", tmp_path / "out", "empty: there is no FASTA record")
+
+
+LOGIN = "jo@hn:p/ss:w%rd"
+QUOTED = "jo%40hn:p%2Fss%3Aw%25rd"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_user_and_password_of_a_url_are_sent(
+    folder: Path, tmp_path: Path, ranges: bool, expected: dict[str, dict[str, bytes]]
+) -> None:
+    with WebServer(folder, Manners(login=LOGIN, ranges=ranges)) as web:
         location = f"{web.url}/genome.fa"
-        told(SourceError, location, tmp_path / "out", "neither ETag nor Last-Modified", "pipe")
+        told(SourceError, location, tmp_path / "no", "asks for a login (401)")
+        wrong = location.replace("://", "://jo:hn@")
+        told(SourceError, wrong, tmp_path / "no", "refuses the user or the password")
+        report = run(location.replace("http://", f"HTTP://{QUOTED}@"), tmp_path / "out")
+    assert results(report.out) == expected["genome.fa"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_login_goes_to_no_other_server(folder: Path, tmp_path: Path, ranges: bool) -> None:
+    with WebServer(folder, Manners(ranges=ranges)) as web, FaultProxy(web.url) as other:
+        sent_on = Manners(elsewhere=other.url, login=LOGIN)
+        with WebServer(folder, sent_on) as first:
+            run(f"{first.url}/genome.fa".replace("://", f"://{QUOTED}@"), tmp_path / "out")
+        assert other.log("GET")
+        headers = [name.lower() for each in other.log() for name in dict(each.request.headers)]
+    assert "authorization" not in headers
+
+
+def test_a_server_that_points_to_itself_without_end_is_told(folder: Path) -> None:
+    with WebServer(folder) as web:
+        web.manners = Manners(elsewhere=web.url)
+        with pytest.raises(SourceError, match="from URL to URL without end"):
+            open_stream(f"{web.url}/genome.fa")
+        web.manners = Manners(elsewhere="gopher://host")
+        with pytest.raises(SourceError, match="points to what is no URL"):
+            open_stream(f"{web.url}/genome.fa")
+
+
+def test_a_scheme_may_be_in_any_case(
+    bucket: Bucket, web: WebServer, tmp_path: Path, expected: dict[str, dict[str, bytes]]
+) -> None:
+    scheme, _, rest = bucket.url.partition("://")
+    locations = [
+        f"{scheme.upper()}://{rest}/genome.fa",
+        f"Http{web.url.removeprefix('http')}/genome.fa",
+        f"FILE://{web.folder}/genome.fa",
+    ]
+    for index, location in enumerate(locations):
+        report = run(location, tmp_path / f"{index}")
+        assert results(report.out) == expected["genome.fa"]
+    again = run(f"{bucket.url}/genome.fa", tmp_path / "0")
+    assert again.resumed, "it is the same object"
 
 
 @pytest.mark.parametrize(
@@ -306,9 +444,11 @@ def test_a_password_in_a_url_is_not_shown(
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [
-        (404, SourceMissingError, "there is no such object"),
-        (403, SourceError, "refuses"),
-        (401, SourceError, "refuses"),
+        (404, SourceMissingError, "the server has no such file (404); check the URL"),
+        (410, SourceMissingError, "the server has no such file any more (410)"),
+        (403, SourceError, "the server refuses (403); check the URL"),
+        (401, SourceError, "the server asks for a login (401)"),
+        (405, SourceError, "the server sends no files there (405)"),
     ],
 )
 def test_what_a_web_server_refuses_is_told(
@@ -340,11 +480,36 @@ def test_a_url_without_a_name_is_refused(tmp_path: Path, path: str) -> None:
     told(ParameterError, f"http://127.0.0.1:1{path}", tmp_path / "out", "no name")
 
 
-def test_a_server_that_is_not_there_is_an_error_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("server", ["http://127.0.0.1:1", "https://127.0.0.1:1", "http://a..b"])
+def test_a_server_that_is_not_there_is_named(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "0.2")
-    told(SourceError, "http://127.0.0.1:1/x.fa", tmp_path / "out", "can't be read")
+    words = f"{server} can't be reached"
+    told(SourceError, f"{server}/x.fa", tmp_path / "out", f"{server}/x.fa: can't be read", words)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_an_endpoint_that_is_not_there_is_named(
+    endpoint: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "0.2")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    told(SourceError, "s3://bucket/x.fa", tmp_path / "out", f"{endpoint} can't be reached")
+    with pytest.raises(OutputError, match=f"{endpoint} can't be reached"):
+        run(folder / "genome.fa", "s3://bucket/out")
+
+
+def test_a_server_that_comes_late_is_waited_for(
+    folder: Path, tmp_path: Path, expected: dict[str, dict[str, bytes]]
+) -> None:
+    web = WebServer(folder)  # its port is its own from here on, but nobody answers
+    with ThreadPoolExecutor(1) as aside:
+        running = aside.submit(run, f"{web.url}/genome.fa", tmp_path / "out")
+        with web:
+            assert results(running.result().out) == expected["genome.fa"]
 
 
 # --- keys -------------------------------------------------------------------------------------

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from servers.s3 import S3Server
 from servers.tls import Certificates, TlsProxy, make_certificates
+from servers.web import Manners, WebServer
 
-from fanfold.errors import ParameterError
+import fanfold
+from fanfold.errors import ParameterError, SourceError
 from fanfold.objects import open_place, read_head, stat_source, stored_checksum
+from fanfold.objects.web import open_stream
 from stores.driving import BUCKET, GENOME, Bucket
 
 INPUT = f"s3://{BUCKET}/genome.fa"
@@ -96,12 +99,72 @@ def test_a_whole_bucket_can_be_listed(
     assert "genome.fa" in open_place(f"s3://{BUCKET}").sizes()
 
 
+@pytest.mark.parametrize("setting", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_an_authority_of_the_web_can_be_made_known(
+    setting: str,
+    behind_tls: TlsProxy,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(setting, str(certificates.authority))
+
+    assert read_head(stat_source(f"{behind_tls.url}/{BUCKET}/genome.fa"), 100) == GENOME[:100]
+
+
+@pytest.mark.parametrize("setting", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_stream_of_the_web_comes_behind_tls(
+    setting: str, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "genome.fa").write_bytes(GENOME)
+    with (
+        WebServer(tmp_path / "served", Manners(ranges=False)) as web,
+        TlsProxy(web.url, certificates) as behind,
+    ):
+        with pytest.raises(SourceError, match="no secure connection"):
+            open_stream(f"{behind.url}/genome.fa")
+        monkeypatch.setenv(setting, str(certificates.authority))
+        report = fanfold.run(f"{behind.url}/genome.fa", 0, out=tmp_path / "out")
+    assert report.master.source.name == "genome.fa"
+
+
+def test_tls_is_not_left_for_a_stream(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "served").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    elsewhere = Manners(elsewhere="http://127.0.0.1:1")
+    with (
+        WebServer(tmp_path / "served", elsewhere) as web,
+        TlsProxy(web.url, certificates) as behind,
+        pytest.raises(SourceError, match="points to a URL without TLS"),
+    ):
+        open_stream(f"{behind.url}/genome.fa")
+
+
+def test_a_server_without_tls_is_told_at_once(tmp_path: Path) -> None:
+    with WebServer(tmp_path) as web:
+        secure = web.url.replace("http://", "https://")
+        with pytest.raises(ParameterError, match=f"{secure}: TLS: no secure connection"):
+            stat_source(f"{secure}/genome.fa")
+
+
+def test_a_certificate_of_another_host_is_told(
     behind_tls: TlsProxy, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    with pytest.raises(ParameterError, match=r"NotValidForName.*it is another host's"):
+        stat_source(f"https://localhost:{behind_tls.port}/genome.fa")
 
-    assert read_head(stat_source(f"{behind_tls.url}/{BUCKET}/genome.fa"), 100) == GENOME[:100]
+
+@pytest.mark.parametrize("name", ["gone.pem", "notes.pem"])
+def test_a_file_that_replaces_the_systems_authorities_is_told_if_it_is_none(
+    name: str, behind_tls: TlsProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    with pytest.raises(ParameterError, match=rf"SSL_CERT_FILE=.*{name}: (can't be|holds no)"):
+        stat_source(f"{behind_tls.url}/genome.fa")
 
 
 @pytest.mark.usefixtures("store")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from fanfold.cli.telling import tell, tell_many
 from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
-from fanfold.objects import STDIN, name_of, open_place
+from fanfold.objects import name_of, open_place
 from fanfold.params import DEFAULT_K, TrailingGarbage
 from fanfold.report.view import View
 
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 OF_MANY = "fanfold-results"
 """The folder for the results of several genomes, unless the user gives another."""
+
+
+_LONG_SECONDS = 2
+"""How long a user waits before a word says for what."""
 
 
 @click.command()
@@ -57,7 +62,7 @@ OF_MANY = "fanfold-results"
     "--dask",
     metavar="ADDRESS",
     callback=check_address,
-    help="Run on the Dask cluster whose scheduler is there, such as tcp://host:8786.",
+    help="Run on the Dask cluster whose scheduler is there, such as host:8786.",
 )
 @MEMORY
 @NAME
@@ -300,12 +305,17 @@ def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Exec
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ParameterError("--dask takes Dask: pip install 'fanfold[dask]'") from error
+    waiting = threading.Timer(_LONG_SECONDS, say, [f"waiting for the Dask scheduler at {address}"])
+    if not quiet:
+        waiting.start()
     try:
         client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise EngineError(
             f"{address}: no Dask scheduler answers there ({error}); check the address"
         ) from None
+    finally:
+        waiting.cancel()
     if not debug:
         # A scheduler that dies is told of in a line.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -316,4 +326,4 @@ def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Exec
 
 
 def _label(genome: str, name: str | None) -> str:
-    return name or "stdin" if genome == STDIN else name_of(genome)
+    return name_of(genome, name)

@@ -89,12 +89,15 @@ def _set_anonymous(_context: click.Context, _parameter: click.Parameter, value: 
 def check_address(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
-    """The address of a Dask scheduler, as an option's callback."""
-    if value is not None and not re.fullmatch(r"(tcp|tls|ucx|wss?)://[^/@?#]+:\d+/?", value):
+    """The address of a Dask scheduler, as an option's callback; tcp:// may be left out."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(?:(tcp|tls|ucx|wss?)://)?([^/@?#]+:\d+/?)", value)
+    if match is None:
         raise click.BadParameter(
             f"{shown(value)!r} is no scheduler's address; write tcp://host:8786"
         )
-    return value
+    return f"{match[1] or 'tcp'}://{match[2]}"
 
 
 def _slice_size(default: str) -> Callable[[_Command], _Command]:
@@ -229,7 +232,11 @@ WORKERS = click.option(
     metavar="N",
     help="Threads.  [default: one a core]",
 )
-NAME = click.option("--name", metavar="NAME", help="What to call standard input.  [default: stdin]")
+NAME = click.option(
+    "--name",
+    metavar="NAME",
+    help="What to call standard input, or another pipe.  [default: stdin, or its name]",
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, not its path.")
 JSON_ANSWER = click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")

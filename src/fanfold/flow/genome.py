@@ -7,23 +7,21 @@ from collections.abc import Iterator
 
 from fanfold._kernel import VERSION, Fault
 from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
-from fanfold.errors import ParameterError
 from fanfold.flow.first_text import check_first_text, first_text
 from fanfold.flow.fold import fasta_error
 from fanfold.flow.plan import Plan, make_plan
 from fanfold.flow.scan import scan
-from fanfold.objects import STDIN, Source, check_name, read_blocks, read_head, stat_source
+from fanfold.objects import open_input, read_blocks, read_head
 from fanfold.params import Params
-
-_STDIN_NAME = "stdin"
 
 
 class Genome:
     """An input that a plan is to be made of.
 
     Args:
-        location: its path or URL, or ``-`` for standard input, which can be read once.
-        name: what to call standard input.
+        location: its path or URL, or ``-`` for standard input. A pipe, and what a web server sends
+            from its start alone, can be read once.
+        name: what to call a pipe.
 
     Attributes:
         source: it, pinned.
@@ -34,17 +32,7 @@ class Genome:
     """
 
     def __init__(self, location: str | os.PathLike[str], name: str | None = None) -> None:
-        self._stdin: Iterator[memoryview] | None = None
-        if os.fspath(location) == STDIN:
-            name = _STDIN_NAME if name is None else name
-            check_name(name, STDIN)
-            self.source = Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")
-            self._stdin = read_blocks(self.source, 0, 0)
-        elif name is not None:
-            raise ParameterError("a name can be given to standard input alone: others have theirs")
-        else:
-            self.source = stat_source(location)
-            check_name(self.source.name, self.source.url)
+        self.source, self._stream = open_input(location, name)
         self._head = b""
 
     def plan(
@@ -99,17 +87,17 @@ class Genome:
         Raises:
             SourceError: it can't be read, or changed.
         """
-        if self._stdin is None:
+        if self._stream is None:
             yield from read_blocks(self.source, 0, self.source.size_bytes)
         else:
             if self._head:
                 yield memoryview(self._head)
-            yield from self._stdin
+            yield from self._stream
 
     def _compression(self) -> Compression:
-        if self._stdin is None:
+        if self._stream is None:
             self._head = self._head or read_head(self.source, HEAD_BYTES)
         else:
-            while len(self._head) < HEAD_BYTES and (block := next(self._stdin, None)):
+            while len(self._head) < HEAD_BYTES and (block := next(self._stream, None)):
                 self._head += block
         return detect_compression(self._head)

@@ -28,7 +28,6 @@ from fanfold.flow.memory import divide
 from fanfold.flow.run import Options, run_on
 from fanfold.objects import (
     STATE,
-    STDIN,
     Place,
     absolute,
     find_below,
@@ -44,8 +43,6 @@ from fanfold.shown import describe
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-_STDIN_NAME = "stdin"
 
 _DRIVERS = 16
 """How many inputs are under way at once on an executor, whose workers do the work."""
@@ -116,7 +113,7 @@ def run_many(
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
     inputs = [os.fspath(location) for location in locations]
-    names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
+    names = list(map(name_of, inputs))
     _check_names(inputs, names)
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
@@ -225,7 +222,7 @@ def _run_one(
     stopped: threading.Event,
 ) -> Outcome:
     def run() -> Report:
-        genome = Genome(location, name if location == STDIN else None)
+        genome = Genome(location)
         return run_on(engine, genome, options, out, stopped=stopped)
 
     return _outcome(location, name, run)

@@ -11,7 +11,7 @@ from fanfold._kernel import VERSION
 from fanfold.archives.formats import Compression
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import ParameterError, PlanError
-from fanfold.objects import STDIN, Source, is_name, shown
+from fanfold.objects import Source, is_name, shown
 from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
 from fanfold.report.run_record import Count, Crc, Question
@@ -88,9 +88,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         replaces: ids of the plans whose work goes when this one's report is there.
         object_crc64nvme: the CRC-64/NVME of the object, in hexadecimal, when the inflater made it.
         text_bytes: the length of the text, when the inflater counted it.
-        object_bytes: the size of the object, when its source didn't tell (standard input).
+        object_bytes: the size of the object, when its source didn't tell (a stream).
         gzi_crc64nvme: the CRC-64/NVME of the `.gzi` index, in hexadecimal, when the inflater made
-            it: of BGZF that can't be cut (standard input).
+            it: of BGZF that can't be cut (a stream).
         garbage_bytes: how many bytes after the archive's end were ignored, when the inflater
             counted them.
     """
@@ -172,7 +172,7 @@ def make_plan(
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
-    Standard input can't be cut, whatever it is. The other arguments are fields of `Plan`.
+    A stream can't be cut, whatever it is. The other arguments are fields of `Plan`.
 
     Raises:
         ParameterError: there would be too many slices.
@@ -204,7 +204,7 @@ def make_plan(
 
 
 def _cut_of(source: Source, compression: Compression) -> Cut:
-    return "text" if source.url == STDIN else CUTS.get(compression, "text")
+    return "text" if source.is_stream else CUTS.get(compression, "text")
 
 
 def _id_of(plan: Plan) -> str:
@@ -325,7 +325,7 @@ def _fault_of(plan: Plan) -> str | None:
     job, cut = job_of(source, plan.parameters, plan.version), _cut_of(source, plan.compression)
     if (plan.job, plan.cut, plan.id) != (job, cut, _id_of(plan)):
         return "its parameters were changed after it was made"
-    is_resized = source.url != STDIN and plan.object_bytes not in {None, source.size_bytes}
+    is_resized = not source.is_stream and plan.object_bytes not in {None, source.size_bytes}
     if is_resized or plan.garbage_bytes > plan.size_bytes:
         return "its object has another size than its source, or than its parts"
     size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes

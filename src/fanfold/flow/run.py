@@ -28,7 +28,6 @@ from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import TextMemory, keep_gzi, plan_text, scan_text
 from fanfold.objects import (
-    STDIN,
     Source,
     absolute,
     is_remote,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 _WORKERS_AT_MOST = 64
 """How many workers find work in a run by default, where nobody tells how many there are."""
 
-_SENT_STDIN_SLICE_BYTES = 32 * 1024**2
+_SENT_STREAM_SLICE_BYTES = 32 * 1024**2
 
 _ROUNDS = 3
 """How often slices are scanned whose results turn out to be missing or damaged."""
@@ -99,7 +98,8 @@ def run(
 
     Args:
         location: its path, its URL (``s3://``, ``gs://``, ``az://``, ``https://``), or ``-`` for
-            standard input: plain, gzip, BGZF, zstd, bzip2 or xz, told by its first bytes.
+            standard input; a pipe too. Plain, gzip, BGZF, zstd, bzip2 or xz, told by its first
+            bytes.
         k: the k-mers to count, 1 to 8, several at once; 0 or none counts none.
         canonical: count a k-mer and its reverse complement as one.
         out: the folder, or the URL of a prefix, for the results; ``./<name>.fanfold`` when None.
@@ -112,7 +112,7 @@ def run(
         fresh: start over even if results are there.
         trailing_garbage: what to do with bytes after an archive's end that are not zero padding:
             ``refuse`` the input, or ``ignore`` them, which the report notes.
-        name: what to call standard input; ``stdin`` when None.
+        name: what to call standard input, or another pipe; ``stdin``, or its base name, when None.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
         progress: is told how far the run is.
@@ -222,7 +222,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                     hold=nullcontext,
                 )
             except MissingSlicesError as error:
-                if not rounds_left or source.url == STDIN:
+                if not rounds_left or source.is_stream:
                     raise
                 lost = error.indexes
             redone.update(lost)
@@ -316,7 +316,7 @@ def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
 def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and write its text out for workers to scan."""
     watch, plan = job.watch, folder.plan
-    if plan.source.url == STDIN:
+    if plan.source.is_stream:
         _, window_bytes = job.allowed.beside_window(plan.compression)
         memory = TextMemory(window_bytes=window_bytes)
         plan = plan_text(folder, job.genome.blocks(), watch.advance, memory)
@@ -332,6 +332,6 @@ def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
 
 def _default_slice_bytes(engine: Engine, source: Source) -> int:
     """The size of a slice that suits the input and the engine."""
-    if source.url == STDIN:
-        return DEFAULT_SLICE_BYTES if engine.is_own else _SENT_STDIN_SLICE_BYTES
+    if source.is_stream:
+        return DEFAULT_SLICE_BYTES if engine.is_own else _SENT_STREAM_SLICE_BYTES
     return default_slice_bytes(source.size_bytes, engine.workers or _WORKERS_AT_MOST)

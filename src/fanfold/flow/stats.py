@@ -23,7 +23,7 @@ from fanfold.flow.results import MemoryResults, Results
 from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
-from fanfold.objects import STDIN, check_unchanged, is_remote, read_blocks, stored_checksum
+from fanfold.objects import check_unchanged, is_remote, read_blocks, stored_checksum
 from fanfold.params import DEFAULT_SLICE_BYTES, Params
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
@@ -177,7 +177,7 @@ def analyse(
     """
     source = genome.source
     slice_bytes = DEFAULT_SLICE_BYTES
-    if source.url != STDIN:
+    if not source.is_stream:
         slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
     plan = genome.plan(parameters, slice_bytes)
     results = MemoryResults(plan)
@@ -199,7 +199,8 @@ def analyse(
         fan_out(engine, scan, plan.slices, lambda _, result: results.put(result), watch)
     found = ((each.index, results.get(each.index)) for each in plan.known_slices())
     folded = fold_results(plan, found, scan)
-    check_unchanged(source)
+    if not source.is_stream:
+        check_unchanged(source)
     check_checksum(plan, folded, stored_checksum(source))
     return made_of(plan, folded, view)
 

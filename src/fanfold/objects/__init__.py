@@ -12,15 +12,16 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.folder import STATE, LocalPlace
 from fanfold.objects.place import DOCUMENT_BYTES, Listed, Place
-from fanfold.objects.source import BLOCK_BYTES, Source, StoredChecksum
+from fanfold.objects.source import BLOCK_BYTES, STDIN, Source, StoredChecksum
 from fanfold.objects.urls import (
-    STDIN,
     base_name,
+    canonical,
     check_name,
     is_local,
     is_name,
@@ -36,6 +37,7 @@ __all__ = [
     "DOCUMENT_BYTES",
     "STATE",
     "STDIN",
+    "Input",
     "Listed",
     "LocalPlace",
     "Place",
@@ -49,8 +51,10 @@ __all__ = [
     "is_any",
     "is_listed",
     "is_name",
+    "is_pipe",
     "is_remote",
     "name_of",
+    "open_input",
     "open_place",
     "read_blocks",
     "read_head",
@@ -61,6 +65,21 @@ __all__ = [
 ]
 
 # ruff: noqa: PLC0415 - object stores are imported where a URL needs them
+
+_STDIN_NAME = "stdin"
+
+
+class Input(NamedTuple):
+    """An input that was opened.
+
+    Attributes:
+        source: it, pinned.
+        blocks: all its bytes, in order, if they can be read once alone; else None. A block holds
+            until the next is asked for.
+    """
+
+    source: Source
+    blocks: Iterator[memoryview] | None
 
 
 def stat_source(location: str | os.PathLike[str]) -> Source:
@@ -78,6 +97,34 @@ def stat_source(location: str | os.PathLike[str]) -> Source:
     return remote.stat_source(location)
 
 
+def open_input(location: str | os.PathLike[str], name: str | None = None) -> Input:
+    """The input at a path or URL, pinned as it is now.
+
+    Args:
+        location: where it is.
+        name: what to call a pipe; see `name_of`.
+
+    Raises:
+        ParameterError: the location or the name can't be one.
+        SourceError: there is no such input, or it can't be read.
+    """
+    location = os.fspath(location)
+    if is_pipe(location):
+        name = name_of(location, name)
+        check_name(name, location)
+        source = Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")
+        return Input(source, local.read_pipe(local_path(location), BLOCK_BYTES))
+    name = name_of(location, name)
+    if is_local(location):
+        source = local.stat_source(local_path(location))
+        check_name(name, location)
+        return Input(source, None)
+    from fanfold.objects import remote
+
+    found = remote.open_input(location)
+    return Input(found, None) if isinstance(found, Source) else Input(*found)
+
+
 def is_listed(location: str) -> bool:
     """Whether a bucket of S3 lists an object: for one that can't be read, and may not be there.
 
@@ -93,15 +140,19 @@ def read_blocks(
 ) -> Iterator[memoryview]:
     """The bytes [start_byte, end_byte) of a source, in order, in blocks of at most `block_bytes`.
 
-    A block holds until the next is asked for. Of standard input all bytes come, whatever the
-    range, and only once.
+    A block holds until the next is asked for. Of a stream all bytes come, whatever the range, and
+    of standard input only once.
 
     Raises:
         SourceError: the source can't be read.
         SourceChangedError: it is not, or is no longer, what was pinned.
     """
     if source.url == STDIN:
-        return local.read_stdin(block_bytes)
+        return local.read_pipe(STDIN, block_bytes)
+    if not source.has_ranges:
+        from fanfold.objects import web
+
+        return web.read_stream(source)
     if not is_url(source.url):
         return local.read_blocks(source, start_byte, end_byte, block_bytes)
     from fanfold.objects import remote
@@ -141,7 +192,7 @@ def check_unchanged(source: Source) -> None:
         SourceChangedError: it is not.
         SourceError: it is gone.
     """
-    if source.url != STDIN and stat_source(source.url) != source:
+    if not source.is_stream and stat_source(source.url) != source:
         raise SourceChangedError(
             f"{shown(source.url)}: changed while it was being read; nothing was reported."
             " Run again when nothing writes to it"
@@ -184,15 +235,24 @@ def is_remote(location: str | os.PathLike[str]) -> bool:
     return location != STDIN and not is_local(location)
 
 
+def is_pipe(location: str | os.PathLike[str]) -> bool:
+    """Whether what is at a location is a pipe, standard input for one: it has no name of its own.
+
+    Nothing is opened.
+    """
+    location = os.fspath(location)
+    return is_local(location) and local.is_pipe(local_path(location))
+
+
 def is_any(location: str, others: Iterable[str]) -> bool:
     """Whether the object at a location is one of others: on a disk by identity, else by URL."""
     for other in others:
         if is_remote(location) or is_remote(other):
-            if location == other:
+            if canonical(location) == canonical(other):
                 return True
         elif other != STDIN:
             with contextlib.suppress(OSError, ValueError):  # a path with a NUL is a ValueError
-                if Path(local_path(location)).samefile(other):
+                if Path(local_path(location)).samefile(local_path(other)):
                     return True
     return False
 
@@ -203,7 +263,8 @@ def find_below(locations: Iterable[str], folders: Iterable[str]) -> str | None:
     known = {folder if is_remote(folder) else Path(folder).resolve() for folder in folders}
     for location in locations:
         if is_remote(location):
-            above: Iterable[str | Path] = accumulate(location.split("/")[:-1], "{}/{}".format)
+            parts = canonical(location).split("/")[:-1]
+            above: Iterable[str | Path] = accumulate(parts, "{}/{}".format)
         elif location != STDIN:
             above = Path(local_path(location)).resolve().parents
         else:
@@ -216,7 +277,7 @@ def find_below(locations: Iterable[str], folders: Iterable[str]) -> str | None:
 def absolute(location: str | os.PathLike[str]) -> str:
     """The same location, in words that every process of this machine understands."""
     location = os.fspath(location)
-    return os.path.abspath(local_path(location)) if is_local(location) else location  # noqa: PTH100
+    return os.path.abspath(local_path(location)) if is_local(location) else canonical(location)  # noqa: PTH100
 
 
 def split_location(location: str | os.PathLike[str]) -> tuple[str, str]:
@@ -234,11 +295,34 @@ def split_location(location: str | os.PathLike[str]) -> tuple[str, str]:
     return f"{url.root}/{prefix}", name
 
 
-def name_of(location: str | os.PathLike[str]) -> str:
-    """The base name of the object at a location.
+def name_of(location: str | os.PathLike[str], name: str | None = None) -> str:
+    """What an input is called: by its base name, or, if it is a pipe, as the user says.
+
+    Args:
+        location: its path or URL.
+        name: what the user calls it. Standard input is ``stdin``, and a named pipe by its base
+            name, when None.
 
     Raises:
-        ParameterError: the location can't be one.
+        ParameterError: the location can't be one, or such a name can't be given to it.
     """
     location = os.fspath(location)
-    return Path(local_path(location)).name if is_local(location) else base_name(location)
+    if name is not None:
+        if not is_pipe(location):
+            raise ParameterError(
+                "a name can be given to standard input or a pipe alone: others have theirs"
+            )
+        check_name(name, location)
+        return name
+    if not is_local(location):
+        return base_name(location)
+    path = local_path(location)
+    match local.descriptor_of(path):
+        case None:
+            return Path(path).name
+        case 0:
+            return _STDIN_NAME
+    raise ParameterError(
+        f"{path}: what is piped in has no name there; give it one with --name, such as --name"
+        " genome.fa"
+    )

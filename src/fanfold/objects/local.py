@@ -1,14 +1,25 @@
-"""Inputs that are files on this machine, or standard input."""
+"""Inputs that are files on this machine, or pipes.
+
+A file is read by ranges, by any process. A pipe (standard input, what a shell puts in place of
+``<(command)``, a named pipe) is read once, from its start, by the process that was given it. One
+that is open already is read by its descriptor: to open its path would open another end of it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from fanfold.errors import SourceChangedError, SourceError, SourceMissingError
-from fanfold.objects.source import Source
+from fanfold.objects.source import STDIN, Source
+from fanfold.shown import escaped, shortened
+
+_STDIN_PATH = "/dev/stdin"
+_DESCRIPTOR_PATH = re.compile(r"(?:/dev/fd|/proc/self/fd)/(\d{1,9})")
 
 
 def stat_source(path: str) -> Source:
@@ -25,12 +36,15 @@ def stat_source(path: str) -> Source:
         raise SourceMissingError(_unreadable(path, error)) from error
     except OSError as error:
         raise SourceError(_unreadable(path, error)) from error
-    if not absolute.is_file():
-        raise SourceError(f"{path}: not a regular file; give the path of a FASTA file")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{escaped(path)}: not a regular file; give the path of a FASTA file")
     try:
         str(absolute).encode()
     except UnicodeEncodeError as error:
-        raise SourceError(f"{path!r}: the file's path is not UTF-8; rename it") from error
+        raise SourceError(
+            f"{escaped(path)}: the file's path is not UTF-8; rename it, or pipe it in:"
+            " fanfold run - --name NAME < FILE"
+        ) from error
     return Source(str(absolute), absolute.name, status.st_size, _etag(status))
 
 
@@ -62,19 +76,45 @@ def read_blocks(
         raise SourceError(_unreadable(source.url, error)) from error
 
 
-def read_stdin(block_bytes: int) -> Iterator[memoryview]:
-    """All bytes of standard input, in blocks of at most `block_bytes`, as `read_blocks` gives them.
+def is_pipe(path: str) -> bool:
+    """Whether a path, or ``-``, is read once, as a pipe is. Nothing is opened."""
+    if path == STDIN or descriptor_of(path) is not None:
+        return True
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def descriptor_of(path: str) -> int | None:
+    """The descriptor of this process that a path stands for, as ``/dev/fd/63`` does."""
+    if path in {STDIN, _STDIN_PATH}:
+        return 0
+    match = _DESCRIPTOR_PATH.fullmatch(path)
+    return None if match is None else int(match[1])
+
+
+def read_pipe(path: str, block_bytes: int) -> Iterator[memoryview]:
+    """All bytes of a pipe, in blocks of at most `block_bytes`, as `read_blocks` gives them.
+
+    It is opened when the first block is asked for, and once alone: whoever writes into a named
+    pipe would see a second reader come, or the first one go.
 
     Raises:
         SourceError: it can't be read.
     """
+    descriptor = descriptor_of(path)
+    opened: int | str = path if descriptor is None else descriptor
     buffer = memoryview(bytearray(block_bytes))
     try:
-        with open(0, "rb", buffering=0, closefd=False) as file:
+        with open(opened, "rb", buffering=0, closefd=descriptor is None) as file:
             while count := file.readinto(buffer):
                 yield buffer[:count]
     except OSError as error:
-        raise SourceError(f"standard input can't be read: {reason(error)}") from error
+        told = "standard input" if descriptor == 0 else escaped(path)
+        raise SourceError(
+            f"{told}: can't be read: {reason(error)}; check what is piped in"
+        ) from error
 
 
 def _check_unchanged(source: Source, descriptor: int) -> None:
@@ -98,8 +138,9 @@ def _unreadable(path: str, error: OSError) -> str:
         errno.ENOENT: "check the path",
         errno.EACCES: "check its permissions",
         errno.EISDIR: "give the path of a FASTA file",
+        errno.ENAMETOOLONG: "check the path",
     }.get(error.errno or 0, "check the disk")
-    return f"{path}: can't be read: {reason(error)}; {hint}"
+    return f"{shortened(escaped(path))}: can't be read: {reason(error)}; {hint}"
 
 
 def reason(error: OSError) -> str:

@@ -7,8 +7,10 @@ that its users know; never from a plan, so that every worker has its own.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
+import socket
 import tempfile
 import threading
 import time
@@ -39,13 +41,18 @@ from fanfold.objects.settings import (
     CERTIFICATES,
     CERTIFICATES_OF_S3,
     Settings,
+    certificates_of_s3,
+    check_certificates,
     check_endpoints,
+    contact_timeout,
     current,
+    endpoint_of,
     read_timeout,
     retry_timeout,
 )
 from fanfold.objects.source import BLOCK_BYTES, Source
 from fanfold.objects.urls import Url, base_name, parse_object
+from fanfold.objects.web import CONNECT_SECONDS, GONE, Stream, open_stream, proxy_of, refusal
 from fanfold.shown import as_cause, shown, without_secrets
 
 if TYPE_CHECKING:
@@ -103,10 +110,38 @@ _PLAIN_HTTP = re.compile(
 )
 """Settings by which a store may be reached without TLS."""
 
-_REFUSED_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
-"""What obstore says of a server whose certificate isn't trusted, deep in what it adds."""
+_TLS_FAULT = re.compile(r"kind: InvalidData,\s*error: (\w+)(?:\(\s*(\w+))?")
+"""What obstore says of TLS that could not be made, deep in what it adds: rustls' error."""
+
+_OF_CERTIFICATES = {
+    "Expired": "it has ended: its owner has to renew it",
+    "NotValidYet": "check the clock of this machine",
+    "NotValidForName": "it is another host's: check the host",
+    "Revoked": "its owner has to renew it",
+}
+"""What to do about certificates that no other authority would make valid."""
+
+_NO_CONNECTION = re.compile(r"client::legacy::Error\(\s*Connect,")
+"""What obstore says of a connection that could not be made."""
+
+_CONNECTION_SAID = re.compile(
+    r'message: "([^"]+)"|error: "failed to lookup address information: ([^"]+)"'
+)
+"""Why that was, as the system says it."""
+
+_ASKED_URL = re.compile(r"Error performing \w+ (https?://[^/?#\s]+)")
+"""What obstore says of where it sent a request."""
+
+_STATUS = re.compile(r"status code: (\d{3})")
+
+_WHOLE_ALONE = re.compile(
+    r"Range request not supported|Content-Length Header missing|CONTENT_RANGE header"
+    r"|status code: 416"
+)
+"""What obstore says of a web server that can't tell of an object's ranges, or has no byte of it."""
 
 _FIRST_REQUEST = timedelta(seconds=10)
+_CONNECT = timedelta(seconds=CONNECT_SECONDS)
 
 _Answer = TypeVar("_Answer")
 
@@ -125,18 +160,31 @@ def stat_source(location: str) -> Source:
     url, name = parse_object(location), base_name(location)
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
-    except FileNotFoundError as error:
-        raise SourceMissingError(_unreadable(location, error)) from as_cause(error)
     except _Errors as error:
-        kind = SourceElsewhereError if _is_elsewhere(error) else SourceError
-        raise kind(_unreadable(location, error)) from as_cause(error)
+        if url.is_web and _WHOLE_ALONE.search(str(error)):
+            raise _NoRangesError(location, _lack(error)) from as_cause(error)
+        raise _kind(url, error)(_unreadable(location, error)) from as_cause(error)
     etag = _pin(meta)
     if etag is None:
-        raise SourceError(
-            f"{shown(location)}: the server tells neither ETag nor Last-Modified, so a change under"
-            " the run would go unseen; download it, or pipe it in: curl URL | fanfold run -"
+        raise _NoRangesError(location, "its server tells neither ETag nor Last-Modified")
+    return Source(url.location, name, meta["size"], etag)
+
+
+def open_input(location: str) -> Source | Stream:
+    """The object at a URL: pinned, or open if its server sends it from its start alone.
+
+    Raises:
+        ParameterError: the URL can't be an object's.
+        SourceError: it can't be read; see `stat_source`.
+    """
+    try:
+        return stat_source(location)
+    except _NoRangesError as error:
+        stream = open_stream(location)
+        logging.getLogger("fanfold").warning(
+            "%s: %s: it is read once, from its start", shown(location), error.lack
         )
-    return Source(location, name, meta["size"], etag)
+        return stream
 
 
 def read_blocks(
@@ -156,6 +204,17 @@ def read_blocks(
     for data in map_ahead(fetch, ranges, _RANGES_AHEAD):
         for at in range(0, len(data), block_bytes):
             yield data[at : at + block_bytes]
+
+
+class _NoRangesError(SourceError):
+    """An object on the web that can be read from its start alone: what its server lacks."""
+
+    def __init__(self, location: str, lack: str) -> None:
+        super().__init__(
+            f"{shown(location)}: can't be read by ranges: {lack}; download it, or pipe it in:"
+            " curl URL | fanfold run -"
+        )
+        self.lack = lack
 
 
 class RemotePlace:
@@ -495,9 +554,9 @@ def _store(url: Url, key: str | None = None) -> ObjectStore:
     check_endpoints()
     try:
         settings = current()
-        _check_certificate(url, url.key if key is None else key, settings)
+        _make_contact(url, url.key if key is None else key, settings)
         return _make_store(url.scheme, url.root, settings)
-    except FanfoldError:
+    except (FanfoldError, _UnreachableError):
         raise
     except _Errors as error:
         said = without_secrets(str(error).partition("\n")[0])
@@ -512,32 +571,100 @@ def _first_process() -> int:
     return os.getpid()
 
 
-def _check_certificate(url: Url, key: str, settings: Settings) -> None:
-    """Ask a server once, for obstore tries again for long if its certificate isn't trusted.
+class _UnreachableError(ConnectionError):
+    """A server to which no connection could be made; what obstore said of that."""
+
+    def __init__(self, server: str, why: str | None) -> None:
+        super().__init__(
+            f"{server} can't be reached ({why or 'no connection in time'}); check the URL, the"
+            " endpoint and the network"
+        )
+
+
+def _unreachable(error: Exception) -> _UnreachableError:
+    said = str(error)
+    asked, why = _ASKED_URL.search(said), _CONNECTION_SAID.search(said)
+    return _UnreachableError(
+        shown(asked[1]) if asked else "the store", (why[1] or why[2]) if why else None
+    )
+
+
+def _make_contact(url: Url, key: str, settings: Settings) -> None:
+    """Reach a server for the first time, within seconds.
+
+    obstore tries again for long, whether the server isn't there or its certificate isn't trusted:
+    once it was reached it is known to be right, and what fails later may pass.
 
     Raises:
-        ParameterError: it isn't.
+        ParameterError: its certificate isn't trusted, or it doesn't speak TLS.
+        _UnreachableError: no connection to it can be made.
     """
-    server = f"{url.scheme}://{urlsplit(url.root).netloc}" if url.is_web else url.root
-    asked = _was_asked(server, settings)
-    if asked.is_set() or _is_plain(url.root, settings):
+    server = f"{url.scheme}://{urlsplit(url.without_login).netloc}" if url.is_web else url.root
+    reached = _was_reached(server, settings)
+    if reached.is_set():
         return
+    is_plain = _is_plain(url.root, settings)
+    connect = partial(_connect, url) if is_plain else partial(_ask_once, url, key, settings)
+    end = time.monotonic() + contact_timeout().total_seconds()
+    pause = _FIRST_PAUSE.total_seconds()
+    while (fault := connect()) is not None:
+        if time.monotonic() + pause + _CONNECT.total_seconds() > end:
+            raise fault
+        time.sleep(pause)
+        pause *= 2
+    reached.set()
+
+
+def _connect(url: Url) -> _UnreachableError | None:
+    """Connect to a server that needs no TLS, and to nothing where a proxy does that."""
+    where = urlsplit(url.root if url.is_web else endpoint_of(url.scheme))
+    if not where.hostname or proxy_of(Url(where.scheme, where.geturl(), "")) is not None:
+        return None
+    address = where.hostname, where.port or {"https": 443}.get(where.scheme, 80)
+    try:
+        socket.create_connection(address, CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "there can be no such host"
+        return _UnreachableError(f"{where.scheme}://{where.netloc.rpartition('@')[2]}", why)
+    return None
+
+
+def _ask_once(url: Url, key: str, settings: Settings) -> _UnreachableError | None:
+    """Ask a server once, behind TLS; the error if no connection could be made.
+
+    Raises:
+        ParameterError: its certificate isn't trusted, or it doesn't speak TLS.
+    """
     try:
         _make_store(url.scheme, url.root, settings, patient=False).head(key)
     except _Errors as error:
-        if (found := _REFUSED_CERTIFICATE.search(str(error))) is not None:
-            is_s3 = url.scheme == "s3"
-            names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if is_s3 else CERTIFICATES
-            raise ParameterError(
-                f"{shown(server)}: TLS: the server's certificate is not trusted ({found[1]});"
-                f" give the file of its CA's certificate in {names}"
-            ) from as_cause(error)
-    asked.set()
+        if (found := _TLS_FAULT.search(str(error))) is not None:
+            raise ParameterError(_tls_fault(url, error, found)) from as_cause(error)
+        return _unreachable(error) if _NO_CONNECTION.search(str(error)) else None
+    return None
+
+
+def _tls_fault(url: Url, error: Exception, found: re.Match[str]) -> str:
+    """Why there is no TLS, and what to do."""
+    asked = _ASKED_URL.search(str(error))
+    told = f"{shown(asked[1] if asked else url.root)}: TLS"
+    if found[1] == "InvalidCertificate":
+        check_certificates()
+        is_aws = url.scheme == "s3" or url.is_web
+        names = f"{CERTIFICATES_OF_S3} or {CERTIFICATES}" if is_aws else CERTIFICATES
+        advice = _OF_CERTIFICATES.get(
+            found[2].removesuffix("Context"), f"give the file of its CA's certificate in {names}"
+        )
+        return f"{told}: the server's certificate is not trusted ({found[2]}); {advice}"
+    said = " ".join(each for each in found.groups() if each)
+    return (
+        f"{told}: no secure connection ({said}); check the URL, its port, and whether it is http://"
+    )
 
 
 @lru_cache(maxsize=64)
-def _was_asked(_server: str, _settings: Settings) -> threading.Event:
-    """Is set once a server's certificate was seen."""
+def _was_reached(_server: str, _settings: Settings) -> threading.Event:
+    """Is set once a server was reached."""
     return threading.Event()
 
 
@@ -552,6 +679,7 @@ def _is_plain(root: str, settings: Settings) -> bool:
 def _make_store(scheme: str, root: str, settings: Settings, *, patient: bool = True) -> ObjectStore:
     """A store; one that is not patient is asked a single time, and not for long."""
     client_options: ClientConfig = {
+        "connect_timeout": _CONNECT,
         "allow_http": _is_plain(root, settings),
         "read_timeout": read_timeout(),
         "timeout": _LONGEST_REQUEST if patient else _FIRST_REQUEST,
@@ -567,7 +695,16 @@ def _make_store(scheme: str, root: str, settings: Settings, *, patient: bool = T
         },
     }
     if scheme in {"http", "https"}:
-        return HTTPStore(root, client_options=client_options, retry_config=retry_config)
+        url = Url(scheme, root, "")
+        certificates = certificates_of_s3()
+        if certificates is not None:
+            client_options["root_certificate"] = certificates
+        if url.authorization:
+            # obstore doesn't send a URL's login; this is not sent on to another host.
+            client_options["default_headers"] = {"authorization": url.authorization}
+        return HTTPStore(
+            url.without_login, client_options=client_options, retry_config=retry_config
+        )
     if scheme == "s3":
         return s3.make_store(root.partition("://")[2], client_options, retry_config)
     return from_url(root, client_options=client_options, retry_config=retry_config)
@@ -581,7 +718,35 @@ def _changed(source: Source) -> str:
 
 
 def _unreadable(location: str, error: Exception) -> str:
-    return f"{shown(location)}: can't be read: {_reason(error)}"
+    return f"{shown(location)}: can't be read: {_reason(error, parse_object(location))}"
+
+
+def _kind(url: Url, error: Exception) -> type[SourceError]:
+    """The error that tells of an object that can't be pinned."""
+    status = _status(error)
+    if url.is_web and status is not None:
+        return SourceMissingError if status in GONE else SourceError
+    if isinstance(error, FileNotFoundError):
+        return SourceMissingError
+    return SourceElsewhereError if _is_elsewhere(error) else SourceError
+
+
+def _status(error: Exception) -> int | None:
+    """The status that a server answered with, if that was the error."""
+    found = _STATUS.search(str(error).partition("\n")[0])
+    return None if found is None else int(found[1])
+
+
+def _lack(error: Exception) -> str:
+    """Why a web server's object can't be read by ranges."""
+    said = str(error)
+    if "status code: 416" in said:
+        return "its server finds no first byte in it"
+    return (
+        "its server has no byte ranges"
+        if "Range request not supported" in said
+        else "its server doesn't tell its size"
+    )
 
 
 def _conflicts(error: Exception) -> bool:
@@ -602,8 +767,17 @@ def _is_elsewhere(error: Exception) -> bool:
     return _ELSEWHERE.search(str(error)) is not None
 
 
-def _reason(error: Exception) -> str:
-    """What a store said, in a line, and what to do."""
+def _reason(error: Exception, url: Url | None = None) -> str:
+    """What a store or a web server said, in a line, and what to do."""
+    status = _status(error)
+    if url is not None and url.is_web and status is not None:
+        return refusal(status, url)
+    if isinstance(error, _UnreachableError) or _NO_CONNECTION.search(str(error)):
+        return str(error if isinstance(error, _UnreachableError) else _unreachable(error))
+    return _said_by_store(error)
+
+
+def _said_by_store(error: Exception) -> str:
     match error:
         case FileNotFoundError() if "NoSuchUpload" in str(error):
             return "the connection failed as it ended; run again: what is finished is kept"
@@ -613,11 +787,6 @@ def _reason(error: Exception) -> str:
             return (
                 "the store refuses; check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...), or"
                 " give --no-sign-request where none are needed"
-            )
-        case obstore.exceptions.NotSupportedError():
-            return (
-                "the server has no byte ranges; download it first, or pipe it in:"
-                " curl URL | fanfold run -"
             )
     if _is_elsewhere(error):
         return "the bucket is in another region; set AWS_REGION, or give --region"

@@ -14,7 +14,7 @@ READ_TIMEOUT = "FANFOLD_READ_TIMEOUT"
 RETRY_TIMEOUT = "FANFOLD_RETRY_TIMEOUT"
 
 CERTIFICATES, CERTIFICATES_OF_S3 = "SSL_CERT_FILE", "AWS_CA_BUNDLE"
-"""Files of certificates of authorities: of all TLS in place of the system's, and of S3 besides."""
+"""Files of certificates of authorities: in place of the system's, and besides (S3, the web)."""
 
 _ENDPOINTS = (
     "AWS_ENDPOINT",
@@ -51,13 +51,35 @@ def check_endpoints() -> None:
             )
 
 
+def endpoint_of(scheme: str) -> str:
+    """Where a kind of store is, as far as the environment tells; empty where it doesn't."""
+    prefix = {"s3": "AWS_", "gs": "GOOGLE_"}.get(scheme, "AZURE_")
+    found = (os.environ.get(name, "") for name in reversed(_ENDPOINTS) if name.startswith(prefix))
+    return next(filter(None, found), "")
+
+
 def certificates_of_s3() -> bytes | None:
     """The certificates of authorities that S3's may be signed by, besides those that are known.
+
+    The web's may be signed by them too: much of S3 is read by signed URLs.
 
     Raises:
         ParameterError: their file can't be read, or is none.
     """
-    path = os.environ.get(CERTIFICATES_OF_S3)
+    return _certificates(CERTIFICATES_OF_S3)
+
+
+def check_certificates() -> None:
+    """Check that the file of certificates that replace the system's is one, if it is set.
+
+    Raises:
+        ParameterError: it isn't.
+    """
+    _certificates(CERTIFICATES)
+
+
+def _certificates(name: str) -> bytes | None:
+    path = os.environ.get(name)
     if not path:
         return None
     import ssl  # noqa: PLC0415 - only where such a file is set
@@ -67,13 +89,12 @@ def certificates_of_s3() -> bytes | None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError as error:
         raise ParameterError(
-            f"{CERTIFICATES_OF_S3}={path}: holds no certificates that can be read; name a file of"
+            f"{name}={path}: holds no certificates that can be read; name a file of"
             " certificates, in PEM"
         ) from error
     except OSError as error:
         raise ParameterError(
-            f"{CERTIFICATES_OF_S3}={path}: can't be read ({error.strerror}); name a file of"
-            " certificates"
+            f"{name}={path}: can't be read ({error.strerror}); name a file of certificates"
         ) from error
     return certificates
 
@@ -94,6 +115,15 @@ def retry_timeout() -> timedelta:
         ParameterError: the setting is no time.
     """
     return _time(RETRY_TIMEOUT, timedelta(minutes=1))
+
+
+def contact_timeout() -> timedelta:
+    """How long a server that was never reached is tried.
+
+    Raises:
+        ParameterError: the setting is no time.
+    """
+    return _time(RETRY_TIMEOUT, timedelta(seconds=10))
 
 
 def _time(setting: str, default: timedelta) -> timedelta:

@@ -8,22 +8,34 @@ BLOCK_BYTES = 256 * 1024
 """Bytes a block: small enough to stay in a core's second-level cache until it is scanned."""
 
 
-class Source(msgspec.Struct, frozen=True):
+STDIN = "-"
+"""What stands for standard input, and for any pipe, where a location is asked for."""
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     """An input, pinned.
 
     Attributes:
-        url: where it is; for a local file its absolute path, ``-`` for standard input.
+        url: where it is; for a local file its absolute path, ``-`` for standard input or a pipe.
         name: its base name.
-        size_bytes: its size; 0 for standard input, whose size shows at its end.
+        size_bytes: its size; 0 for a pipe, and wherever else it shows at the end alone.
         etag: changes whenever its bytes do: the store's ETag, or modification time and size where
             it has none; for a local file made of inode, modification time (nanoseconds) and size;
-            a random one for standard input, which can't be read again.
+            a random one for a pipe, and for what is on the web with neither.
+        has_ranges: whether any range of its bytes can be read. Some web servers send an object
+            from its start alone.
     """
 
     url: str
     name: str
     size_bytes: int
     etag: str
+    has_ranges: bool = True
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read once, from its start: a pipe, or a server without ranges."""
+        return self.url == STDIN or not self.has_ranges
 
 
 class StoredChecksum(msgspec.Struct, frozen=True):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from base64 import b64encode
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from fanfold.errors import ParameterError
-from fanfold.shown import STORES, shown
+from fanfold.shown import STORES, escaped, shortened, shown
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 _WEB = ("http", "https")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-STDIN = "-"
-"""What stands for standard input where a location is asked for."""
 
 
 class Url(NamedTuple):
@@ -36,6 +35,30 @@ class Url(NamedTuple):
     def is_web(self) -> bool:
         """Whether it is of the web, which can be read alone."""
         return self.scheme in _WEB
+
+    @property
+    def location(self) -> str:
+        """The URL itself, with its scheme in lower case."""
+        return f"{self.root}/{self.key}" if self.key else self.root
+
+    @property
+    def without_login(self) -> str:
+        """The URL of something on the web, without user and password."""
+        before, at, host = _authority(self.root).rpartition("@")
+        return self.root.replace(f"://{before}{at}{host}", f"://{host}", 1)
+
+    @property
+    def authorization(self) -> str | None:
+        """The header by which a web server learns user and password (RFC 7617), if there are any.
+
+        They are percent-encoded in the URL, and sent as they are.
+        """
+        login, at, _ = _authority(self.root).rpartition("@")
+        if not at:
+            return None
+        user, _, password = login.partition(":")
+        both = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        return f"Basic {b64encode(both).decode()}"
 
     def below(self, name: str) -> str:
         """The key of what is called `name` under this prefix.
@@ -64,7 +87,10 @@ def local_path(location: str) -> str:
         return location
     if not match[2].startswith("/"):
         raise ParameterError(f"{shown(location)}: not a file of this machine; write file:///path")
-    return unquote(match[2])
+    path = os.fsdecode(unquote_to_bytes(match[2].encode(errors="surrogateescape")))
+    if "\0" in path:
+        raise ParameterError(f"{shown(location)}: %00 can't be in a path; correct the URL")
+    return path
 
 
 def is_local(location: str) -> bool:
@@ -131,9 +157,7 @@ def check_name(name: str, location: str) -> None:
         ParameterError: they can't.
     """
     if not is_name(name):
-        raise ParameterError(
-            f"{shown(location)}: {name!r} is no name for an input's results; rename it"
-        )
+        raise ParameterError(f"{shortened(shown(location))}: {_fault_of_name(name)}")
 
 
 def is_name(name: str) -> bool:
@@ -145,6 +169,29 @@ def is_name(name: str) -> bool:
     return name not in {"", ".", ".."} and not {"/", "\0"} & {*name} and size_bytes <= NAME_BYTES
 
 
+def _fault_of_name(name: str) -> str:
+    """Why results can't be named after `name`, and what to do."""
+    told = f"'{shortened(escaped(name))}' is no name for an input's results"
+    try:
+        size_bytes = len(name.encode())
+    except UnicodeEncodeError:
+        return f"{told}: it is not UTF-8; rename it"
+    if size_bytes > NAME_BYTES:
+        return f"{told}: it has {size_bytes} bytes, and {NAME_BYTES} are the most; shorten it"
+    return f"{told}; rename it"
+
+
+def canonical(location: str) -> str:
+    """A location with the scheme of a URL in lower case; the same object has one location then."""
+    match = _URL.fullmatch(location)
+    return location if match is None else f"{match[1].lower()}://{match[2]}"
+
+
+def _authority(url: str) -> str:
+    """Login and host of a URL, where a host was found."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+
+
 def _parse(location: str) -> Url:
     match, told = _URL.fullmatch(location), shown(location)
     if match is None:
@@ -153,7 +200,7 @@ def _parse(location: str) -> Url:
     if scheme in _WEB:
         if not has_host(location):
             raise ParameterError(f"{told}: names no host; in a password, write %2F for a slash")
-        return Url(scheme, location, "")
+        return Url(scheme, f"{scheme}://{match[2]}", "")
     if scheme not in STORES:
         known = ", ".join(f"{each}://" for each in (*STORES, *_WEB))
         raise ParameterError(f"{told}: give a path, - for stdin, or a URL with {known}")
