@@ -1,8 +1,8 @@
 """The command line.
 
 `local` has the commands that run on this machine, and the tasks of an array; `reports` those that
-show a finished report; `cloud` those that speak with the API of a deployment. A module of commands
-is imported when one of them is asked for.
+show a finished report; `cloud` those that speak with the API of a deployment; `completion` the one
+that sets up a shell. A module of commands is imported when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ _SECTIONS = {
     "Of a finished report": ("report", "plot"),
     "A server": ("serve",),
     "By an API": ("submit", "status", "jobs", "logs", "cancel"),
+    "For the shell": ("completion",),
 }
 
-_FILES = ("local", "reports", "serve", "cloud")
+_FILES = ("local", "reports", "serve", "cloud", "completion")
 """The module of each section."""
 
 _MODULES = {
     name: f"fanfold.cli.{module}"
-    for module, names in zip(
-        ("local", "reports", "serve", "cloud"), _SECTIONS.values(), strict=True
-    )
+    for module, names in zip(_FILES, _SECTIONS.values(), strict=True)
     for name in names
 }
 

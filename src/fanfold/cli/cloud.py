@@ -18,7 +18,7 @@ from fanfold.api.types import PHASES, ChunkAnswer, ChunkRequest, Chunks, Estimat
 from fanfold.api.waiting import wait_for
 from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
-from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
+from fanfold.cli.options import API, CLOUD_QUESTION, FOLDER, JSON_ANSWER, QUIET
 from fanfold.cli.progress import job_progress
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
@@ -53,6 +53,7 @@ _JOB = click.argument("job", metavar="JOB")
 @click.option("--wait", is_flag=True, help="Wait until it is done, then fetch the report.")
 @click.option(
     "--out",
+    type=FOLDER,
     metavar="DIR|URL",
     help="Where a report that is fetched goes.  [default: ./<name>.fanfold]",
 )

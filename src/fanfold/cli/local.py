@@ -13,6 +13,8 @@ import click
 
 import fanfold
 from fanfold.cli.options import (
+    FILE,
+    FOLDER,
     INDEX_VARIABLES,
     JSON,
     MEMORY,
@@ -40,9 +42,10 @@ OF_MANY = "fanfold-results"
 
 
 @click.command()
-@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="GENOME...")
 @click.option(
     "--out",
+    type=FOLDER,
     metavar="DIR|URL",
     help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
     f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
@@ -131,9 +134,10 @@ def run(
 
 
 @click.command()
-@click.argument("genome")
+@click.argument("genome", type=FILE, metavar="GENOME")
 @click.option(
     "--out",
+    type=FOLDER,
     required=True,
     metavar="DIR|URL",
     help="Where the plan and the results go: a folder, or s3://bucket/prefix and its like.",
@@ -174,7 +178,7 @@ def plan(
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @click.option(
     "--index",
     type=click.IntRange(min=0),
@@ -198,7 +202,7 @@ def task(*, plan_json: str, index: int, quiet: bool) -> None:
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @click.option(
     "--max-text-bytes",
     type=click.IntRange(min=1),
@@ -223,7 +227,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @VIEW
 @MEMORY
 @STORAGE
@@ -250,7 +254,7 @@ def fold(
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@click.argument("folders", type=FOLDER, nargs=-1, required=True, metavar="DIR...")
 @STORAGE
 @QUIET
 def check(*, folders: tuple[str, ...], quiet: bool) -> None:

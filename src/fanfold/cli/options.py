@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
@@ -33,6 +34,28 @@ class Size(click.ParamType[int]):
             return value if isinstance(value, int) else parse_size(value)
         except ParameterError as error:
             self.fail(str(error), param, ctx)
+
+
+class Location(click.ParamType[str]):
+    """A path or a URL. Shells complete it as the path of a file or of a folder."""
+
+    name = "location"
+
+    def __init__(self, kind: Literal["file", "dir"]) -> None:
+        self._kind = kind
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Have the shell list the files or the folders itself."""
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+FILE = Location("file")
+FOLDER = Location("dir")
 
 
 def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
