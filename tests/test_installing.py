@@ -157,7 +157,7 @@ def test_the_recipe_has_what_bioconda_demands() -> None:
     assert read["build"]["run_exports"] == ["fanfold"]
     assert read["test"]["imports"] == ["fanfold"]
     assert read["test"]["commands"]
-    # Until there is a release, the recipe builds its checkout; the rest is told where it's published.
+    # Until there is a release it builds its checkout, and packaging/README.md says what is missing.
     assert (RECIPE.parent / read["source"]["path"]).resolve() == ROOT
     publishing = (ROOT / "packaging" / "README.md").read_text()
     assert all(word in publishing for word in ("`url`", "`sha256`", "`home`", "recipe-maintainers"))
