@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,9 @@ FANFOLD = BIN / "fanfold"
 
 START_OF_LINE, END_OF_LINE = "\x01", "\x05"
 READY = "<ready>"
+
+PATIENCE_SECONDS = 300
+"""After so long, a shell hangs."""
 
 RC_FILES = {
     # No bell, and a prompt that the test waits for.
@@ -108,6 +112,8 @@ def line_after_tab(shell: str, typed: str, folder: Path) -> str:
         start_new_session=True,
     ) as process:
         os.close(terminal)
+        hang = threading.Timer(PATIENCE_SECONDS, process.kill)
+        hang.start()
         shown = b""
         for piece in pieces(controller):
             if READY.encode() in shown:  # the shell reads keys, and none is lost
@@ -116,6 +122,7 @@ def line_after_tab(shell: str, typed: str, folder: Path) -> str:
             shown += piece
             if READY.encode() in shown:
                 os.write(controller, keys.encode())
+        hang.cancel()
         os.close(controller)
     assert process.returncode == 0, shown.decode()
     return kept.read_text()
