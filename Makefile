@@ -9,6 +9,7 @@ DEPLOY := .venv-deploy
 AWSCLI := .venv-awscli
 MULTIQC := .venv-multiqc
 NOTEBOOK := .venv-notebook
+TABLES := .venv-tables
 SCHEMATHESIS := .venv-schemathesis
 LAMBDA_PYTHON := 3.13
 KERNEL := kernel/Cargo.toml kernel/Cargo.lock $(wildcard kernel/src/*.rs kernel/src/*/*.rs)
@@ -16,7 +17,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 PAGE := page/node_modules/.built
 GENOME := tests/data/ecoli_K12_GCF_000005845.2.fna.gz
 
-.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page pictures bench bench-stores bench-cloud wheel clean
+.PHONY: help demo test test-rust test-python scale fuzz sanitize lint format page pictures bench bench-stores bench-cloud wheel wheels man clean
 
 help:
 	@echo "make demo    set up everything here, POST a real genome to a server here, show its report"
@@ -32,7 +33,9 @@ help:
 	@echo "             PAGE.md, SERVE.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
-	@echo "make wheel   build the wheel into dist/"
+	@echo "make wheel   build the wheel of this machine into dist/"
+	@echo "make wheels  build the wheels of Linux, x86-64 and arm64, into dist/linux/"
+	@echo "make man     write the man page again, after a change of the commands"
 	@echo "make clean   remove what was built"
 
 $(BUILT): pyproject.toml $(KERNEL)
@@ -89,13 +92,18 @@ $(NOTEBOOK)/.built: pyproject.toml
 	    && scripts/install-dependencies $(NOTEBOOK) \
 	    && touch $@ || echo "*** LEFT OUT: the notebook could not be set up" >&2
 
+$(TABLES)/.built: pyproject.toml
+	@echo "setting up $(TABLES): pandas, Polars and DuckDB, a minute"
+	@scripts/install-group $(TABLES) $(PYTHON) tables \
+	    && touch $@ || echo "*** LEFT OUT: pandas, Polars and DuckDB could not be installed" >&2
+
 $(SCHEMATHESIS)/.built: pyproject.toml
 	@echo "setting up $(SCHEMATHESIS): Schemathesis, a minute"
 	@scripts/install-group $(SCHEMATHESIS) $(PYTHON) schemathesis \
 	    && touch $@ || echo "*** LEFT OUT: Schemathesis could not be installed" >&2
 
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
-    $(MULTIQC)/.built $(NOTEBOOK)/.built $(SCHEMATHESIS)/.built
+    $(MULTIQC)/.built $(NOTEBOOK)/.built $(TABLES)/.built $(SCHEMATHESIS)/.built
 	@scripts/install-oracles
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -160,5 +168,12 @@ wheel: $(BUILT)
 	@scripts/quietly $(VENV)/wheel.log $(BIN)/maturin build --release --locked --out dist
 	@ls dist/*.whl
 
+# Cross-built with zig, for glibc 2.17 and newer: the wheels that the cloud runs, too.
+wheels: $(BUILT)
+	$(BIN)/python deploy/build.py wheels --out dist/linux
+
+man: $(BUILT)
+	$(BIN)/python packaging/man_page.py
+
 clean:
-	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) $(NOTEBOOK) $(SCHEMATHESIS) page/node_modules dist kernel/target kernel/fuzz/target
+	rm -rf $(VENV) $(WORKFLOWS) $(LAMBDA) $(DEPLOY) $(AWSCLI) $(MULTIQC) $(NOTEBOOK) $(TABLES) $(SCHEMATHESIS) page/node_modules dist kernel/target kernel/fuzz/target

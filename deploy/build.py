@@ -1,5 +1,6 @@
-"""Builds what AWS runs, on any machine with Python and Rust, without a container engine.
+"""Builds wheels for Linux, and what AWS runs. It takes Python and Rust, and no container engine.
 
+    python deploy/build.py wheels --out DIR
     python deploy/build.py functions --architecture arm64 --out DIR
     python deploy/build.py image --out DIR
     python3.13 deploy/build.py lock
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from building.lock import refresh
 from building.messages import BuildError
-from building.pack import make_context, make_functions
+from building.pack import make_context, make_functions, make_wheels
 from building.wheels import ARCHITECTURES, PYTHON, cache
 
 
@@ -39,6 +40,8 @@ def main() -> int:
 
 def _make(arguments: argparse.Namespace) -> None:
     match arguments.what:
+        case "wheels":
+            _print(make_wheels(arguments.out))
         case "functions":
             architecture = ARCHITECTURES[arguments.architecture]
             _print(make_functions(architecture, arguments.out))
@@ -49,8 +52,12 @@ def _make(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Builds what AWS runs; prints its sizes as JSON.")
+    parser = argparse.ArgumentParser(
+        description="Builds wheels, and what AWS runs; prints the sizes as JSON."
+    )
     verbs = parser.add_subparsers(dest="what", required=True)
+    wheels = verbs.add_parser("wheels", help="fanfold's wheel for each architecture of Linux")
+    wheels.add_argument("--out", required=True, type=Path, metavar="DIR")
     functions = verbs.add_parser("functions", help="a zip for each Lambda function")
     functions.add_argument("--architecture", required=True, choices=sorted(ARCHITECTURES))
     functions.add_argument("--python", choices=[PYTHON], default=PYTHON, help="Lambda's Python")

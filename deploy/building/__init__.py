@@ -1,4 +1,6 @@
-"""Builds what AWS runs: the functions' zips and the image's context. No container engine is needed.
+"""Builds wheels for Linux, and what AWS runs: the functions' zips and the image's context.
+
+No container engine is needed.
 
 wheels    fanfold cross-built, its dependencies downloaded by the lock
 proof     what a wheel must hold to be kept and used

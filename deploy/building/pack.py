@@ -1,4 +1,4 @@
-"""Wheels into the functions' zips and the image's context.
+"""Wheels into a folder of their own, the functions' zips and the image's context.
 
 The same wheels give the same bytes: names are sorted, times and modes fixed.
 """
@@ -48,6 +48,28 @@ class Sizes(TypedDict):
     sha256: str
     zipped_bytes: int
     unzipped_bytes: int
+
+
+def make_wheels(out: Path) -> dict[str, Sizes]:
+    """Writes the wheel of fanfold for each architecture into `out`; the sizes by architecture.
+
+    Raises:
+        BuildError: a file of that name is there that no build made.
+    """
+    made = {}
+    wheels = {name: own_wheel(architecture) for name, architecture in ARCHITECTURES.items()}
+    with replaced(out) as new:
+        for name, wheel in wheels.items():
+            data = wheel.read_bytes()
+            (new / wheel.name).write_bytes(data)
+            made[name] = Sizes(
+                path=str(out / wheel.name),
+                sha256=hashlib.sha256(data).hexdigest(),
+                zipped_bytes=len(data),
+                unzipped_bytes=_unzipped_bytes(wheel),
+            )
+            tell(f"{out / wheel.name}: {_megabytes(len(data))} MB")
+    return made
 
 
 def make_functions(architecture: Architecture, out: Path) -> dict[str, Sizes]:

@@ -26,7 +26,8 @@ CACHE = Path(os.environ.get("FANFOLD_BUILD_CACHE", ROOT / "deploy" / ".build")).
 LOCK = ROOT / "deploy" / "requirements.txt"
 SERVE_LOCK = ROOT / "deploy" / "requirements-serve.txt"
 PYTHON = "3.13"
-GLIBC = "manylinux_2_28"  # Amazon Linux 2023 and the image have newer ones
+GLIBC = "manylinux_2_17"  # the oldest that Rust supports
+_DATA = "packaging/fanfold.data"
 _PACKAGE_SUFFIXES = {".py", ".pyi", ".css", ".js", ".html", ".txt", ".typed"}
 
 
@@ -252,6 +253,7 @@ def _sources() -> Iterator[Path]:
     yield from (ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))
     yield from (ROOT / "kernel" / name for name in ("Cargo.toml", "Cargo.lock"))
     yield from sorted((ROOT / "kernel/src").rglob("*.rs"))
+    yield from sorted(path for path in (ROOT / _DATA).rglob("*") if path.is_file())
     yield from _package_files()
 
 

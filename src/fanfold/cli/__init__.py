@@ -1,8 +1,9 @@
 """The command line.
 
-`stats` prints statistics; `local` has the commands that run on this machine, and the tasks of an
-array; `reports` those that show a finished report; `cloud` those that speak with the API of a
-deployment. A module of commands is imported when one of them is asked for.
+`stats` and `compare` print, and write nothing; `local` has the commands that run on this machine,
+and the tasks of an array; `reports` those that show a finished report; `cloud` those that speak
+with the API of a deployment; `completion` the one that sets up a shell. A module of commands is
+imported when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ _SECTIONS = {
     "A server": ("serve",),
     "By an API": ("submit", "status", "jobs", "logs", "cancel"),
     "Help": ("help",),
+    "For the shell": ("completion",),
 }
 
 _FUNCTIONS = {
     name: (f"fanfold.cli.{module}", name)
     for module, names in zip(
-        ("stats", "local", "reports", "serve", "cloud", "helping"),
+        ("stats", "local", "reports", "serve", "cloud", "helping", "completion"),
         _SECTIONS.values(),
         strict=True,
     )

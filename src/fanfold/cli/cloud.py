@@ -28,7 +28,7 @@ from fanfold.api.types import (
 from fanfold.api.waiting import wait_for
 from fanfold.checked_json import encode_indented
 from fanfold.cli.config import find_api_url
-from fanfold.cli.options import API, CLOUD_QUESTION, JSON_ANSWER, QUIET
+from fanfold.cli.options import API, CLOUD_QUESTION, FOLDER, JSON_ANSWER, QUIET
 from fanfold.cli.progress import job_progress
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.telling import in_rows, tell
@@ -66,6 +66,7 @@ _JOB = click.argument("job", metavar="JOB")
 @click.option(
     "--out",
     "-o",
+    type=FOLDER,
     metavar="DIR|URL",
     help="Where a report that is fetched goes.  [default: ./<name>.fanfold]",
 )
@@ -134,10 +135,10 @@ def submit(
 @QUIET
 @JSON_ANSWER
 def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool) -> None:
-    """Tell how far JOB is, and why it failed if it did; or how far the run in DIR is.
+    """Tell how far JOB is, or the run in DIR.
 
-    JOB is what `fanfold submit` prints. DIR is what --out of a run on this machine or a cluster is:
-    a folder or a URL, of one genome or of many.
+    JOB is what `fanfold submit` prints; if it failed, the reason is told. DIR is what --out of a
+    run on this machine or a cluster is: a folder or a URL, of one genome or of many.
     """
     if not is_job(job.strip().lower()) and (is_url(job) or Path(job).is_dir()):
         if wait:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from fanfold.checked_json import encode_indented
-from fanfold.cli.options import MEMORY, MIN_GAP, MIN_LENGTH, STORAGE, WORKERS
+from fanfold.cli.options import FILE, MEMORY, MIN_GAP, MIN_LENGTH, STORAGE, WORKERS
 from fanfold.cli.streams import say, show, show_json
 from fanfold.cli.tables import ScreenRows, TsvRows, Value
 from fanfold.flow.compare import Compared, Comparison, compare
@@ -26,7 +26,7 @@ _ON_SCREEN = 20
 
 
 @click.command("compare")
-@click.argument("genomes", nargs=-1, required=True, metavar="REPORT|GENOME...")
+@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="REPORT|GENOME...")
 @click.option("--tsv", "as_tsv", is_flag=True, help="Print a TSV table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--html", "as_html", is_flag=True, help="Print a page with a heat map.")

@@ -14,6 +14,8 @@ import click
 
 import fanfold
 from fanfold.cli.options import (
+    FILE,
+    FOLDER,
     INDEX_VARIABLES,
     JSON,
     MEMORY,
@@ -47,10 +49,11 @@ _LONG_SECONDS = 2
 
 
 @click.command()
-@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="GENOME...")
 @click.option(
     "--out",
     "-o",
+    type=FOLDER,
     metavar="DIR|URL",
     help="Where the results go: a folder, or s3://bucket/prefix and its like.  [default:"
     f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
@@ -88,11 +91,11 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Analyse each GENOME: FASTA, plain or gzip, BGZF, zstd, bzip2, xz.
+    """Analyse each GENOME, and write its report.
 
-    A GENOME is a path, a URL (s3://, gs://, az://, https://), or - for standard input. A run that
-    was stopped is taken up where it was. The path of the report goes to stdout, progress and a
-    short summary to stderr.
+    A GENOME is FASTA, plain or as gzip, BGZF, zstd, bzip2 or xz: a path, a URL (s3://, gs://,
+    az://, https://), or - for standard input. A run that was stopped is taken up where it was. The
+    path of the report goes to stdout, progress and a short summary to stderr.
 
     Several GENOMEs share the workers, and one that fails doesn't stop the others: each has its
     results in DIR/<name>/, and DIR/summary.tsv and DIR/index.html tell of all.
@@ -143,10 +146,11 @@ def run(
 
 
 @click.command()
-@click.argument("genome")
+@click.argument("genome", type=FILE, metavar="GENOME")
 @click.option(
     "--out",
     "-o",
+    type=FOLDER,
     required=True,
     metavar="DIR|URL",
     help="Where the plan and the results go: a folder, or s3://bucket/prefix and its like.",
@@ -189,7 +193,7 @@ def plan(
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @click.option(
     "--index",
     type=click.IntRange(min=0),
@@ -213,7 +217,7 @@ def task(*, plan_json: str, index: int, quiet: bool) -> None:
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @click.option(
     "--max-text-bytes",
     type=click.IntRange(min=1),
@@ -238,7 +242,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 
 
 @click.command()
-@click.argument("plan_json", metavar="PLAN")
+@click.argument("plan_json", type=FILE, metavar="PLAN")
 @VIEW
 @MEMORY
 @STORAGE
@@ -265,7 +269,7 @@ def fold(
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@click.argument("folders", type=FOLDER, nargs=-1, required=True, metavar="DIR...")
 @STORAGE
 @QUIET
 def check(*, folders: tuple[str, ...], quiet: bool) -> None:

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import click
+from click.shell_completion import CompletionItem
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
@@ -58,6 +59,28 @@ class Lengths(click.ParamType[tuple[int, ...]]):
                 self.fail(f"{value!r} counts down: write the smaller k first", param, ctx)
             found += range(first, last + 1)
         return tuple(found)
+
+
+class Location(click.ParamType[str]):
+    """A path or a URL. Shells complete it as the path of a file or of a folder."""
+
+    name = "location"
+
+    def __init__(self, kind: Literal["file", "dir"]) -> None:
+        self._kind = kind
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Have the shell list the files or the folders itself."""
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+FILE = Location("file")
+FOLDER = Location("dir")
 
 
 def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:

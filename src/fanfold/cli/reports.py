@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import fanfold
-from fanfold.cli.options import JSON, QUIET, STORAGE, VIEW
+from fanfold.cli.options import FILE, FOLDER, JSON, QUIET, STORAGE, VIEW
 from fanfold.cli.streams import show_path
 from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import OutputError
@@ -16,10 +16,11 @@ from fanfold.report.view import View
 
 
 @click.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", type=FOLDER, metavar="DIR")
 @VIEW
 @click.option(
     "--busco",
+    type=FILE,
     metavar="FILE",
     help="Show what BUSCO found: its short_summary.json.",
 )
@@ -58,9 +59,11 @@ class _Plots(click.Choice[str]):
 
 
 @click.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", type=FOLDER, metavar="DIR")
 @click.argument("what", type=_Plots(PLOTS))
-@click.option("--out", "-o", required=True, metavar="FILE", help="The SVG file to write.")
+@click.option(
+    "--out", "-o", type=FILE, required=True, metavar="FILE", help="The SVG file to write."
+)
 @click.option(
     "-k",
     "k",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fanfold.cli.options import MEMORY, STORAGE, Size
+from fanfold.cli.options import FOLDER, MEMORY, STORAGE, Size
 from fanfold.cli.streams import show_path
 from fanfold.errors import ParameterError
 
@@ -24,6 +24,7 @@ def _buckets(
 @click.command()
 @click.option(
     "--root",
+    type=FOLDER,
     required=True,
     metavar="DIR|URL",
     help="The folder whose folders are the buckets; or s3://BUCKET, the one bucket. Results go"

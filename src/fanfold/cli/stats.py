@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.cli.options import MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
+from fanfold.cli.options import FILE, MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say
 from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
@@ -40,7 +40,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 
 
 @click.command("stats")
-@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="GENOME...")
 @click.option("--tsv", "as_tsv", is_flag=True, help="Print a TSV table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a genome.")
 @click.option(

@@ -27,6 +27,13 @@ class Zips(NamedTuple):
     told: dict[str, dict[str, Any]]
 
 
+class Wheels(NamedTuple):
+    """The folder of fanfold's wheels, and what build.py told of each by its architecture."""
+
+    folder: Path
+    told: dict[str, dict[str, Any]]
+
+
 class Context(NamedTuple):
     """The folder that the image is made of, and what build.py told of it."""
 
@@ -37,6 +44,10 @@ class Context(NamedTuple):
 def build_functions(architecture: str, out: Path, cache: Path = CACHE) -> Zips:
     told = _build("functions", "--architecture", architecture, "--out", str(out), cache=cache)
     return Zips(architecture, out, told)
+
+
+def build_wheels(out: Path) -> Wheels:
+    return Wheels(out, _build("wheels", "--out", str(out)))
 
 
 def build_context(out: Path, cache: Path = CACHE) -> Context:

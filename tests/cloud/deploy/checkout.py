@@ -50,6 +50,7 @@ class Checkout:
         # maturin packs no files that are behind a link.
         compiled = shutil.ignore_patterns("__pycache__", "*.so")
         shutil.copytree(ROOT / "src", self.folder / "src", ignore=compiled)
+        shutil.copytree(ROOT / "packaging", self.folder / "packaging")
         for name in ("LICENSE", "README.md", "pyproject.toml", "scripts"):
             (self.folder / name).symlink_to(ROOT / name)
         self.bin.mkdir()

@@ -7,20 +7,18 @@ import io
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection
 
 import fanfold
 from cloud.deploy.building import FUNCTIONS, ROOT, Zips, build_functions
+from cloud.deploy.libraries import MACHINES, needed_glibc
 from fanfold.report.run_record import RENDERINGS
 
 DATA = ROOT / "tests/data"
 
-MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 NEWEST_GLIBC = (2, 34)  # Amazon Linux 2023
 # Lambda takes 250 MB, and 50 MB without a bucket; a cold start reads all of it.
 MOST_UNZIPPED_BYTES = 30 * 2**20
@@ -42,15 +40,6 @@ def libraries(zips: Zips, function: str) -> dict[str, ELFFile]:
     return {
         str(name): ELFFile(io.BytesIO(data)) for name, data in found.items() if name.suffix == ".so"
     }
-
-
-def needed_glibc(library: ELFFile) -> Iterator[tuple[int, ...]]:
-    for section in library.iter_sections():
-        if isinstance(section, GNUVerNeedSection):
-            for _, versions in section.iter_versions():
-                for version in versions:
-                    if version.name.startswith("GLIBC_2"):
-                        yield tuple(map(int, version.name.removeprefix("GLIBC_").split(".")))
 
 
 def test_there_is_a_zip_for_each_function(zips: Zips) -> None:
