@@ -26,7 +26,7 @@ COLUMNS = {
     "sequences": ["name", "length", "A", "N", "gc_percent", "start_byte"],
     "gaps": ["name", "start", "end"],
     "nx": ["x", "sequences_N", "sequences_L", "sequences_NG"],
-    "summary": ["name", "state", "length", "N50", "error"],
+    "summary": ["file", "state", "length", "N50", "error"],
 }
 TEXT = {"name", "state", "error"}
 
