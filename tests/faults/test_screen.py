@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import select
+import struct
 import subprocess
+import sys
 import sysconfig
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +22,7 @@ from servers.proxy import Answer, FaultProxy
 from servers.s3 import s3_server
 
 import fanfold
+from fanfold.cli.progress import progress_bar
 from fanfold.shown import escaped, escaped_json
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
@@ -64,6 +70,41 @@ def on_a_terminal(*words: str | Path, variables: Mapping[str, str] | None = None
     return shown.decode().replace("\r\n", "\n")
 
 
+def fed_on_a_terminal(*words: str | Path, columns: int, until: str) -> str:
+    """What a command writes to a terminal; its input comes until the terminal shows a text."""
+    controller, terminal = os.openpty()
+    size = struct.pack("HHHH", 24, columns, 0, 0)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
+    variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen(
+        [FANFOLD, *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env=variables | {"TERM": "xterm"},
+    ) as process:
+        os.close(terminal)
+        assert process.stdin is not None
+        process.stdin.write(b">a\n")
+        shown = b""
+        with suppress(OSError):  # how Linux says that the terminal was closed
+            while until.encode() not in shown:
+                process.stdin.write(b"ACGT" * 20_000 + b"\n")
+                if select.select([controller], [], [], 0.01)[0]:
+                    shown += os.read(controller, 4096)
+            process.stdin.close()
+            while piece := os.read(controller, 4096):
+                shown += piece
+        os.close(controller)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+def frames_of(shown: str) -> list[str]:
+    """The lines that a terminal showed, one after another in the same place."""
+    return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", shown)]
+
+
 @pytest.fixture
 def genome(tmp_path: Path) -> Path:
     path = tmp_path / f"{EVIL}.fa"
@@ -109,10 +150,62 @@ def test_a_terminal_is_shown_paths_and_labels_escaped(genome: Path) -> None:
     for steering in EVIL:
         assert steering in "\x1b\nevil[31m2J" or steering not in shown
     assert "evil\x1b" not in shown
-    assert f"{HARMLESS}.fa" in shown, "the label of the progress bar"
     assert shown.count(HARMLESS) >= 3
     last = shown.rstrip("\n").rpartition("\n")[2]
     assert last == f"{genome.parent}/out{HARMLESS}/master.json"
+
+
+def test_the_label_of_a_bar_is_escaped(tmp_path: Path) -> None:
+    words = ("run", "-", "--name", EVIL, "--out", tmp_path / "out")
+
+    shown = fed_on_a_terminal(*words, columns=200, until=HARMLESS)
+
+    assert "evil\x1b" not in shown
+
+
+@pytest.mark.parametrize("columns", [20, 50, 80, 200])
+def test_a_stream_shows_what_is_done_and_no_end_whatever_the_width(
+    columns: int, tmp_path: Path
+) -> None:
+    name = "a-rather-long-name-of-a-genome-assembly.v1.2.fa"
+    words = ("run", "-", "--name", name, "--out", tmp_path / "out")
+
+    shown = fed_on_a_terminal(*words, columns=columns, until="MB/s")
+
+    bars = [each for each in frames_of(shown) if "B/s" in each]
+    assert bars
+    assert max(map(len, bars)) <= columns
+    assert not any("%" in each or "━" in each for each in bars)
+
+
+@pytest.mark.parametrize("columns", [30, 50, 79, 80, 200])
+def test_a_bar_is_one_line_whatever_the_width(
+    columns: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("fanfold.cli.progress._WAIT_SECONDS", 0.0)
+
+    with progress_bar("a-rather-long-name-of-a-genome-assembly.v1.2.fa", quiet=False) as show:
+        assert show is not None
+        show(3_000_000, 9_000_000)
+
+    bars = [each for each in frames_of(capsys.readouterr().err) if "━" in each]
+    assert bars
+    assert max(map(len, bars)) <= columns
+    assert "33%" in bars[-1] or "3.0/9.0 MB" in bars[-1]
+
+
+def test_what_is_done_at_once_shows_no_bar(tmp_path: Path) -> None:
+    (tmp_path / "x.fa").write_bytes(PHIX)
+
+    shown = on_a_terminal("stats", tmp_path / "x.fa")
+
+    assert len(shown.splitlines()) == 2
+    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("name", [EVIL, NO_UTF_8])
@@ -188,7 +281,7 @@ def test_a_table_over_all_has_a_name_and_an_error_escaped(genome: Path) -> None:
     code, _, stderr = run("run", genome, tab, f"{genome}.gone", "--out", out)
 
     assert code == 9
-    assert len(stderr.splitlines()) == 2
+    assert len(stderr.splitlines()) == 5, "three of the table, one of all, and the error"
     table = (out / "summary.tsv").read_text()
     assert not STEERING.search(table.replace("\t", ""))
     rows = [line.split("\t") for line in table.splitlines()]

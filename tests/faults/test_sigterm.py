@@ -311,7 +311,7 @@ def test_a_fold_ends_at_once_though_a_disk_does_not_answer(
     succeed("fold", out / "plan.json")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("path", ["*/plan.json", "*/genome.fa", "*chunk0000.json"])
 def test_a_store_that_does_not_answer_holds_nothing_up_for_long(
     path: str, stop: signal.Signals, text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ Exit codes:
   9    some of many inputs failed: summary.tsv tells which, and why
   10   the API refused or can't be reached, or a job in the cloud failed
   11   memory, threads or open files ran out
+  129  stopped by SIGHUP, as when a terminal closes
   130  stopped by Ctrl-C
   141  nobody reads stdout any more, as after `| head -1`
   143  stopped by SIGTERM
@@ -47,11 +48,25 @@ _GRACE_SECONDS = 0.5
 _HELD_UP_SECONDS = 4.0
 """How long a call that no signal interrupts may hold up the end; more than all else takes."""
 
-_STOPPED = {signal.SIGINT: "stopped", signal.SIGTERM: "stopped by SIGTERM"}
+_STOPPED = {
+    signal.SIGINT: "stopped",
+    signal.SIGTERM: "stopped by SIGTERM",
+    signal.SIGHUP: "stopped by SIGHUP: the terminal is gone",
+}
 
 
 class Terminated(BaseException):
-    """SIGTERM came: what Ctrl-C is from a keyboard, it is from a scheduler."""
+    """SIGTERM or SIGHUP came: what Ctrl-C is from a keyboard.
+
+    A scheduler sends the one, a terminal that closes the other.
+
+    Args:
+        came: the signal.
+    """
+
+    def __init__(self, came: signal.Signals) -> None:
+        super().__init__(came)
+        self.came = came
 
 
 def end_on_signals() -> None:
@@ -63,14 +78,16 @@ def end_on_signals() -> None:
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup ignores it
+        signal.signal(signal.SIGHUP, _terminate)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
         signal.signal(signal.SIGINT, _interrupt)
     threading.Thread(target=_end_if_held_up, args=(woken,), daemon=True).start()
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _terminate(came: int, _frame: FrameType | None) -> None:
     _ignore_signals()
-    raise Terminated
+    raise Terminated(signal.Signals(came))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -102,8 +119,8 @@ def ended(command: Callable[[], Any], *, debug: bool) -> int:
         _ignore_signals()  # this is the end already
     except (KeyboardInterrupt, click.Abort):
         status = _stopped_by(signal.SIGINT)
-    except Terminated:
-        status = _stopped_by(signal.SIGTERM)
+    except Terminated as terminated:
+        status = _stopped_by(terminated.came)
     return status
 
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
     from fanfold.api.types import Job
 
+_NARROW = 80
+"""Columns that a bar with amount, rate and time needs."""
+
+_NAME = "name"
+"""Stands for the column of what the work is of."""
+
 _WAIT_SECONDS = 0.3
 """Work that is done by then has no bar."""
 
@@ -53,28 +59,31 @@ class _LateBar:
             if self._bar is None and time.monotonic() < self._due:
                 return
             if self._bar is None:
-                self._bar = self._start()
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+                self._bar = self._start(done, total)
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total or None)
 
     def end(self) -> None:
         """Take the bar off the screen."""
         if self._bar is not None:
             self._bar.stop()
 
-    def _start(self) -> Progress:
+    def _start(self, done: int, total: int) -> Progress:
         from rich.progress import (
             DownloadColumn,
+            FileSizeColumn,
             MofNCompleteColumn,
+            SpinnerColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
 
-        is_of_bytes = self._of_bytes
-        amount = (
-            (DownloadColumn(), TransferSpeedColumn()) if is_of_bytes else (MofNCompleteColumn(),)
-        )
-        bar = _bar(*amount, TimeRemainingColumn())
-        bar.add_task(escaped(self._name), total=None)
+        if not total:
+            bar = _columns(SpinnerColumn(), _NAME, FileSizeColumn(), TransferSpeedColumn())
+        elif not self._of_bytes:
+            bar = _bar(MofNCompleteColumn(), TimeRemainingColumn())
+        else:
+            bar = _bar(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        bar.add_task(escaped(self._name), completed=done, total=total or None)
         bar.start()
         return bar
 
@@ -124,13 +133,30 @@ class _StateLines:
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
+    """A bar with what fits beside it: on a narrow screen that is the share alone."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TaskProgressColumn
 
+    if Console(stderr=True).width < _NARROW:
+        return _columns(_NAME, BarColumn(bar_width=10), TaskProgressColumn())
+    return _columns(_NAME, BarColumn(), *columns)
+
+
+def _columns(*columns: ProgressColumn | str) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+    from rich.table import Column
+
+    console = Console(stderr=True)
+    # A long name gives way, so that the rest stays in one line.
+    name = Column(no_wrap=True, overflow="ellipsis", max_width=max(8, console.width // 3))
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        *columns,
-        console=Console(stderr=True),
+        *(
+            TextColumn("{task.description}", markup=False, table_column=name)
+            if each == _NAME
+            else each
+            for each in columns
+        ),
+        console=console,
         transient=True,
     )

@@ -10,7 +10,8 @@ from typing import Protocol
 from fanfold.errors import Cancelled, FanfoldError
 
 Progress = Callable[[int, int], None]
-"""Is told of bytes of the input that are done, and how many there are in all."""
+"""Is told of bytes of the input that are done, and how many there are in all; 0 where that isn't
+known, as of a stream."""
 
 
 class Observer(Protocol):
@@ -85,7 +86,8 @@ class Watch:
             self.read_bytes += read_bytes
             self._done_bytes += count_bytes
             if self._progress is not None:
-                self._progress(self._done_bytes, max(self._size_bytes, self._done_bytes))
+                total_bytes = max(self._size_bytes, self._done_bytes) if self._size_bytes else 0
+                self._progress(self._done_bytes, total_bytes)
 
     @property
     def done_share(self) -> float:

@@ -290,9 +290,17 @@ def _find_wanted(folder: RunFolder, lost: Sequence[int]) -> set[int] | None:
 
 
 def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
-    for each in folder.slices:
-        if each.index not in wanted:
-            job.watch.pass_over(each.size_bytes)
+    """Count the slices whose results are there already, and say how many they are."""
+    kept = [each for each in folder.slices if each.index not in wanted]
+    if kept:
+        logging.getLogger("fanfold").warning(
+            "%s: taking up a run: %s of %s slices are done",
+            folder.url,
+            f"{len(kept):,}",
+            f"{len(folder.slices):,}",
+        )
+    for each in kept:
+        job.watch.pass_over(each.size_bytes)
 
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
