@@ -21,7 +21,7 @@ _SIGNATURE = re.compile(rf"\?[^?]*{_TELLTALE}.*", re.IGNORECASE | re.DOTALL)
 # Of what was meant as a URL, and lacks its scheme.
 _SIGNATURE_IN_TEXT = re.compile(rf"\?[^\s?]*{_TELLTALE}\S*[^\s:;,.]", re.IGNORECASE)
 
-_LONGEST = 200
+_LONGEST = 500
 
 # U+FFFE and U+FFFF are no characters: SVG, as all XML, can't have them.
 _CONTROL = re.compile(

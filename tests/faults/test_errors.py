@@ -561,10 +561,7 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, out: Path) -> None:
 
 
 def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path, out: Path) -> None:
-    pipe = tmp_path / "pipe.fa"
-    os.mkfifo(pipe)
-
-    for path in (tmp_path, pipe, Path("/dev/null")):
+    for path in (tmp_path, Path("/dev/null")):
         for verb in ("run", "plan"):
             done = command(verb, path, "--out", out)
             assert_told(done, errors.SourceError, path, "not a regular file", "give the path")
