@@ -18,7 +18,7 @@ from servers.web import WebServer
 
 import fanfold
 from engines.driving import DATA, GENOMES, command, succeed
-from fanfold.errors import FastaError, ParameterError, SourceMissingError
+from fanfold.errors import ArchiveError, FastaError, ParameterError, SourceMissingError
 from fanfold.report.statistics import COLUMNS, statistics_of
 
 LAMBDA = (DATA / "lambda_NC_001416.fa").read_bytes()
@@ -201,6 +201,19 @@ def test_faults_are_errors_as_in_a_run(tmp_path: Path) -> None:
         fanfold.stats(tmp_path / "gone.fa")
     with pytest.raises(ParameterError, match="min_gap"):
         fanfold.stats(tmp_path / "bad.fa", view=fanfold.View(min_gap=0))
+
+
+def test_trailing_garbage_is_refused_unless_it_is_to_be_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "x.fa.gz"
+    path.write_bytes(gzip.compress(LAMBDA) + b"garbage")
+
+    with pytest.raises(ArchiveError):
+        fanfold.stats(path)
+    found = fanfold.stats(path, trailing_garbage="ignore")
+    done = succeed("stats", path, "--trailing-garbage", "ignore", "--tsv")
+
+    assert found.statistics.length == 48502
+    assert tsv(done.stdout)[0]["length"] == "48502"
 
 
 def test_memory_bounds_the_rows(tmp_path: Path) -> None:

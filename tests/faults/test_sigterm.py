@@ -178,13 +178,13 @@ try:
     os.kill(os.getpid(), int(sys.argv[1]))
     signal.pause()
 except (KeyboardInterrupt, Terminated):
-    for again in (signal.SIGINT, signal.SIGTERM):
+    for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(os.getpid(), again)
     print("cleaned up")
 """
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_no_other_signal_disturbs_the_end_that_one_began(stop: signal.Signals) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CLEANS_UP, str(int(stop))],

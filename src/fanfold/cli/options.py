@@ -149,6 +149,14 @@ _KMERS = _options(
     ),
 )
 
+TRAILING_GARBAGE = click.option(
+    "--trailing-garbage",
+    type=click.Choice(get_args(TrailingGarbage)),
+    default="refuse",
+    help="What to do with bytes after an archive's end that are not zero padding: refuse the"
+    " input, or ignore them, which the report notes.  [default: refuse]",
+)
+
 QUESTION = _options(
     _KMERS,
     _slice_size("100MiB, or less where that gives every worker work"),
@@ -159,13 +167,7 @@ QUESTION = _options(
         is_flag=True,
         help="Start over, even if results are there. Files of others stay untouched.",
     ),
-    click.option(
-        "--trailing-garbage",
-        type=click.Choice(get_args(TrailingGarbage)),
-        default="refuse",
-        help="What to do with bytes after an archive's end that are not zero padding: refuse the"
-        " input, or ignore them, which the report notes.  [default: refuse]",
-    ),
+    TRAILING_GARBAGE,
 )
 
 CLOUD_QUESTION = _options(_KMERS, _slice_size("100MiB"))

@@ -9,11 +9,21 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.cli.options import FILE, MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
+from fanfold.cli.options import (
+    FILE,
+    MEMORY,
+    MIN_GAP,
+    MIN_LENGTH,
+    QUIET,
+    STORAGE,
+    TRAILING_GARBAGE,
+    WORKERS,
+)
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say
 from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
 from fanfold.flow.stats import Measured, stats, stats_many
+from fanfold.params import TrailingGarbage
 from fanfold.report.statistics import COLUMNS
 from fanfold.report.view import View
 from fanfold.shown import describe, shown
@@ -52,6 +62,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 )
 @MIN_GAP
 @MIN_LENGTH
+@TRAILING_GARBAGE
 @WORKERS
 @MEMORY
 @STORAGE
@@ -64,6 +75,7 @@ def statistics(
     nx: tuple[int, ...],
     min_gap: int,
     min_length: int,
+    trailing_garbage: TrailingGarbage,
     workers: int | None,
     memory: int | None,
     quiet: bool,
@@ -86,13 +98,25 @@ def statistics(
     if len(genomes) == 1:
         with progress_bar(shown(genomes[0]), quiet=quiet) as progress:
             found = stats(
-                genomes[0], view=view, workers=workers, memory_bytes=memory, progress=progress
+                genomes[0],
+                view=view,
+                workers=workers,
+                memory_bytes=memory,
+                trailing_garbage=trailing_garbage,
+                progress=progress,
             )
         rows.add(_row(genomes[0], found))
         rows.end()
         return
     has_failed = False
-    for each in stats_many(genomes, view=view, workers=workers, memory_bytes=memory):
+    outcomes = stats_many(
+        genomes,
+        view=view,
+        workers=workers,
+        memory_bytes=memory,
+        trailing_garbage=trailing_garbage,
+    )
+    for each in outcomes:
         if each.measured is None:
             say(f"fanfold: {describe(each.error)}", level="ERROR")
             has_failed = True

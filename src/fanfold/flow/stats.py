@@ -24,7 +24,7 @@ from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import check_unchanged, is_remote, read_blocks, stored_checksum
-from fanfold.params import DEFAULT_SLICE_BYTES, Params
+from fanfold.params import DEFAULT_SLICE_BYTES, Params, TrailingGarbage, check_params
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
@@ -64,6 +64,7 @@ def stats(
     view: View = DEFAULT_VIEW,
     workers: int | None = None,
     memory_bytes: int | None = None,
+    trailing_garbage: TrailingGarbage = "refuse",
     progress: Progress | None = None,
 ) -> Measured:
     """The statistics of a FASTA object. Nothing is written.
@@ -73,15 +74,16 @@ def stats(
         view: how lengths and gaps are looked at.
         workers: threads; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
+        trailing_garbage: see `run`.
         progress: is told of bytes of the input that are done, and how many there are.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
-    check_view(view)
+    asked = _Asked(check_view(view), _parameters(trailing_garbage))
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
     with opened(None, workers) as engine:
-        return _measured(engine, location, view, allowed, progress=progress)
+        return _measured(engine, location, asked, allowed, progress=progress)
 
 
 def stats_many(
@@ -90,6 +92,7 @@ def stats_many(
     view: View = DEFAULT_VIEW,
     workers: int | None = None,
     memory_bytes: int | None = None,
+    trailing_garbage: TrailingGarbage = "refuse",
 ) -> Iterator[OutcomeOfStats]:
     """The statistics of many FASTA objects on one pool, as they are ready, in the order given.
 
@@ -100,21 +103,31 @@ def stats_many(
         view: see `stats`.
         workers: see `stats`.
         memory_bytes: see `stats`; the genomes that are under way share it.
+        trailing_garbage: see `run`.
 
     Raises:
         ParameterError: an argument can't be: nothing was started.
     """
-    check_view(view)
+    asked = _Asked(check_view(view), _parameters(trailing_garbage))
     inputs = [os.fspath(location) for location in locations]
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
     ahead = max(1, min(len(inputs), workers))
     # The one that the consumer waits for, and those ahead of it.
     allowed = allowed._replace(runs=ahead + 1)
-    return _in_order(inputs, view, workers, ahead, allowed)
+    return _in_order(inputs, asked, workers, ahead, allowed)
+
+
+class _Asked(NamedTuple):
+    view: View
+    parameters: Params
+
+
+def _parameters(trailing_garbage: TrailingGarbage) -> Params:
+    return check_params((), canonical=False, trailing_garbage=trailing_garbage)
 
 
 def _in_order(
-    inputs: list[str], view: View, workers: int, ahead: int, allowed: Allowed
+    inputs: list[str], asked: _Asked, workers: int, ahead: int, allowed: Allowed
 ) -> Iterator[OutcomeOfStats]:
     stopped = threading.Event()
 
@@ -125,7 +138,7 @@ def _in_order(
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    found = _measured(engine, location, view, allowed, stopped=stopped)
+                    found = _measured(engine, location, asked, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
             return OutcomeOfStats(location, found, failure, time.monotonic() - started)
@@ -140,7 +153,7 @@ def _in_order(
 def _measured(
     engine: Engine,
     location: str | os.PathLike[str],
-    view: View,
+    asked: _Asked,
     allowed: Allowed,
     *,
     progress: Progress | None = None,
@@ -148,8 +161,9 @@ def _measured(
 ) -> Measured:
     genome = Genome(location)
     watch = Watch(genome.source.size_bytes, progress, stopped)
-    parameters = Params((), canonical=False)
-    report, survey, _ = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
+    report, survey, _ = analyse(
+        engine, genome, asked.parameters, asked.view, allowed=allowed, watch=watch
+    )
     return Measured(statistics_of(report), nx_of(survey))
 
 
