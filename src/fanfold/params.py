@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import msgspec
 
@@ -19,6 +20,10 @@ DEFAULT_SLICE_BYTES = 100 * 1024**2
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("kmgt")}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
+
+
+Alphabet = Literal["any", "dna"]
+"""What an input may be of; what is unusual about one of any kind is in the notes of its report."""
 
 
 class Params(msgspec.Struct, frozen=True):
@@ -53,6 +58,17 @@ def check_params(k: Iterable[int] | int, *, canonical: bool) -> Params:
     if 0 in lengths and len(lengths) > 1:
         raise ParameterError("k = 0 counts no k-mers: give it alone")
     return Params(tuple(sorted(lengths - {0})), canonical)
+
+
+def check_alphabet(alphabet: Alphabet) -> Alphabet:
+    """Check that there is such an alphabet.
+
+    Raises:
+        ParameterError: there isn't.
+    """
+    if alphabet not in get_args(Alphabet):
+        raise ParameterError(f"alphabet can't be {alphabet!r}: give 'any' or 'dna'")
+    return alphabet
 
 
 def parse_size(text: str) -> int:

@@ -27,7 +27,7 @@ from fanfold.report.view import DEFAULT_VIEW, View
 TESTS = Path(__file__).parents[1]
 SHARED = TESTS.parents[1] / "shared" / "genomes"
 
-HEADER = b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\n"
+HEADER = b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\tU\n"
 
 MANY = settings(max_examples=150, deadline=None)
 FEW = settings(max_examples=6, deadline=None)
@@ -50,14 +50,15 @@ class Record(NamedTuple):
     g: int
     other: int
     lowercase: int
+    u: int = 0
 
     def rows(self, start_byte: int) -> Tables:
         length, n = sum(self.pieces), sum(self.pieces[1::2])
         a, c, g, other = self.a, self.c, self.g, self.other
         t = length - n - a - c - g - other
-        acgt = a + c + g + t
-        percent = f"{100 * (g + c) / acgt:.3f}" if acgt else ""
-        numbers = [length, a, c, g, t, n, other, self.lowercase, percent, start_byte]
+        acgtu = a + c + g + t + self.u
+        percent = f"{100 * (g + c) / acgtu:.3f}" if acgtu else ""
+        numbers = [length, a, c, g, t, n, other, self.lowercase, percent, start_byte, self.u]
         ends = [0, *itertools.accumulate(self.pieces)]
         gaps = itertools.pairwise(ends)
         return Tables(
@@ -120,7 +121,8 @@ def records(draw: st.DrawFn) -> Record:
         pieces[0] = 0
     residues = sum(pieces[0::2])
     a, c, g, _t, other = parts_of(residues, draw(cuts_of(residues)))
-    return Record(draw(names), pieces, a, c, g, other, draw(st.integers(0, sum(pieces))))
+    lowercase, u = draw(st.integers(0, sum(pieces))), draw(st.integers(0, other))
+    return Record(draw(names), pieces, a, c, g, other, lowercase, u)
 
 
 def cuts_of(whole: int) -> st.SearchStrategy[list[int]]:

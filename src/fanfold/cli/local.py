@@ -13,6 +13,7 @@ import click
 
 import fanfold
 from fanfold.cli.options import (
+    ALPHABET,
     INDEX_VARIABLES,
     JSON,
     MEMORY,
@@ -31,7 +32,7 @@ from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import STDIN, name_of, open_place
-from fanfold.params import DEFAULT_K
+from fanfold.params import DEFAULT_K, Alphabet
 from fanfold.report.view import View
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ OF_MANY = "fanfold-results"
     f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
 )
 @QUESTION
+@ALPHABET
 @VIEW
 @WORKERS
 @click.option(
@@ -72,6 +74,7 @@ def run(
     canonical: bool,
     slice_size: int | None,
     fresh: bool,
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -112,6 +115,7 @@ def run(
                     fresh=fresh,
                     name=name,
                     view=view,
+                    alphabet=alphabet,
                     progress=progress,
                 )
             tell(report, quiet=quiet, as_json=as_json)
@@ -129,6 +133,7 @@ def run(
                 memory_bytes=memory,
                 fresh=fresh,
                 view=view,
+                alphabet=alphabet,
                 progress=progress,
             )
     tell_many(outcomes, folder, quiet=quiet)
@@ -229,6 +234,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 
 @click.command()
 @click.argument("plan_json", metavar="PLAN")
+@ALPHABET
 @VIEW
 @MEMORY
 @STORAGE
@@ -237,6 +243,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 def fold(
     *,
     plan_json: str,
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -250,7 +257,7 @@ def fold(
     of a plan.json.
     """
     view = View(min_gap, min_length, genome_size)
-    report = fanfold.fold(plan_json, memory_bytes=memory, view=view)
+    report = fanfold.fold(plan_json, memory_bytes=memory, view=view, alphabet=alphabet)
     tell(report, quiet=quiet, as_json=as_json)
 
 

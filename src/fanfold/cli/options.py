@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
-from fanfold.params import DEFAULT_K, MAX_K, parse_size
+from fanfold.params import DEFAULT_K, MAX_K, Alphabet, parse_size
 from fanfold.report.view import DEFAULT_VIEW
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -210,6 +210,13 @@ VIEW = _options(
         metavar="N",
         help="The length of the genome, such as 3.1g, for NG50 and auNG.",
     ),
+)
+
+ALPHABET = click.option(
+    "--alphabet",
+    type=click.Choice(get_args(Alphabet)),
+    default="any",
+    help="What a genome may be: dna refuses what looks like protein or RNA.  [default: any]",
 )
 
 WORKERS = click.option(

@@ -9,11 +9,13 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.cli.options import MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
+from fanfold.cli.noted import warn_of
+from fanfold.cli.options import ALPHABET, MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say
 from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
 from fanfold.flow.stats import Measured, stats, stats_many
+from fanfold.params import Alphabet
 from fanfold.report.statistics import COLUMNS
 from fanfold.report.view import View
 from fanfold.shown import describe, shown
@@ -50,6 +52,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
     metavar="X,X…",
     help="The N(x) to show, such as 50,90,95.  [default: 50,90]",
 )
+@ALPHABET
 @MIN_GAP
 @MIN_LENGTH
 @WORKERS
@@ -62,6 +65,7 @@ def statistics(
     as_tsv: bool,
     as_json: bool,
     nx: tuple[int, ...],
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     workers: int | None,
@@ -86,17 +90,27 @@ def statistics(
     if len(genomes) == 1:
         with progress_bar(shown(genomes[0]), quiet=quiet) as progress:
             found = stats(
-                genomes[0], view=view, workers=workers, memory_bytes=memory, progress=progress
+                genomes[0],
+                view=view,
+                alphabet=alphabet,
+                workers=workers,
+                memory_bytes=memory,
+                progress=progress,
             )
+        warn_of(shown(genomes[0]), found.notes)
         rows.add(_row(genomes[0], found))
         rows.end()
         return
     has_failed = False
-    for each in stats_many(genomes, view=view, workers=workers, memory_bytes=memory):
+    outcomes = stats_many(
+        genomes, view=view, alphabet=alphabet, workers=workers, memory_bytes=memory
+    )
+    for each in outcomes:
         if each.measured is None:
             say(f"fanfold: {describe(each.error)}", level="ERROR")
             has_failed = True
         else:
+            warn_of(shown(each.location), each.measured.notes)
             rows.add(_row(each.location, each.measured))
     rows.end()
     if has_failed:

@@ -37,7 +37,7 @@ from fanfold.objects import (
     open_place,
     shown,
 )
-from fanfold.params import DEFAULT_K, check_params, check_positive
+from fanfold.params import DEFAULT_K, Alphabet, check_alphabet, check_params, check_positive
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import describe
@@ -85,6 +85,7 @@ def run_many(
     memory_bytes: int | None = None,
     fresh: bool = False,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     progress: ManyProgress | None = None,
 ) -> list[Outcome]:
     """Analyse many FASTA objects on one pool; an input that fails doesn't stop the others.
@@ -104,6 +105,7 @@ def run_many(
         memory_bytes: see `run`; the inputs that are under way share it.
         fresh: see `run`.
         view: see `run`.
+        alphabet: see `run`.
         progress: is told how many inputs are done.
 
     Returns:
@@ -117,6 +119,7 @@ def run_many(
     names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
     _check_names(inputs, names)
     parameters = check_params(k, canonical=canonical)
+    check_alphabet(alphabet)
     check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
@@ -128,7 +131,7 @@ def run_many(
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         allowed = allowed._replace(runs=max(drivers, 1))
-        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))
+        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
 
         def drive(index: int) -> Outcome:
             name = names[index]

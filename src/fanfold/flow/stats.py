@@ -16,7 +16,7 @@ from fanfold.engine.progress import Progress, Watch
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.fold import fold_results
 from fanfold.flow.genome import Genome
-from fanfold.flow.made import Made, check_checksum, made_of
+from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import Plan, Slice, default_slice_bytes
 from fanfold.flow.results import MemoryResults, Results
@@ -24,7 +24,8 @@ from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import STDIN, check_unchanged, is_remote, read_blocks, stored_checksum
-from fanfold.params import DEFAULT_SLICE_BYTES, Params
+from fanfold.params import DEFAULT_SLICE_BYTES, Alphabet, Params, check_alphabet
+from fanfold.report.notes import Note
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
@@ -35,10 +36,12 @@ class Measured(NamedTuple):
     Attributes:
         statistics: them.
         nx: N(1) to N(100) of the records in view; empty where they have no residues.
+        notes: what is unusual.
     """
 
     statistics: Statistics
     nx: tuple[int, ...]
+    notes: tuple[Note, ...]
 
 
 class OutcomeOfStats(NamedTuple):
@@ -62,6 +65,7 @@ def stats(
     location: str | os.PathLike[str],
     *,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     workers: int | None = None,
     memory_bytes: int | None = None,
     progress: Progress | None = None,
@@ -71,6 +75,7 @@ def stats(
     Args:
         location: its path, its URL, or ``-`` for standard input, as in `run`.
         view: how lengths and gaps are looked at.
+        alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
         workers: threads; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
         progress: is told of bytes of the input that are done, and how many there are.
@@ -79,15 +84,17 @@ def stats(
         FanfoldError: see `fanfold.errors`.
     """
     check_view(view)
+    check_alphabet(alphabet)
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
     with opened(None, workers) as engine:
-        return _measured(engine, location, view, allowed, progress=progress)
+        return _measured(engine, location, view, alphabet, allowed, progress=progress)
 
 
 def stats_many(
     locations: Iterable[str | os.PathLike[str]],
     *,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     workers: int | None = None,
     memory_bytes: int | None = None,
 ) -> Iterator[OutcomeOfStats]:
@@ -98,6 +105,7 @@ def stats_many(
     Args:
         locations: as in `stats`, as are the other arguments.
         view: see `stats`.
+        alphabet: see `stats`.
         workers: see `stats`.
         memory_bytes: see `stats`; the genomes that are under way share it.
 
@@ -105,16 +113,23 @@ def stats_many(
         ParameterError: an argument can't be: nothing was started.
     """
     check_view(view)
+    check_alphabet(alphabet)
     inputs = [os.fspath(location) for location in locations]
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
     ahead = max(1, min(len(inputs), workers))
     # The one that the consumer waits for, and those ahead of it.
     allowed = allowed._replace(runs=ahead + 1)
-    return _in_order(inputs, view, workers, ahead, allowed)
+    return _in_order(inputs, view, alphabet, workers=workers, ahead=ahead, allowed=allowed)
 
 
 def _in_order(
-    inputs: list[str], view: View, workers: int, ahead: int, allowed: Allowed
+    inputs: list[str],
+    view: View,
+    alphabet: Alphabet,
+    *,
+    workers: int,
+    ahead: int,
+    allowed: Allowed,
 ) -> Iterator[OutcomeOfStats]:
     stopped = threading.Event()
 
@@ -125,7 +140,7 @@ def _in_order(
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    found = _measured(engine, location, view, allowed, stopped=stopped)
+                    found = _measured(engine, location, view, alphabet, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
             return OutcomeOfStats(location, found, failure, time.monotonic() - started)
@@ -141,6 +156,7 @@ def _measured(
     engine: Engine,
     location: str | os.PathLike[str],
     view: View,
+    alphabet: Alphabet,
     allowed: Allowed,
     *,
     progress: Progress | None = None,
@@ -150,7 +166,8 @@ def _measured(
     watch = Watch(genome.source.size_bytes, progress, stopped)
     parameters = Params((), canonical=False)
     report, survey, _ = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
-    return Measured(statistics_of(report), nx_of(survey))
+    check_notes(genome.source.name, report.notes, alphabet)
+    return Measured(statistics_of(report), nx_of(survey), tuple(report.notes))
 
 
 def analyse(
