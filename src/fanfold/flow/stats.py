@@ -25,7 +25,7 @@ from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import STDIN, check_unchanged, is_remote, read_blocks, stored_checksum
 from fanfold.params import DEFAULT_SLICE_BYTES, Alphabet, Params, check_alphabet
-from fanfold.report.notes import Note
+from fanfold.report.notes import ARCHIVE, Note
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
     Attributes:
         statistics: them.
         nx: N(1) to N(100) of the records in view; empty where they have no residues.
-        notes: what is unusual.
+        notes: what is unusual, however the genome is packed.
     """
 
     statistics: Statistics
@@ -167,7 +167,8 @@ def _measured(
     parameters = Params((), canonical=False)
     report, survey, _ = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
     check_notes(genome.source.name, report.notes, alphabet)
-    return Measured(statistics_of(report), nx_of(survey), tuple(report.notes))
+    notes = tuple(each for each in report.notes if each.kind != ARCHIVE)
+    return Measured(statistics_of(report), nx_of(survey), notes)
 
 
 def analyse(
