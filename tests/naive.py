@@ -197,6 +197,7 @@ def master_report(
     every_residue = "".join(record.residues.decode("ascii") for record in records)
     both_cases = Counter(every_residue.upper())
     count_a, count_c, count_g, count_t = (both_cases[base] for base in "ACGT")
+    is_rna = both_cases["U"] > count_t
     bases = count_a + count_c + count_g + count_t
     length = len(every_residue)
     all_gaps = [end - start for record in records for start, end in gaps_of(record)]
@@ -205,7 +206,7 @@ def master_report(
     return {
         "total_bases": bases,
         "gc_count": count_g + count_c,
-        "gc_percent": ratio(100 * (count_g + count_c), bases),
+        "gc_percent": ratio(100 * (count_g + count_c), bases + both_cases["U"]),
         "kmer_counts": {kmer: kmers[k][kmer] for k in ks for kmer in sorted(kmers[k])},
         "kmers": [kmer_report(kmers[k], k, canonical=canonical) for k in ks],
         "composition": {
@@ -242,7 +243,7 @@ def master_report(
         },
         "cpg": {
             "count": count_cg,
-            "observed_expected": ratio(count_cg * bases, count_c * count_g),
+            "observed_expected": None if is_rna else ratio(count_cg * bases, count_c * count_g),
         },
         "parameters": {
             "k": ks,
@@ -260,13 +261,19 @@ def notes_report(
     strange = sum(
         count for residue, count in both_cases.items() if residue not in "ACGTNURYSWKMBDHV"
     )
+    letters = {residue: count for residue, count in both_cases.items() if residue not in "-.*"}
+    nucleotides = sum(count for residue, count in letters.items() if residue in "ACGTUN")
+    everything = sum(letters.values())
+    is_rna = both_cases["U"] > both_cases["T"]
     counts = {
+        "protein": everything - nucleotides if 2 * nucleotides < everything else 0,
+        "rna": both_cases["U"] if is_rna else 0,
         "comments": sum(line.is_comment for line in lines),
         "repeated-names": len(names) - len(set(names)),
         "empty-names": names.count(b""),
         "empty-records": sum(not record.residues for record in records),
         "not-nucleotides": strange if 1000 * strange >= len(every_residue) else 0,
-        "uracil": both_cases["U"],
+        "uracil": 0 if is_rna else both_cases["U"],
         "lowercase": sum(residue.islower() for residue in every_residue),
         "short-records": sum(len(record.residues) < 200 for record in records),
     }
@@ -418,17 +425,20 @@ def gap_rows(records: list[Record]) -> bytes:
 
 def sequence_rows(records: list[Record]) -> bytes:
     rows = [
-        "name length A C G T N other lowercase gc_percent start_byte".replace(" ", "\t").encode()
+        "name length A C G T N other lowercase gc_percent start_byte U".replace(" ", "\t").encode()
     ]
     for record in records:
         residues = record.residues.decode("ascii")
-        a, c, g, t, n = (residues.upper().count(residue) for residue in "ACGTN")
+        a, c, g, t, n, u = (residues.upper().count(residue) for residue in "ACGTNU")
         length = len(residues)
         lowercase = sum(residue.islower() for residue in residues)
-        gc_percent = three_decimals(Fraction(100 * (g + c), a + c + g + t)) if a + c + g + t else ""
+        acgtu = a + c + g + t + u
+        gc_percent = three_decimals(Fraction(100 * (g + c), acgtu)) if acgtu else ""
         cells = (length, a, c, g, t, n, length - a - c - g - t - n, lowercase, gc_percent)
         rows.append(
-            b"\t".join([record.name, *(str(cell).encode() for cell in (*cells, record.start_byte))])
+            b"\t".join(
+                [record.name, *(str(cell).encode() for cell in (*cells, record.start_byte, u))]
+            )
         )
     return b"".join(row + b"\n" for row in rows)
 

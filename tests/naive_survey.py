@@ -36,7 +36,7 @@ class Record:
         self.raw_name, *numbers = row.split(b"\t")
         values = [int(each) for each in numbers[:7]]
         self.length, self.a, self.c, self.g, self.t, self.n, self.other = values
-        self.lowercase = int(numbers[7])
+        self.lowercase, self.u = int(numbers[7]), int(numbers[10])
         self.gaps: list[tuple[int, int]] = []
 
     @property
@@ -44,8 +44,8 @@ class Record:
         return self.g + self.c
 
     @property
-    def acgt(self) -> int:
-        return self.a + self.c + self.g + self.t
+    def acgtu(self) -> int:
+        return self.a + self.c + self.g + self.t + self.u
 
     @property
     def name(self) -> str:
@@ -96,6 +96,7 @@ def survey(sequences_tsv: bytes, gaps_bed: bytes, view: View) -> Survey:
             N=sum(each.n for each in everything),
             other=sum(each.other for each in everything),
             lowercase=sum(each.lowercase for each in everything),
+            U=sum(each.u for each in everything),
         ),
         all_gaps=gap_lengths(everything, 1),
         below_200=sum(each.length < 200 for each in everything),
@@ -115,12 +116,12 @@ def survey(sequences_tsv: bytes, gaps_bed: bytes, view: View) -> Survey:
         thresholds=[threshold(records, min_gap) for min_gap in sorted({1, 10, view.min_gap})],
         snail=snail(ordered),
         gc_histogram=[
-            sum(each.length for each in records if each.acgt and gc_bin(each) == place)
+            sum(each.length for each in records if each.acgtu and gc_bin(each) == place)
             for place in range(200)
         ],
         grid=grid(records) if len(records) > ALL_LISTED else None,
         listed=[
-            Row(each.name, each.length, each.gc, each.acgt, each.n, each.lowercase)
+            Row(each.name, each.length, each.gc, each.acgtu, each.n, each.lowercase)
             for each in listed
         ],
         tracks=[track(each, ordered[0].length, view.min_gap) for each in listed[:TRACKS]],
@@ -216,15 +217,15 @@ def snail(ordered: list[Record]) -> list[SnailStep]:
             end = start + each.length
             # Whether [start, end) has a part in [total · i, total · (i + 1)) / STEPS.
             if each.length and start * STEPS < total * (i + 1) and end * STEPS > total * i:
-                gc, at = gc + each.gc, at + each.acgt - each.gc
-                n, other = n + each.n, other + each.length - each.acgt - each.n
+                gc, at = gc + each.gc, at + each.acgtu - each.gc
+                n, other = n + each.n, other + each.length - each.acgtu - each.n
             start = end
         found.append(SnailStep(gc, at, n, other))
     return found
 
 
 def gc_bin(record: Record) -> int:
-    return min(record.gc * 200 // record.acgt, 199)
+    return min(record.gc * 200 // record.acgtu, 199)
 
 
 def edges(parts: int) -> list[int]:
@@ -243,7 +244,7 @@ def bin_of(edges: list[int], value: int) -> int:
 
 
 def grid(records: list[Record]) -> Grid:
-    with_bases = [each for each in records if each.acgt]
+    with_bases = [each for each in records if each.acgtu]
     all_x, all_y = edges(16), [5 * place for place in range(201)]
     places = [(bin_of(all_x, each.length), gc_bin(each)) for each in with_bases]
     x_edges, first_x, joined_x = cropped(all_x, [x for x, _ in places], 128)

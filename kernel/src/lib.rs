@@ -199,6 +199,11 @@ mod _kernel {
         }
 
         #[getter]
+        fn uracil_count(&self) -> u64 {
+            self.0.text.composition().u
+        }
+
+        #[getter]
         fn gc_count(&self) -> u64 {
             self.0.text.composition().gc()
         }

@@ -85,6 +85,7 @@ pub struct Record<'a> {
     pub g: u64,
     pub t: u64,
     pub n: u64,
+    pub u: u64,
     pub lowercase: u64,
     pub index: Index,
 }
@@ -116,13 +117,14 @@ impl<'a> Record<'a> {
             g: composition.g,
             t: composition.t,
             n: composition.n,
+            u: composition.u,
             lowercase: composition.lowercase,
             index,
         }
     }
 }
 
-const NUMBERS_OF_A_ROW: usize = 13;
+const NUMBERS_OF_A_ROW: usize = 14;
 
 /// Records in order, about 25 bytes and the name each.
 #[derive(Clone, Debug, Default)]
@@ -155,7 +157,11 @@ impl RecordBlock {
         for number in [record.a, record.c, record.g, record.t, record.n] {
             varint::write(bytes, number);
         }
-        varint::write(bytes, record.length - named);
+        let other = record.length - named;
+        varint::write(bytes, other);
+        if other > 0 {
+            varint::write(bytes, record.u); // among the others: a row of DNA has no byte for it
+        }
         varint::write(bytes, record.lowercase);
         match record.index {
             Index::NoLines => varint::write(bytes, 0),
@@ -199,11 +205,16 @@ fn read<'a>(rest: &mut &'a [u8], last_start_byte: u64) -> Option<Record<'a>> {
     let name_bytes = usize::try_from(varint::read(rest)?).ok()?;
     let (name, after) = rest.split_at_checked(name_bytes)?;
     *rest = after;
-    let mut numbers = [0; 7];
+    let mut numbers = [0; 6];
     for number in &mut numbers {
         *number = varint::read(rest)?;
     }
-    let [a, c, g, t, n, other, lowercase] = numbers;
+    let [a, c, g, t, n, other] = numbers;
+    let u = if other > 0 { varint::read(rest)? } else { 0 };
+    if u > other {
+        return None;
+    }
+    let lowercase = varint::read(rest)?;
     let length = [a, c, g, t, n, other]
         .into_iter()
         .try_fold(0_u64, u64::checked_add)?;
@@ -226,6 +237,7 @@ fn read<'a>(rest: &mut &'a [u8], last_start_byte: u64) -> Option<Record<'a>> {
         g,
         t,
         n,
+        u,
         lowercase,
         index,
     })
@@ -278,6 +290,7 @@ mod tests {
             g: 300,
             t: 400,
             n: 79,
+            u: 0,
             lowercase: 17,
             index: Index::Lines {
                 length: 1000,
@@ -287,6 +300,11 @@ mod tests {
         };
         let rows = [
             record,
+            Record {
+                n: 9,
+                u: 69,
+                ..record
+            },
             Record {
                 start_byte: 2000,
                 sequence_start_byte: 2002,

@@ -5,7 +5,7 @@ use crate::gaps::Gap;
 use crate::records::{Index, Record};
 
 pub const SEQUENCES_HEADER: &[u8] =
-    b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\n";
+    b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\tU\n";
 
 pub const KMERS_HEADER: &[u8] = b"kmer\tcount\n";
 
@@ -41,15 +41,18 @@ impl<E, F: FnMut(&mut Vec<u8>) -> Result<(), E>> Pages<F> {
 }
 
 pub fn sequence_row(row: &mut Vec<u8>, record: &Record) {
-    let Record { a, c, g, t, n, .. } = *record;
+    let Record {
+        a, c, g, t, n, u, ..
+    } = *record;
     row.extend_from_slice(record.name);
     let other = record.length - a - c - g - t - n;
     for number in [record.length, a, c, g, t, n, other, record.lowercase] {
         push_number(row, number);
     }
     row.push(b'\t');
-    push_percent(row, g + c, a + c + g + t);
+    push_percent(row, g + c, a + c + g + t + u);
     push_number(row, record.start_byte);
+    push_number(row, u);
     row.push(b'\n');
 }
 

@@ -157,22 +157,23 @@ pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
                 .filter(|byte| letters.contains(&byte.to_ascii_uppercase()))
                 .count()
         };
-        let (a, c, g, t, n) = (
+        let (a, c, g, t, n, u) = (
             count(b"A"),
             count(b"C"),
             count(b"G"),
             count(b"T"),
             count(b"N"),
+            count(b"U"),
         );
         let lowercase = residues
             .iter()
             .filter(|byte| byte.is_ascii_lowercase())
             .count();
-        let percent = match a + c + g + t {
+        let percent = match a + c + g + t + u {
             0 => String::new(),
-            acgt => {
-                let (scaled, rest) = (100_000 * (g + c) / acgt, 100_000 * (g + c) % acgt);
-                let up = 2 * rest > acgt || (2 * rest == acgt && scaled % 2 == 1);
+            acgtu => {
+                let (scaled, rest) = (100_000 * (g + c) / acgtu, 100_000 * (g + c) % acgtu);
+                let up = 2 * rest > acgtu || (2 * rest == acgtu && scaled % 2 == 1);
                 let rounded = scaled + usize::from(up);
                 format!("{}.{:03}", rounded / 1000, rounded % 1000)
             }
@@ -181,7 +182,7 @@ pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
         sequences.extend_from_slice(name);
         sequences.extend_from_slice(
             format!(
-                "\t{}\t{a}\t{c}\t{g}\t{t}\t{n}\t{other}\t{lowercase}\t{percent}\t{start}\n",
+                "\t{}\t{a}\t{c}\t{g}\t{t}\t{n}\t{other}\t{lowercase}\t{percent}\t{start}\t{u}\n",
                 residues.len()
             )
             .as_bytes(),

@@ -86,6 +86,7 @@ class Summary:
         total_bases: A, C, G and T among them, in either case, but for those up to the first line
             end, as long as only what stands before can tell whether they are sequence.
         gc_count: G and C among `total_bases`.
+        uracil_count: U of the same lines.
     """
 
     def __new__(cls, k: int) -> Summary: ...
@@ -97,6 +98,8 @@ class Summary:
     def total_bases(self) -> int: ...
     @property
     def gc_count(self) -> int: ...
+    @property
+    def uracil_count(self) -> int: ...
     def merge(self, right: Summary) -> Summary:
         """The summary of this one's bytes followed by `right`'s.
 

@@ -25,6 +25,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", re.IGNORECASE)
 TrailingGarbage = Literal["refuse", "ignore"]
 """What is done with bytes after an archive's end that are not zero padding."""
 
+Alphabet = Literal["any", "dna"]
+"""What an input may be of; what is unusual about one of any kind is in the notes of its report."""
+
 
 class Params(msgspec.Struct, frozen=True, omit_defaults=True):
     """The parameters that change the answer.
@@ -71,6 +74,17 @@ def check_params(
     if 0 in lengths and len(lengths) > 1:
         raise ParameterError("k = 0 counts no k-mers: give it alone")
     return Params(tuple(sorted(lengths - {0})), canonical, trailing_garbage)
+
+
+def check_alphabet(alphabet: Alphabet) -> Alphabet:
+    """Check that there is such an alphabet.
+
+    Raises:
+        ParameterError: there isn't.
+    """
+    if alphabet not in get_args(Alphabet):
+        raise ParameterError(f"alphabet can't be {alphabet!r}: give 'any' or 'dna'")
+    return alphabet
 
 
 def parse_size(text: str) -> int:

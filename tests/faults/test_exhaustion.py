@@ -22,8 +22,8 @@ from fanfold import Summary
 from fanfold._kernel import Scanner, Survey
 
 EMPTY_RECORDS, GAPS = b">\\n" * 2**20, b"AN" * 2**20
-SEQUENCES_TSV = "name length A C G T N other lowercase gc_percent start_byte".replace(" ", "\\t")
-SHORT_RECORDS = b"\\t1\\t1\\t0\\t0\\t0\\t0\\t0\\t0\\t0.000\\t0\\n" * 2**20
+SEQUENCES_TSV = "name length A C G T N other lowercase gc_percent start_byte U".replace(" ", "\\t")
+SHORT_RECORDS = b"\\t1\\t1\\t0\\t0\\t0\\t0\\t0\\t0\\t0.000\\t0\\t0\\n" * 2**20
 
 
 def leave(mebibytes):

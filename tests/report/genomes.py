@@ -36,7 +36,7 @@ def genome(name: str, length: int = 1000, n50: int = 500, gc: int = 500, n: int 
         gaps=1 if n else 0,
         notes=0,
         gc=gc,
-        bases=length - n,
+        acgtu=length - n,
         n=n,
         lowercase=0,
         residues=length,

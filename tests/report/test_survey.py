@@ -27,7 +27,7 @@ from fanfold.report.view import DEFAULT_VIEW, View
 TESTS = Path(__file__).parents[1]
 SHARED = TESTS.parents[1] / "shared" / "genomes"
 
-HEADER = b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\n"
+HEADER = b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\tU\n"
 
 MANY = settings(max_examples=150, deadline=None)
 FEW = settings(max_examples=6, deadline=None)
@@ -50,14 +50,15 @@ class Record(NamedTuple):
     g: int
     other: int
     lowercase: int
+    u: int = 0
 
     def rows(self, start_byte: int) -> Tables:
         length, n = sum(self.pieces), sum(self.pieces[1::2])
         a, c, g, other = self.a, self.c, self.g, self.other
         t = length - n - a - c - g - other
-        acgt = a + c + g + t
-        percent = f"{100 * (g + c) / acgt:.3f}" if acgt else ""
-        numbers = [length, a, c, g, t, n, other, self.lowercase, percent, start_byte]
+        acgtu = a + c + g + t + self.u
+        percent = f"{100 * (g + c) / acgtu:.3f}" if acgtu else ""
+        numbers = [length, a, c, g, t, n, other, self.lowercase, percent, start_byte, self.u]
         ends = [0, *itertools.accumulate(self.pieces)]
         gaps = itertools.pairwise(ends)
         return Tables(
@@ -120,7 +121,8 @@ def records(draw: st.DrawFn) -> Record:
         pieces[0] = 0
     residues = sum(pieces[0::2])
     a, c, g, _t, other = parts_of(residues, draw(cuts_of(residues)))
-    return Record(draw(names), pieces, a, c, g, other, draw(st.integers(0, sum(pieces))))
+    lowercase, u = draw(st.integers(0, sum(pieces))), draw(st.integers(0, other))
+    return Record(draw(names), pieces, a, c, g, other, lowercase, u)
 
 
 def cuts_of(whole: int) -> st.SearchStrategy[list[int]]:
@@ -303,7 +305,7 @@ def test_a_name_of_a_mebibyte_is_cut() -> None:
 
 # --- refused ----------------------------------------------------------------------------------
 
-ROW = b"a\t9\t1\t2\t1\t0\t4\t1\t2\t75.000\t0\n"
+ROW = b"a\t9\t1\t2\t1\t0\t4\t1\t2\t60.000\t0\t1\n"
 GAPS = b"a\t0\t1\na\t5\t8\n"
 LINE_2 = "sequences.tsv, line 2: "
 NO_NUMBER = LINE_2 + "a column is not a number"
@@ -320,7 +322,7 @@ REFUSED = {
         "sequences.tsv, line 1: the first line is not the header",
     ),
     "an empty row": (HEADER + b"\n", b"", LINE_2 + "a column is missing"),
-    "a column fewer": (HEADER + ROW.replace(b"\t0\n", b"\n"), b"", LINE_2 + "a column is missing"),
+    "a column fewer": (HEADER + ROW.replace(b"\t1\n", b"\n"), b"", LINE_2 + "a column is missing"),
     "a column more": (
         HEADER + ROW.replace(b"\n", b"\t0\n"),
         b"",
@@ -330,25 +332,31 @@ REFUSED = {
     "a negative number": (HEADER + ROW.replace(b"\t9", b"\t-9"), b"", NO_NUMBER),
     "a fraction": (HEADER + ROW.replace(b"\t9", b"\t9.0"), b"", NO_NUMBER),
     "a leading zero": (HEADER + ROW.replace(b"\t9", b"\t09"), b"", NO_NUMBER),
-    "a word for a percentage": (HEADER + ROW.replace(b"75.000", b"nan"), b"", NO_NUMBER),
+    "a word for a percentage": (HEADER + ROW.replace(b"60.000", b"nan"), b"", NO_NUMBER),
     "a carriage return": (HEADER + ROW.replace(b"\n", b"\r\n"), b"", NO_NUMBER),
     "2^63": (HEADER + ROW.replace(b"\t9", b"\t9223372036854775808"), b"", TOO_LARGE),
     "2^64 + 9": (HEADER + ROW.replace(b"\t9", b"\t18446744073709551625"), b"", TOO_LARGE),
     "another length": (HEADER + ROW.replace(b"\t9", b"\t8"), b"", NO_SUM),
     "parts that overflow": (
-        HEADER + b"a\t0" + b"\t4611686018427387904" * 4 + b"\t0\t0\t0\t\t0\n",
+        HEADER + b"a\t0" + b"\t4611686018427387904" * 4 + b"\t0\t0\t0\t\t0\t0\n",
         b"",
         NO_SUM,
     ),
     "lengths that overflow": (
-        HEADER + b"a\t9223372036854775807\t9223372036854775807\t0\t0\t0\t0\t0\t0\t0.000\t0\n" * 2,
+        HEADER
+        + b"a\t9223372036854775807\t9223372036854775807\t0\t0\t0\t0\t0\t0\t0.000\t0\t0\n" * 2,
         b"",
         "sequences.tsv, line 3: the lengths add up to 2^63 or more",
     ),
     "more lower case than residues": (
-        HEADER + ROW.replace(b"\t2\t75", b"\t10\t75"),
+        HEADER + ROW.replace(b"\t2\t60", b"\t10\t60"),
         b"",
         LINE_2 + "there are more residues in lower case than residues",
+    ),
+    "more U than other residues": (
+        HEADER + ROW.replace(b"\t1\n", b"\t2\n"),
+        b"",
+        LINE_2 + "there are more U than other residues",
     ),
     "a long row": (HEADER + LONG + ROW, b"", LINE_2 + "the row is too long"),
     "a long row without end": (HEADER + LONG, b"", LINE_2 + "the row is too long"),

@@ -48,8 +48,8 @@ fn bin_of(edges: &[u64], value: u64) -> usize {
     edges.partition_point(|edge| *edge <= value) - 1
 }
 
-fn gc_bin(gc: u64, acgt: u64) -> usize {
-    let bin = u128::from(gc) * GC_BINS as u128 / u128::from(acgt);
+fn gc_bin(gc: u64, acgtu: u64) -> usize {
+    let bin = u128::from(gc) * GC_BINS as u128 / u128::from(acgtu);
     (bin as usize).min(GC_BINS - 1)
 }
 
@@ -92,10 +92,10 @@ impl Bins {
 
     /// Adds a record, if it has bases.
     pub fn add(&mut self, row: &SequenceRow) {
-        if row.acgt() > 0 {
+        if row.acgtu() > 0 {
             let (x, y) = (
                 bin_of(&self.length_edges, row.length),
-                gc_bin(row.gc(), row.acgt()),
+                gc_bin(row.gc(), row.acgtu()),
             );
             self.tallies[x * GC_BINS + y].add(Tally {
                 count: 1,

@@ -23,6 +23,7 @@ pub struct Sums {
     pub N: u64,
     pub other: u64,
     pub lowercase: u64,
+    pub U: u64,
 }
 
 impl Sums {
@@ -36,6 +37,7 @@ impl Sums {
         self.N += row.n;
         self.other += row.other;
         self.lowercase += row.lowercase;
+        self.U += row.u;
     }
 }
 
@@ -73,7 +75,7 @@ pub struct Row {
     pub name: String,
     pub length: u64,
     pub gc: u64,
-    pub acgt: u64,
+    pub acgtu: u64,
     pub n: u64,
     pub lowercase: u64,
 }

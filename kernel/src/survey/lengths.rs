@@ -87,7 +87,7 @@ pub fn steps(descending: impl Iterator<Item = u64>, whole: u64) -> Vec<Option<St
     found
 }
 
-/// Residues of G and C, of A and T, of N, of others.
+/// Residues of G and C, of A, T and U, of N, of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SnailStep(pub u64, pub u64, pub u64, pub u64);
 
@@ -119,9 +119,9 @@ pub fn snail(longest_first: &[Record]) -> Vec<SnailStep> {
         }
         for SnailStep(gc, at, n, other) in &mut found[first..=last] {
             *gc += record.gc;
-            *at += record.acgt - record.gc;
+            *at += record.acgtu - record.gc;
             *n += record.n;
-            *other += record.length - record.acgt - record.n;
+            *other += record.length - record.acgtu - record.n;
         }
         start = end;
     }
@@ -206,7 +206,7 @@ mod tests {
         let record = |length, gc| Record {
             length,
             gc,
-            acgt: length,
+            acgtu: length,
             n: 0,
             tag: 0,
         };

@@ -23,7 +23,7 @@ struct Candidate {
     place: usize,
     length: u64,
     gc: u64,
-    acgt: u64,
+    acgtu: u64,
     n: u64,
     lowercase: u64,
     name: Vec<u8>,
@@ -39,7 +39,7 @@ impl Candidate {
             place,
             length: row.length,
             gc: row.gc(),
-            acgt: row.acgt(),
+            acgtu: row.acgtu(),
             n: row.n,
             lowercase: row.lowercase,
             name,
@@ -56,7 +56,7 @@ impl Candidate {
             name: shown(&self.name),
             length: self.length,
             gc: self.gc,
-            acgt: self.acgt,
+            acgtu: self.acgtu,
             n: self.n,
             lowercase: self.lowercase,
         }
@@ -164,7 +164,7 @@ mod tests {
         for place in 0..5000 {
             let length = 100 + place as u64 % 50;
             let name = place.to_string();
-            let row = format!("{name}\t{length}\t{length}\t0\t0\t0\t0\t0\t0\t0.000\t0");
+            let row = format!("{name}\t{length}\t{length}\t0\t0\t0\t0\t0\t0\t0.000\t0\t0");
             let row = SequenceRow::read(row.as_bytes()).unwrap();
             listed.offer(&row, place).unwrap();
         }

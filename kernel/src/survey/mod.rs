@@ -151,9 +151,9 @@ mod tests {
         survey.finish()
     }
 
-    const SEQUENCES: &[u8] = b"a\t9\t1\t2\t1\t0\t4\t1\t2\t75.000\t0\n\
-        \t0\t0\t0\t0\t0\t0\t0\t0\t\t12\n\
-        a\t3\t0\t0\t0\t0\t3\t0\t3\t\t14\n";
+    const SEQUENCES: &[u8] = b"a\t9\t1\t2\t1\t0\t4\t1\t2\t60.000\t0\t1\n\
+        \t0\t0\t0\t0\t0\t0\t0\t0\t\t12\t0\n\
+        a\t3\t0\t0\t0\t0\t3\t0\t3\t\t14\t0\n";
     const GAPS: &[u8] = b"a\t0\t1\na\t5\t8\na\t0\t3\n";
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(json(block_bytes), whole);
         }
         for expected in [
-            r#""sums":{"records":3,"length":12,"A":1,"C":2,"G":1,"T":0,"N":7,"other":1,"lowercase":5}"#,
+            r#""sums":{"records":3,"length":12,"A":1,"C":2,"G":1,"T":0,"N":7,"other":1,"lowercase":5,"U":1}"#,
             r#""all_gaps":{"count":3,"sum":7,"longest":3}"#,
             r#"{"min_gap":1,"gaps":{"count":3,"sum":7,"longest":3},"contigs":2,"contig_length":5,"contig_n50":4,"contig_l50":1}"#,
         ] {
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn lengths_that_add_up_to_too_much_are_refused() {
         let row = |length: u64| {
-            format!("a\t{length}\t{length}\t0\t0\t0\t0\t0\t0\t0.000\t0\n").into_bytes()
+            format!("a\t{length}\t{length}\t0\t0\t0\t0\t0\t0\t0.000\t0\t0\n").into_bytes()
         };
         let most = row(LIMIT - 1);
         let found = survey(&most, b"", 100).unwrap();

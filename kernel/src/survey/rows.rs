@@ -120,8 +120,10 @@ pub struct SequenceRow<'a> {
     pub g: u64,
     pub t: u64,
     pub n: u64,
+    /// U among them.
     pub other: u64,
     pub lowercase: u64,
+    pub u: u64,
 }
 
 impl<'a> SequenceRow<'a> {
@@ -133,11 +135,15 @@ impl<'a> SequenceRow<'a> {
         }
         read_percent(&mut columns)?;
         read_number(&mut columns)?; // start_byte
+        let u = read_number(&mut columns)?;
         check_end(columns)?;
         let [length, a, c, g, t, n, other, lowercase] = numbers;
         let parts = [a, c, g, t, n, other];
         if parts.into_iter().try_fold(0, u64::checked_add) != Some(length) {
             return Err("the length is not the sum of A, C, G, T, N and other");
+        }
+        if u > other {
+            return Err("there are more U than other residues");
         }
         if lowercase > length {
             return Err("there are more residues in lower case than residues");
@@ -152,6 +158,7 @@ impl<'a> SequenceRow<'a> {
             n,
             other,
             lowercase,
+            u,
         })
     }
 
@@ -159,8 +166,9 @@ impl<'a> SequenceRow<'a> {
         self.g + self.c
     }
 
-    pub fn acgt(&self) -> u64 {
-        self.a + self.c + self.g + self.t
+    /// What GC % is of.
+    pub fn acgtu(&self) -> u64 {
+        self.a + self.c + self.g + self.t + self.u
     }
 }
 
@@ -311,10 +319,10 @@ mod tests {
 
     #[test]
     fn a_row_has_its_columns() {
-        let row = "a b\t21\t1\t2\t3\t4\t5\t6\t21\t50.000\t7";
+        let row = "a b\t21\t1\t2\t3\t4\t5\t6\t21\t41.667\t7\t2";
         let read = SequenceRow::read(row.as_bytes()).unwrap();
         assert_eq!((read.name, read.length, read.t), (&b"a b"[..], 21, 4));
-        assert_eq!((read.gc(), read.acgt()), (5, 10));
+        assert_eq!((read.gc(), read.acgtu(), read.u), (5, 12, 2));
         let columns: Vec<_> = row.split('\t').collect();
         for number in 0..columns.len() {
             let fewer = columns[..number].join("\t");
@@ -327,12 +335,14 @@ mod tests {
         }
         assert!(SequenceRow::read(format!("{row}\t").as_bytes()).is_err());
         assert!(SequenceRow::read(row.replace("\t6\t21", "\t6\t22").as_bytes()).is_err());
+        assert!(SequenceRow::read(row.replace("\t7\t2", "\t7\t6").as_bytes()).is_ok());
+        assert!(SequenceRow::read(row.replace("\t7\t2", "\t7\t7").as_bytes()).is_err());
         assert!(SequenceRow::read(row.replace("b\t21", "b\t22").as_bytes()).is_err());
         for percent in [".", "5.", ".5", "1.2.3", "-1", "nan"] {
-            let other = row.replace("50.000", percent);
+            let other = row.replace("41.667", percent);
             assert!(SequenceRow::read(other.as_bytes()).is_err());
         }
-        assert!(SequenceRow::read(row.replace("50.000", "").as_bytes()).is_ok());
+        assert!(SequenceRow::read(row.replace("41.667", "").as_bytes()).is_ok());
     }
 
     #[test]

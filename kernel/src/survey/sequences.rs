@@ -15,7 +15,7 @@ use crate::tables::SEQUENCES_HEADER;
 pub struct Record {
     pub length: u64,
     pub gc: u64,
-    pub acgt: u64,
+    pub acgtu: u64,
     pub n: u64,
     /// While gaps are matched, the hash of its name; then its place in the file, which orders
     /// records of one length.
@@ -95,7 +95,7 @@ impl Sequences {
             let record = Record {
                 length: row.length,
                 gc: row.gc(),
-                acgt: row.acgt(),
+                acgtu: row.acgtu(),
                 n: row.n,
                 tag: self.hasher.hash_one(row.name),
             };

@@ -14,6 +14,7 @@ import click
 
 import fanfold
 from fanfold.cli.options import (
+    ALPHABET,
     FILE,
     FOLDER,
     INDEX_VARIABLES,
@@ -34,7 +35,7 @@ from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
 from fanfold.objects import name_of, open_place
-from fanfold.params import DEFAULT_K, TrailingGarbage
+from fanfold.params import DEFAULT_K, Alphabet, TrailingGarbage
 from fanfold.report.view import View
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _LONG_SECONDS = 2
     f" ./<name>.fanfold for one genome, ./{OF_MANY} for several]",
 )
 @QUESTION
+@ALPHABET
 @VIEW
 @WORKERS
 @click.option(
@@ -81,6 +83,7 @@ def run(
     slice_size: int | None,
     fresh: bool,
     trailing_garbage: TrailingGarbage,
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -122,6 +125,7 @@ def run(
                     trailing_garbage=trailing_garbage,
                     name=name,
                     view=view,
+                    alphabet=alphabet,
                     progress=progress,
                 )
             tell(report, quiet=quiet, as_json=as_json)
@@ -140,6 +144,7 @@ def run(
                 fresh=fresh,
                 trailing_garbage=trailing_garbage,
                 view=view,
+                alphabet=alphabet,
                 progress=progress,
             )
     tell_many(outcomes, folder, quiet=quiet)
@@ -243,6 +248,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 
 @click.command()
 @click.argument("plan_json", type=FILE, metavar="PLAN")
+@ALPHABET
 @VIEW
 @MEMORY
 @STORAGE
@@ -251,6 +257,7 @@ def inflate(*, plan_json: str, max_text_bytes: int | None, quiet: bool) -> None:
 def fold(
     *,
     plan_json: str,
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     genome_size: int | None,
@@ -264,7 +271,7 @@ def fold(
     of a plan.json.
     """
     view = View(min_gap, min_length, genome_size)
-    report = fanfold.fold(plan_json, memory_bytes=memory, view=view)
+    report = fanfold.fold(plan_json, memory_bytes=memory, view=view, alphabet=alphabet)
     tell(report, quiet=quiet, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
-from fanfold.params import DEFAULT_K, MAX_K, TrailingGarbage, parse_size
+from fanfold.params import DEFAULT_K, MAX_K, Alphabet, TrailingGarbage, parse_size
 from fanfold.report.view import DEFAULT_VIEW
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -245,6 +245,13 @@ VIEW = _options(
         metavar="N",
         help="The length of the genome, such as 3.1g, for NG50 and auNG.",
     ),
+)
+
+ALPHABET = click.option(
+    "--alphabet",
+    type=click.Choice(get_args(Alphabet)),
+    default="any",
+    help="What a genome may be: dna refuses what looks like protein or RNA.  [default: any]",
 )
 
 WORKERS = click.option(

@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
+from fanfold.cli.noted import warn_of
 from fanfold.cli.options import (
+    ALPHABET,
     FILE,
     MEMORY,
     MIN_GAP,
@@ -23,7 +25,7 @@ from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say
 from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
 from fanfold.flow.stats import Measured, stats, stats_many
-from fanfold.params import TrailingGarbage
+from fanfold.params import Alphabet, TrailingGarbage
 from fanfold.report.statistics import COLUMNS
 from fanfold.report.view import View
 from fanfold.shown import describe, shown
@@ -60,6 +62,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
     metavar="X,X…",
     help="The N(x) to show, such as 50,90,95.  [default: 50,90]",
 )
+@ALPHABET
 @MIN_GAP
 @MIN_LENGTH
 @TRAILING_GARBAGE
@@ -73,6 +76,7 @@ def statistics(
     as_tsv: bool,
     as_json: bool,
     nx: tuple[int, ...],
+    alphabet: Alphabet,
     min_gap: int,
     min_length: int,
     trailing_garbage: TrailingGarbage,
@@ -100,11 +104,13 @@ def statistics(
             found = stats(
                 genomes[0],
                 view=view,
+                alphabet=alphabet,
                 workers=workers,
                 memory_bytes=memory,
                 trailing_garbage=trailing_garbage,
                 progress=progress,
             )
+        warn_of(shown(genomes[0]), found.notes)
         rows.add(_row(genomes[0], found))
         rows.end()
         return
@@ -112,6 +118,7 @@ def statistics(
     outcomes = stats_many(
         genomes,
         view=view,
+        alphabet=alphabet,
         workers=workers,
         memory_bytes=memory,
         trailing_garbage=trailing_garbage,
@@ -121,6 +128,7 @@ def statistics(
             say(f"fanfold: {describe(each.error)}", level="ERROR")
             has_failed = True
         else:
+            warn_of(shown(each.location), each.measured.notes)
             rows.add(_row(each.location, each.measured))
     rows.end()
     if has_failed:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
+from fanfold.cli.noted import warn_of
 from fanfold.cli.streams import say, show_json, show_path
 from fanfold.cli.tables import ScreenRows
 from fanfold.flow.collection import INDEX, SUMMARY
@@ -24,6 +25,7 @@ def tell(report: fanfold.Report, *, quiet: bool, as_json: bool) -> None:
     """Tell of a report: print its path, or what it says."""
     if not quiet:
         say(*_summary(report))
+    warn_of(report.master.source.name, report.master.notes)
     if as_json:
         show_json(report.data)
     else:
@@ -37,6 +39,9 @@ def tell_many(outcomes: list[fanfold.Outcome], out: str, *, quiet: bool) -> None
         _tell_table([each for each in outcomes if each.report is not None])
         done = f"{len(outcomes) - len(failed)} of {len(outcomes)} genomes done"
         say(f"  {done}, side by side in {open_place(out).where(INDEX)}")
+    for each in outcomes:
+        if each.report is not None:
+            warn_of(each.name, each.report.master.notes)
     for each in failed:
         say(f"fanfold: {describe(each.error)}", level="ERROR")
     show_path(open_place(out).where(SUMMARY))

@@ -16,7 +16,7 @@ from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
 from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
-from fanfold.flow.made import check_checksum, made_of
+from fanfold.flow.made import check_checksum, check_notes, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.publication import NewReport, WriteTable
@@ -25,6 +25,7 @@ from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import StoredChecksum, check_unchanged, shown
+from fanfold.params import Alphabet
 from fanfold.report.master import encode_report
 from fanfold.report.nx_table import nx_table
 from fanfold.report.renderings import renderings_of
@@ -73,6 +74,7 @@ def fold_in(
     scanned: Scanned,
     view: View,
     *,
+    alphabet: Alphabet = "any",
     checksum: Callable[[], StoredChecksum],
     allowed: Allowed,
     hold: Callable[[], AbstractContextManager[object]],
@@ -84,6 +86,7 @@ def fold_in(
         watch: counts what is read again.
         scanned: what is true of this run alone.
         view: how lengths and gaps are looked at.
+        alphabet: what the input may be of.
         checksum: tells what the store keeps.
         allowed: the memory that it may take.
         hold: holds the folder while the report is written.
@@ -91,6 +94,7 @@ def fold_in(
     Raises:
         MissingSlicesError: results are missing or damaged; names every one.
         ChecksumError: the store keeps another checksum of the object.
+        InputError: the input is not of the alphabet.
         FanfoldError: see `fanfold.errors`; a report that was there stays as it was.
     """
     plan = folder.plan
@@ -101,6 +105,7 @@ def fold_in(
     stored = checksum()
     check_checksum(plan, folded, stored)
     report, survey, counts = made_of(plan, folded, view)
+    check_notes(plan.source.name, report.notes, alphabet)
     master = encode_report(report)
 
     def run(record: Record) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from fanfold.errors import ChecksumError
+from fanfold.errors import ChecksumError, InputError
 from fanfold.flow.fold import Folded
 from fanfold.flow.plan import Plan
 from fanfold.objects import StoredChecksum, shown
+from fanfold.params import Alphabet
 from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
 from fanfold.report.master import Master, SourceFacts
+from fanfold.report.notes import Note, not_of_dna
 from fanfold.report.survey import Survey, survey_of
 from fanfold.report.view import View
 
@@ -48,6 +50,26 @@ def made_of(plan: Plan, folded: Folded, view: View) -> Made:
     facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes)
     survey = survey_of(view, findings.write_sequences, findings.write_gaps)
     return Made(make_report(facts, survey, view), survey, counts)
+
+
+def check_notes(name: str, notes: Iterable[Note], alphabet: Alphabet) -> None:
+    """Check that an input is of the alphabet that was asked for.
+
+    Args:
+        name: the input's.
+        notes: those of its report.
+        alphabet: what it may be of.
+
+    Raises:
+        InputError: it is not DNA, but has to be.
+    """
+    found = not_of_dna(notes) if alphabet == "dna" else []
+    if found:
+        raise InputError(
+            name,
+            0,
+            f"{found[0].text}. It is refused, as only DNA was asked for (alphabet: dna)",
+        )
 
 
 def check_checksum(plan: Plan, folded: Folded, stored: StoredChecksum) -> None:

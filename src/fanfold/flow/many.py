@@ -36,7 +36,14 @@ from fanfold.objects import (
     open_place,
     shown,
 )
-from fanfold.params import DEFAULT_K, TrailingGarbage, check_params, check_positive
+from fanfold.params import (
+    DEFAULT_K,
+    Alphabet,
+    TrailingGarbage,
+    check_alphabet,
+    check_params,
+    check_positive,
+)
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import describe
@@ -83,6 +90,7 @@ def run_many(
     fresh: bool = False,
     trailing_garbage: TrailingGarbage = "refuse",
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     progress: ManyProgress | None = None,
 ) -> list[Outcome]:
     """Analyse many FASTA objects on one pool; an input that fails doesn't stop the others.
@@ -103,6 +111,7 @@ def run_many(
         fresh: see `run`.
         trailing_garbage: see `run`.
         view: see `run`.
+        alphabet: see `run`.
         progress: is told how many inputs are done.
 
     Returns:
@@ -116,6 +125,7 @@ def run_many(
     names = list(map(name_of, inputs))
     _check_names(inputs, names)
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
+    check_alphabet(alphabet)
     check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
@@ -127,7 +137,7 @@ def run_many(
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         allowed = allowed._replace(runs=max(drivers, 1))
-        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))
+        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
 
         def drive(index: int) -> Outcome:
             name = names[index]

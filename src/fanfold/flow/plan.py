@@ -16,7 +16,7 @@ from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
 from fanfold.report.run_record import Count, Crc, Question
 
-PLAN_SCHEMA = 4
+PLAN_SCHEMA = 5
 """The version of the form of `plan.json`. A new `SCHEMA` of the report needs a new one too: both
 are in the hashes."""
 

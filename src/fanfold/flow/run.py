@@ -22,6 +22,7 @@ from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
 from fanfold.flow.look import look_again
+from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
@@ -37,12 +38,15 @@ from fanfold.objects import (
 from fanfold.params import (
     DEFAULT_K,
     DEFAULT_SLICE_BYTES,
+    Alphabet,
     Params,
     TrailingGarbage,
+    check_alphabet,
     check_params,
     check_positive,
 )
 from fanfold.report.finished import Report
+from fanfold.report.notes import decode_notes
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
 if TYPE_CHECKING:
@@ -66,6 +70,7 @@ class Options(NamedTuple):
         allowed: the memory that it may take.
         fresh: start over even if results are there.
         view: how lengths and gaps are looked at.
+        alphabet: what the input may be of.
     """
 
     parameters: Params
@@ -73,6 +78,7 @@ class Options(NamedTuple):
     allowed: Allowed
     fresh: bool
     view: View
+    alphabet: Alphabet = "any"
 
 
 @exhaustion_in_words()
@@ -90,6 +96,7 @@ def run(
     trailing_garbage: TrailingGarbage = "refuse",
     name: str | None = None,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     progress: Progress | None = None,
 ) -> Report:
     """Analyse a FASTA object: plan, scan its slices in parallel, fold, report.
@@ -115,6 +122,7 @@ def run(
         name: what to call standard input, or another pipe; ``stdin``, or its base name, when None.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
+        alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
         progress: is told how far the run is.
 
     Raises:
@@ -123,7 +131,8 @@ def run(
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
-    options = Options(parameters, slice_bytes, allowed, fresh, check_view(view))
+    check_alphabet(alphabet)
+    options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
@@ -159,6 +168,7 @@ def run_on(
     question = question_of(source, options.parameters)
     master = None if options.fresh else read_finished(place, question)
     if master is not None:
+        check_notes(source.name, decode_notes(master), options.alphabet)
         master = look_again(place, master, options.view)
         return Report(place, master, resumed=True, seconds=time.monotonic() - started)
     asked = Asked(
@@ -175,9 +185,10 @@ def run_on(
         if master is None:
             folder = claim(place, genome, asked)
             watch = Watch(source.size_bytes, progress, stopped, observer)
-            job = _Job(engine, genome, watch, started, options.allowed, options.view)
+            job = _Job(engine, genome, watch, started, options)
             master = _scan_and_fold(job, folder)
     if is_finished:
+        check_notes(source.name, decode_notes(master), options.alphabet)
         master = look_again(place, master, options.view)
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 
@@ -187,8 +198,7 @@ class _Job(NamedTuple):
     genome: Genome
     watch: Watch
     started: float
-    allowed: Allowed
-    view: View
+    options: Options
 
 
 def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
@@ -216,9 +226,10 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                         time.monotonic() - job.started,
                         tuple(sorted(redone)),
                     ),
-                    job.view,
+                    job.options.view,
+                    alphabet=job.options.alphabet,
                     checksum=checksum.result,
-                    allowed=job.allowed,
+                    allowed=job.options.allowed,
                     hold=nullcontext,
                 )
             except MissingSlicesError as error:
@@ -246,7 +257,7 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     if wanted is None:
         return _scan_stream(job, folder)
     _pass_over_others(job, folder, wanted)
-    rows = RowsMemory(job.genome.source.name, job.allowed)
+    rows = RowsMemory(job.genome.source.name, job.options.allowed)
 
     def take(more_bytes: int) -> None:
         rows.take(more_bytes, job.watch.done_share)
@@ -305,7 +316,7 @@ def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
 
 def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and scan its text on the way."""
-    allowed, window_bytes = job.allowed.beside_window(folder.plan.compression)
+    allowed, window_bytes = job.options.allowed.beside_window(folder.plan.compression)
     # What is inflated runs ahead of what is scanned: the share that is done isn't known.
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
     plan, gzi = scan_text(
@@ -325,7 +336,7 @@ def _write_out(job: _Job, folder: RunFolder) -> RunFolder:
     """Inflate an input that can't be cut, and write its text out for workers to scan."""
     watch, plan = job.watch, folder.plan
     if plan.source.is_stream:
-        _, window_bytes = job.allowed.beside_window(plan.compression)
+        _, window_bytes = job.options.allowed.beside_window(plan.compression)
         memory = TextMemory(window_bytes=window_bytes)
         plan = plan_text(folder, job.genome.blocks(), watch.advance, memory)
         publisher_of(folder.place).update(plan)

@@ -125,7 +125,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
         end_byte=result.end_byte,
         total_bases=summary.total_bases,
         gc_count=summary.gc_count,
-        gc_percent=percent(summary.gc_count, summary.total_bases),
+        gc_percent=percent(summary.gc_count, summary.total_bases + summary.uracil_count),
         kmer_counts=msgspec.Raw(summary.kmer_counts_json(plan.parameters.k)),
         owned_start_byte=result.owned_start_byte,
         owned_end_byte=result.owned_end_byte,

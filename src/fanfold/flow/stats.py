@@ -16,7 +16,7 @@ from fanfold.engine.progress import Progress, Watch
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.fold import fold_results
 from fanfold.flow.genome import Genome
-from fanfold.flow.made import Made, check_checksum, made_of
+from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import Plan, Slice, default_slice_bytes
 from fanfold.flow.results import MemoryResults, Results
@@ -24,7 +24,15 @@ from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import check_unchanged, is_remote, read_blocks, stored_checksum
-from fanfold.params import DEFAULT_SLICE_BYTES, Params, TrailingGarbage, check_params
+from fanfold.params import (
+    DEFAULT_SLICE_BYTES,
+    Alphabet,
+    Params,
+    TrailingGarbage,
+    check_alphabet,
+    check_params,
+)
+from fanfold.report.notes import ARCHIVE, Note
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
@@ -35,10 +43,12 @@ class Measured(NamedTuple):
     Attributes:
         statistics: them.
         nx: N(1) to N(100) of the records in view; empty where they have no residues.
+        notes: what is unusual, however the genome is packed.
     """
 
     statistics: Statistics
     nx: tuple[int, ...]
+    notes: tuple[Note, ...]
 
 
 class OutcomeOfStats(NamedTuple):
@@ -62,6 +72,7 @@ def stats(
     location: str | os.PathLike[str],
     *,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     workers: int | None = None,
     memory_bytes: int | None = None,
     trailing_garbage: TrailingGarbage = "refuse",
@@ -72,6 +83,7 @@ def stats(
     Args:
         location: its path, its URL, or ``-`` for standard input, as in `run`.
         view: how lengths and gaps are looked at.
+        alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
         workers: threads; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
         trailing_garbage: see `run`.
@@ -80,7 +92,7 @@ def stats(
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
-    asked = _Asked(check_view(view), _parameters(trailing_garbage))
+    asked = _asked(view, trailing_garbage, alphabet)
     workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
     with opened(None, workers) as engine:
         return _measured(engine, location, asked, allowed, progress=progress)
@@ -90,6 +102,7 @@ def stats_many(
     locations: Iterable[str | os.PathLike[str]],
     *,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
     workers: int | None = None,
     memory_bytes: int | None = None,
     trailing_garbage: TrailingGarbage = "refuse",
@@ -101,6 +114,7 @@ def stats_many(
     Args:
         locations: as in `stats`, as are the other arguments.
         view: see `stats`.
+        alphabet: see `stats`.
         workers: see `stats`.
         memory_bytes: see `stats`; the genomes that are under way share it.
         trailing_garbage: see `run`.
@@ -108,7 +122,7 @@ def stats_many(
     Raises:
         ParameterError: an argument can't be: nothing was started.
     """
-    asked = _Asked(check_view(view), _parameters(trailing_garbage))
+    asked = _asked(view, trailing_garbage, alphabet)
     inputs = [os.fspath(location) for location in locations]
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
     ahead = max(1, min(len(inputs), workers))
@@ -120,10 +134,12 @@ def stats_many(
 class _Asked(NamedTuple):
     view: View
     parameters: Params
+    alphabet: Alphabet
 
 
-def _parameters(trailing_garbage: TrailingGarbage) -> Params:
-    return check_params((), canonical=False, trailing_garbage=trailing_garbage)
+def _asked(view: View, trailing_garbage: TrailingGarbage, alphabet: Alphabet) -> _Asked:
+    parameters = check_params((), canonical=False, trailing_garbage=trailing_garbage)
+    return _Asked(check_view(view), parameters, check_alphabet(alphabet))
 
 
 def _in_order(
@@ -164,7 +180,9 @@ def _measured(
     report, survey, _ = analyse(
         engine, genome, asked.parameters, asked.view, allowed=allowed, watch=watch
     )
-    return Measured(statistics_of(report), nx_of(survey))
+    check_notes(genome.source.name, report.notes, asked.alphabet)
+    notes = tuple(each for each in report.notes if each.kind != ARCHIVE)
+    return Measured(statistics_of(report), nx_of(survey), notes)
 
 
 def analyse(

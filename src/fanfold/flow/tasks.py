@@ -14,6 +14,7 @@ from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
 from fanfold.flow.look import look_again
+from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
 from fanfold.flow.publish import publisher_of
@@ -21,8 +22,16 @@ from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
 from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
-from fanfold.params import DEFAULT_K, TrailingGarbage, check_params, check_positive
+from fanfold.params import (
+    DEFAULT_K,
+    Alphabet,
+    TrailingGarbage,
+    check_alphabet,
+    check_params,
+    check_positive,
+)
 from fanfold.report.finished import Report
+from fanfold.report.notes import decode_notes
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 from fanfold.shown import shown
 
@@ -142,6 +151,7 @@ def fold(
     *,
     memory_bytes: int | None = None,
     view: View = DEFAULT_VIEW,
+    alphabet: Alphabet = "any",
 ) -> Report:
     """Fold the results of all slices of a plan into the report. Can be run again.
 
@@ -149,17 +159,20 @@ def fold(
         plan_location: see `task`.
         memory_bytes: the most memory to use; more is refused.
         view: see `run`.
+        alphabet: see `run`.
 
     Raises:
         MissingSlicesError: results of slices are missing or damaged; names every one.
         FanfoldError: see `fanfold.errors`.
     """
     started = time.monotonic()
+    check_alphabet(alphabet)
     folder = open_plan(plan_location)
     plan, place = folder.plan, folder.place
     master = read_finished(place, plan.question)
     is_finished = master is not None
     if master is not None:
+        check_notes(plan.source.name, decode_notes(master), alphabet)
         master = look_again(place, master, check_view(view))
     else:
         wait_for_lagging(folder)
@@ -168,6 +181,7 @@ def fold(
             Watch(plan.size_bytes, None),
             Scanned("array", None, started),
             check_view(view),
+            alphabet=alphabet,
             checksum=lambda: stored_checksum(plan.source),
             allowed=Allowed(memory_bytes),
             hold=lambda: publisher_of(place).hold(plan.source.url),

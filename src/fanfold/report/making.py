@@ -104,7 +104,7 @@ def facts_of_findings(
     return Facts(
         total_bases=total_bases,
         gc_count=gc_count,
-        gc_percent=percent(gc_count, total_bases),
+        gc_percent=percent(gc_count, total_bases + residues["U"]),
         kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
         kmers=kmers,
         composition=Composition(
@@ -117,11 +117,19 @@ def facts_of_findings(
         empty=findings.empty_records,
         duplicate_names=findings.repeated_names,
         fai=_fai(source.compression, findings),
-        cpg=Cpg(cpg_count, ratio(cpg_count * total_bases, residues["C"] * residues["G"])),
+        cpg=Cpg(cpg_count, _cpg_ratio(cpg_count, residues)),
         source=source,
         parameters=parameters,
         proof=_proof(kmers, findings, text_bytes),
     )
+
+
+def _cpg_ratio(cpg_count: int, residues: Mapping[str, int]) -> float | None:
+    """CpG o/e; None where it isn't defined, as in RNA: its 2-mers with U are not counted."""
+    if residues["U"] > residues["T"]:
+        return None
+    total_bases = residues["A"] + residues["C"] + residues["G"] + residues["T"]
+    return ratio(cpg_count * total_bases, residues["C"] * residues["G"])
 
 
 class _Counts(msgspec.Struct):
@@ -202,9 +210,11 @@ def make_report(facts: Facts, survey: Survey, view: View) -> Master:
                 repeated_names=facts.duplicate_names,
                 unnamed=survey.unnamed,
                 empty=facts.empty,
-                not_nucleotides=composition.gap_characters
-                + composition.asterisk
-                + composition.other,
+                gap_characters=composition.gap_characters,
+                asterisks=composition.asterisk,
+                other=composition.other,
+                acgtun=facts.total_bases + composition.U + composition.N,
+                thymine=composition.T,
                 uracil=composition.U,
                 lowercase=composition.lowercase,
                 below_200=survey.below_200,
@@ -233,9 +243,9 @@ def check_kmers(master: Master, counts: Mapping[int, Sequence[int]]) -> None:
 
 def _check_tables(facts: Facts, survey: Survey) -> None:
     counted, sums = facts.composition, survey.sums
-    found = (sums.A, sums.C, sums.G, sums.T, sums.N, sums.lowercase, sums.length)
+    found = (sums.A, sums.C, sums.G, sums.T, sums.N, sums.U, sums.lowercase, sums.length)
     expected = (
-        *(counted.A, counted.C, counted.G, counted.T, counted.N, counted.lowercase),
+        *(counted.A, counted.C, counted.G, counted.T, counted.N, counted.U, counted.lowercase),
         facts.proof.residues[1],
     )
     if found != expected or survey.all_gaps.sum != counted.N:

@@ -259,7 +259,7 @@ class Master(msgspec.Struct, frozen=True):
     Attributes:
         total_bases: A, C, G and T, in either case.
         gc_count: G and C.
-        gc_percent: 100 times their ratio.
+        gc_percent: 100·(G+C)/(A+C+G+T+U).
         composition: residues by kind.
         sequences: the records.
         gaps: the runs of N.
@@ -314,7 +314,7 @@ def check_report(master: Master) -> None:
     gc, bases = counted.G + counted.C, counted.A + counted.C + counted.G + counted.T
     if (master.gc_count, master.total_bases) != (gc, bases) or not 0 <= gc <= bases < 2**63:
         raise ValueError("the bases are not those of the composition")
-    if master.gc_percent != percent(gc, bases):
+    if counted.U < 0 or master.gc_percent != percent(gc, bases + counted.U):
         raise ValueError("GC % is not that of the bases")
     if not 0 <= master.source.garbage_bytes <= master.source.size_bytes:
         raise ValueError("more bytes were ignored than there are")

@@ -26,7 +26,7 @@ class Measures(NamedTuple):
         gaps: the gaps in view.
         notes: how many notes the report has.
         gc: G and C of every record, in either case.
-        bases: A, C, G and T of every record, in either case.
+        acgtu: A, C, G, T and U of every record, in either case.
         n: N of every record.
         lowercase: residues of every record in lower case.
         residues: the summed length of every record.
@@ -41,15 +41,15 @@ class Measures(NamedTuple):
     gaps: int
     notes: int
     gc: int
-    bases: int
+    acgtu: int
     n: int
     lowercase: int
     residues: int
 
     @property
     def gc_percent(self) -> float | None:
-        """G and C in 100 of A, C, G and T."""
-        return percent(self.gc, self.bases)
+        """G and C in 100 of A, C, G, T and U."""
+        return percent(self.gc, self.acgtu)
 
     @property
     def n_percent(self) -> float | None:
@@ -122,7 +122,7 @@ def measures_of(master: Master | _Measured) -> Measures:
         gaps=master.gaps.count,
         notes=len(master.notes),
         gc=master.gc_count,
-        bases=master.total_bases,
+        acgtu=master.total_bases + composition.U,
         n=composition.N,
         lowercase=composition.lowercase,
         residues=sequences.all.length,

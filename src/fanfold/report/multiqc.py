@@ -44,7 +44,7 @@ _COLUMNS: Mapping[str, _Column] = {
     "contig_N50": _Column(
         "Contig N50", "N50 of the contigs: records split at their gaps", suffix=_BASES
     ),
-    "gc_percent": _Column("GC", "G and C among A, C, G and T", "{:,.3f}", "%", "RdYlGn"),
+    "gc_percent": _Column("GC", "G and C among A, C, G, T and U", "{:,.3f}", "%", "RdYlGn"),
     "n_percent": _Column("N", "N among all residues", "{:,.3f}", "%", "OrRd"),
     "gaps": _Column("Gaps", "Runs of N", scale="OrRd"),
     "soft_masked_percent": _Column(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -15,6 +15,11 @@ _MANY = 1000
 """A note is written if at least one residue in this many is no nucleotide."""
 
 
+PROTEIN = "protein"
+"""The kind of the note that the input is not of nucleotides."""
+RNA = "rna"
+"""The kind of the note that the input is RNA."""
+
 ARCHIVE = "archive"
 """The kind of the note that the input is an archive: worth knowing, but not unusual."""
 
@@ -23,9 +28,9 @@ class Note(msgspec.Struct, frozen=True):
     """Something unusual.
 
     Attributes:
-        kind: what, for a program: ``archive``, ``trailing-garbage``, ``comments``,
-            ``repeated-names``, ``empty-names``, ``empty-records``, ``not-nucleotides``,
-            ``uracil``, ``lowercase`` or ``short-records``.
+        kind: what, for a program: ``archive``, ``trailing-garbage``, ``protein``, ``rna``,
+            ``comments``, ``repeated-names``, ``empty-names``, ``empty-records``,
+            ``not-nucleotides``, ``uracil``, ``lowercase`` or ``short-records``.
         count: how many lines, records or residues it is of; bytes of text for an archive, and
             bytes that were ignored for trailing garbage.
         text: the same in words.
@@ -49,8 +54,12 @@ class Unusual(msgspec.Struct, frozen=True):
         repeated_names: records with a name that an earlier one has.
         unnamed: records with an empty name.
         empty: records of length 0.
-        not_nucleotides: residues that are neither bases nor IUPAC codes.
-        uracil: U among the residues.
+        gap_characters: ``-`` and ``.`` among the residues.
+        asterisks: ``*`` among them.
+        other: those that are neither these, nor bases, nor IUPAC codes.
+        acgtun: A, C, G, T, U and N among them.
+        thymine: T among them.
+        uracil: U among them.
         lowercase: residues in lower case.
         below_200: records of fewer than 200 residues.
     """
@@ -64,15 +73,55 @@ class Unusual(msgspec.Struct, frozen=True):
     repeated_names: int
     unnamed: int
     empty: int
-    not_nucleotides: int
+    gap_characters: int
+    asterisks: int
+    other: int
+    acgtun: int
+    thymine: int
     uracil: int
     lowercase: int
     below_200: int
+
+    @property
+    def letters(self) -> int:
+        """Residues but for gap characters and ``*``, which sequences of any kind may have."""
+        return self.length - self.gap_characters - self.asterisks
+
+    @property
+    def not_nucleotides(self) -> int:
+        """Residues that no nucleotide code stands for."""
+        return self.gap_characters + self.asterisks + self.other
+
+    @property
+    def is_rna(self) -> bool:
+        """Whether there is more U than T."""
+        return self.uracil > self.thymine
 
 
 def notes_of(found: Unusual) -> list[Note]:
     """The notes of an input, in a fixed order."""
     return list(_notes(found))
+
+
+def not_of_dna(notes: Iterable[Note]) -> list[Note]:
+    """The notes that say that an input is of something else than DNA."""
+    return [each for each in notes if each.kind in {PROTEIN, RNA}]
+
+
+class _Noted(msgspec.Struct):
+    notes: list[Note]
+
+
+_DECODER = msgspec.json.Decoder(_Noted)
+
+
+def decode_notes(data: bytes) -> list[Note]:
+    """The notes in a `master.json`.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _DECODER.decode(data).notes
 
 
 def _notes(found: Unusual) -> Iterator[Note]:
@@ -89,6 +138,20 @@ def _notes(found: Unusual) -> Iterator[Note]:
         ignored = _counted(found.garbage_bytes, "byte")
         yield Note(
             "trailing-garbage", found.garbage_bytes, f"{ignored} after the archive's end, ignored"
+        )
+    if 2 * found.acgtun < found.letters:
+        yield Note(
+            PROTEIN,
+            found.letters - found.acgtun,
+            f"{found.letters - found.acgtun:,} of {_counted(found.letters, 'residue')} are not A,"
+            " C, G, T, U or N: this looks like protein, not DNA",
+        )
+    if found.is_rna:
+        yield Note(
+            RNA,
+            found.uracil,
+            f"more U ({found.uracil:,}) than T ({found.thymine:,}): this looks like RNA; k-mers"
+            " are of A, C, G and T alone, and there is no CpG o/e",
         )
     if found.comment_lines:
         lines = _counted(found.comment_lines, "comment line")
@@ -109,7 +172,7 @@ def _notes(found: Unusual) -> Iterator[Note]:
             f"{_counted(found.not_nucleotides, 'residue')} ({of_length(found.not_nucleotides)})"
             " that no nucleotide code stands for: proteins, or an alignment?",
         )
-    if found.uracil:
+    if found.uracil and not found.is_rna:
         yield Note("uracil", found.uracil, f"{found.uracil:,} U: RNA?")
     if found.lowercase:
         yield Note(

@@ -30,7 +30,7 @@ class Statistics(msgspec.Struct, frozen=True):
         L50: how many these are.
         N90: the same of 90 per cent.
         auN: the area under the Nx curve.
-        gc_percent: 100·(G+C)/(A+C+G+T) of every record.
+        gc_percent: 100·(G+C)/(A+C+G+T+U) of every record.
         N: N of every record.
         n_percent: N in 100 residues of every record.
         gaps: maximal runs of N of at least the view's `min_gap`.
@@ -82,7 +82,7 @@ class Counted(Protocol):
 
     @property
     def gc_percent(self) -> float | None:
-        """100·(G+C)/(A+C+G+T)."""
+        """100·(G+C)/(A+C+G+T+U)."""
 
     @property
     def composition(self) -> Composition:

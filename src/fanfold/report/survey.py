@@ -42,6 +42,7 @@ class Sums(msgspec.Struct, frozen=True):
     N: int
     other: int
     lowercase: int
+    U: int
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True):
@@ -144,7 +145,7 @@ class Row(msgspec.Struct, frozen=True):
             ``\xNN``. Cut to `NAME_CHARACTERS`.
         length: its residues.
         gc: G and C among them.
-        acgt: A, C, G and T.
+        acgtu: A, C, G, T and U.
         n: N.
         lowercase: residues in lower case.
     """
@@ -152,7 +153,7 @@ class Row(msgspec.Struct, frozen=True):
     name: str
     length: int
     gc: int
-    acgt: int
+    acgtu: int
     n: int
     lowercase: int
 

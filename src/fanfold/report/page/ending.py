@@ -18,7 +18,7 @@ _TERMS = (
             " length of a record is the number of its residues"
         ),
     ),
-    ("GC", "100·(G+C)/(A+C+G+T), in either case; N and other codes don't count"),
+    ("GC", "100·(G+C)/(A+C+G+T+U), in either case; N and other codes don't count"),
     (
         "gap",
         (

@@ -32,12 +32,12 @@ _NARROWEST = 10
 def gc_figure(master: Master, survey: Survey) -> Figure:
     """GC of the records in view against their length: a dot a record, or a shade for many."""
     title = "GC against length"
-    rows = [each for each in survey.listed if each.acgt]
+    rows = [each for each in survey.listed if each.acgtu]
     if not rows:
         return Figure("gc", title, "No record in view has a base, so there is no GC to draw.")
     grid = survey.grid
     lengths = [each.length for each in rows]
-    shares = [percent(each.gc, each.acgt) or 0.0 for each in rows]
+    shares = [percent(each.gc, each.acgtu) or 0.0 for each in rows]
     low, high, least, most = min(lengths), max(lengths), min(shares), max(shares)
     if grid is not None:
         low = min(low, grid.length_edges[0])
@@ -202,7 +202,7 @@ def _shade_legend(grid: Grid) -> Markup:
 def _gc_finding(master: Master, survey: Survey, rows: Sequence[Row]) -> str:
     if survey.records.count == 1:
         only = rows[0]
-        return f"One record of {short_bases(only.length)}, with {share(only.gc, only.acgt)} GC."
+        return f"One record of {short_bases(only.length)}, with {share(only.gc, only.acgtu)} GC."
     bins = [place for place, length in enumerate(survey.gc_histogram) if length]
     said = f"GC is {master.gc_percent} % of all bases. "
     said += f"Records in view have {bins[0] / 2} to {(bins[-1] + 1) / 2} %."

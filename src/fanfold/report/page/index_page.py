@@ -58,7 +58,7 @@ _Exact = Callable[[Measures], int | Fraction | None]
 _JUDGED: Mapping[str, _Exact] = {
     "length": lambda measures: measures.length,
     "N50": lambda measures: measures.N50,
-    "gc_percent": lambda measures: _percent(measures.gc, measures.bases),
+    "gc_percent": lambda measures: _percent(measures.gc, measures.acgtu),
     "n_percent": lambda measures: _percent(measures.n, measures.residues),
 }
 """The measures in which outliers are marked, before they are rounded."""

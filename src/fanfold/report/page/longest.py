@@ -65,7 +65,7 @@ def _row(place: int, row: Row, length: int) -> Markup:
         name=name,
         length=row.length,
         share=_ratio_cell(row.length, length),
-        gc=_ratio_cell(row.gc, row.acgt),
+        gc=_ratio_cell(row.gc, row.acgtu),
         n=row.n,
         lowercase=_ratio_cell(row.lowercase, row.length),
     )

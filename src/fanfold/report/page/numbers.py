@@ -58,6 +58,8 @@ def _six(master: Master) -> list[_Number]:
         least = counted(master.parameters.view.min_length, "base")
         length += f" in records of {least} or more, of {everything.length:,} in all"
         count += f" of {least} or more, of {everything.count:,} in all"
+    acgtu = master.total_bases + master.composition.U
+    letters = "A, C, G, T, U" if master.composition.U else "A, C, G, T"
     return [
         _Number("Total length", short_bases(sequences.length), length),
         _Number("Sequences", number(sequences.count), count),
@@ -65,8 +67,8 @@ def _six(master: Master) -> list[_Number]:
         _longest(sequences),
         _Number(
             "GC",
-            share(master.gc_count, master.total_bases),
-            f"{master.gc_count:,} of {counted(master.total_bases, 'base')} A, C, G, T{everywhere}",
+            share(master.gc_count, acgtu),
+            f"{master.gc_count:,} of {counted(acgtu, 'base')} {letters}{everywhere}",
         ),
         _Number(
             "N, gaps",

@@ -256,10 +256,10 @@ def _parts(master: Master, survey: Survey) -> list[tuple[str, str]]:
     """The colours of the ring; their shares where those of the records in view are known."""
     records, rows, sums = survey.records, survey.listed, survey.sums
     if master.parameters.view.min_length == 0:
-        gc, at, n, length = sums.G + sums.C, sums.A + sums.T, sums.N, sums.length
+        gc, at, n, length = sums.G + sums.C, sums.A + sums.T + sums.U, sums.N, sums.length
     elif len(rows) == records.count:
         gc, n, length = sum(row.gc for row in rows), sum(row.n for row in rows), records.sum
-        at = sum(row.acgt for row in rows) - gc
+        at = sum(row.acgtu for row in rows) - gc
     else:
         return [("snail-gc", "GC"), ("snail-at", "AT"), ("snail-n", "N")]
     return [
