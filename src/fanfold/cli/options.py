@@ -222,6 +222,20 @@ WORKERS = click.option(
     metavar="N",
     help="Threads.  [default: one a core]",
 )
+GENOMES = _options(
+    click.argument("genomes", nargs=-1, metavar="GENOME..."),
+    click.option(
+        "--from",
+        "list_path",
+        metavar="FILE",
+        help="A list of more genomes: a path or URL a line, and a label after a tab if need be.",
+    ),
+    click.option(
+        "--label",
+        metavar="NAME",
+        help="What to call the one GENOME, in place of its base name, in folders and tables.",
+    ),
+)
 NAME = click.option("--name", metavar="NAME", help="What to call standard input.  [default: stdin]")
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the report, not its path.")

@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
-from fanfold.cli.options import MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
+from fanfold.cli.inputs import find_given
+from fanfold.cli.options import GENOMES, MEMORY, MIN_GAP, MIN_LENGTH, QUIET, STORAGE, WORKERS
 from fanfold.cli.progress import progress_bar
 from fanfold.cli.streams import say
 from fanfold.cli.tables import JsonRows, Rows, ScreenRows, TsvRows, Value
@@ -40,7 +41,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 
 
 @click.command("stats")
-@click.argument("genomes", nargs=-1, required=True, metavar="GENOME...")
+@GENOMES
 @click.option("--tsv", "as_tsv", is_flag=True, help="Print a TSV table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a genome.")
 @click.option(
@@ -59,6 +60,8 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 def statistics(
     *,
     genomes: tuple[str, ...],
+    list_path: str | None,
+    label: str | None,
     as_tsv: bool,
     as_json: bool,
     nx: tuple[int, ...],
@@ -77,27 +80,32 @@ def statistics(
     if as_tsv and as_json:
         raise click.UsageError("give --tsv or --json")
     columns = ["file", *_columns(nx)]
-    rows: Rows = ScreenRows(columns, [shown(each) for each in genomes])
+    given = find_given(genomes, list_path, label)
+    rows: Rows = ScreenRows(columns, given.shown)
     if as_tsv:
         rows = TsvRows(columns)
     if as_json:
         rows = JsonRows(columns)
     view = View(min_gap, min_length)
-    if len(genomes) == 1:
-        with progress_bar(shown(genomes[0]), quiet=quiet) as progress:
+    if not given.is_many:
+        location, called = given.locations[0], given.shown[0]
+        with progress_bar(called, quiet=quiet) as progress:
             found = stats(
-                genomes[0], view=view, workers=workers, memory_bytes=memory, progress=progress
+                location, view=view, workers=workers, memory_bytes=memory, progress=progress
             )
-        rows.add(_row(genomes[0], found))
+        rows.add(_row(called, found))
         rows.end()
         return
     has_failed = False
-    for each in stats_many(genomes, view=view, workers=workers, memory_bytes=memory):
+    outcomes = stats_many(
+        given.locations, labels=given.labels, view=view, workers=workers, memory_bytes=memory
+    )
+    for each in outcomes:
         if each.measured is None:
             say(f"fanfold: {describe(each.error)}", level="ERROR")
             has_failed = True
         else:
-            rows.add(_row(each.location, each.measured))
+            rows.add(_row(each.label or shown(each.location), each.measured))
     rows.end()
     if has_failed:
         raise click.exceptions.Exit(SOME_FAILED)
@@ -110,6 +118,6 @@ def _columns(nx: Sequence[int]) -> list[str]:
     return [*COLUMNS[:first], *chosen, *COLUMNS[last + 1 :]]
 
 
-def _row(location: str, measured: Measured) -> dict[str, Value]:
+def _row(file: str, measured: Measured) -> dict[str, Value]:
     nx = {f"N{x}": None for x in range(1, 101)} | {f"N{x}": n for x, n in enumerate(measured.nx, 1)}
-    return {"file": shown(location), **nx, **msgspec.structs.asdict(measured.statistics)}
+    return {"file": file, **nx, **msgspec.structs.asdict(measured.statistics)}
