@@ -70,10 +70,11 @@ def is_folder(location: str) -> bool:
             return os.path.isdir(local_path(location))  # noqa: PTH112 - what can't be read is none
         except ParameterError:
             return False  # reading it tells what is wrong
-    if not location.endswith("/"):
-        return False
-    _check_listable(location)
-    return True
+    web_path = _path_of_web(location)
+    is_prefix = (location if web_path is None else web_path).endswith("/")
+    if is_prefix and web_path is not None:
+        raise _no_listing(location)
+    return is_prefix
 
 
 def list_folder(location: str) -> Listing:
@@ -111,7 +112,7 @@ def find_matches(location: str) -> list[str] | None:
     web_path = _path_of_web(location)
     if web_path is not None:
         if {"*", "["} & {*web_path}:
-            _check_listable(location)
+            raise _no_listing(location)
         return None  # what follows a ? is a query
     is_prefix = location.endswith("/")
     try:
@@ -212,9 +213,8 @@ def _path_of_web(location: str) -> str | None:
     return parts.path if parts.scheme.lower() in {"http", "https"} else None
 
 
-def _check_listable(location: str) -> None:
-    if _path_of_web(location) is not None:
-        raise ParameterError(
-            f"{shown(location)}: a web server can't be asked what it has; give the URL of each file"
-            " (a * or [ in a file's name is written %2A or %5B), or a list of them"
-        )
+def _no_listing(location: str) -> ParameterError:
+    return ParameterError(
+        f"{shown(location)}: a web server can't be asked what it has; give the URL of each file"
+        " (a * or [ in a file's name is written %2A or %5B), or a list of them"
+    )
