@@ -564,10 +564,14 @@ def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path, out:
     pipe = tmp_path / "pipe.fa"
     os.mkfifo(pipe)
 
-    for path in (tmp_path, pipe, Path("/dev/null")):
+    for path in (pipe, Path("/dev/null")):
         for verb in ("run", "plan"):
             done = command(verb, path, "--out", out)
             assert_told(done, errors.SourceError, path, "not a regular file", "give the path")
+    folder = command("plan", tmp_path, "--out", out)
+    assert_told(folder, errors.SourceError, tmp_path, "not a regular file", "give the path")
+    folder = command("run", tmp_path, "--out", out)  # a pipe in it is not read
+    assert_told(folder, errors.SourceError, tmp_path, "no FASTA object")
     assert not out.exists()
 
 
