@@ -128,14 +128,15 @@ def test_a_warning_is_on_the_screen(kind: str, folder: Path) -> None:
     path = folder / f"{kind}.fa"
     succeed("plan", path, "--out", folder / "array")
     succeed("task", folder / "array" / "plan.json", "--index", "0")
-    for arguments in (
+    commands: list[list[str | Path]] = [
         ["run", path, "--out", folder / "one"],
         ["run", path, "--out", folder / "one", "--quiet"],
         ["run", path, folder / "dna.fa", "--out", folder / "many"],
         ["fold", folder / "array" / "plan.json"],
         ["stats", path],
         ["stats", path, folder / "dna.fa", "--tsv"],
-    ):
+    ]
+    for arguments in commands:
         done = command(*arguments)
 
         assert done.returncode == 0, done.stderr

@@ -561,10 +561,13 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, out: Path) -> None:
 
 
 def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path, out: Path) -> None:
-    for path in (tmp_path, Path("/dev/null")):
-        for verb in ("run", "plan"):
-            done = command(verb, path, "--out", out)
-            assert_told(done, errors.SourceError, path, "not a regular file", "give the path")
+    for verb in ("run", "plan"):
+        done = command(verb, "/dev/null", "--out", out)
+        assert_told(done, errors.SourceError, "/dev/null", "not a regular file", "give the path")
+    folder = command("plan", tmp_path, "--out", out)
+    assert_told(folder, errors.SourceError, tmp_path, "not a regular file", "give the path")
+    folder = command("run", tmp_path, "--out", out)  # a pipe in it is not read
+    assert_told(folder, errors.SourceError, tmp_path, "no FASTA object")
     assert not out.exists()
 
 

@@ -215,10 +215,12 @@ def test_an_error_shows_a_name_escaped_in_one_line(name: str, tmp_path: Path) ->
     folder.mkdir()
     (tmp_path / "x.fa").write_bytes(PHIX)
     (folder / "bad.fa").write_bytes(b"ACGT\n")
+    (folder / "empty").mkdir()
     commands: list[list[str | Path]] = [
         ["run", folder / "gone.fa"],
         ["run", folder / "bad.fa"],
-        ["run", folder],
+        ["run", folder / "empty"],
+        ["plan", folder, "--out", tmp_path / "out"],
         ["run", tmp_path / "x.fa", "--out", folder / "bad.fa"],
         ["task", folder / "plan.json", "--index", "0"],
         ["fold", folder / "plan.json"],

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 import fanfold
+from fanfold.cli.inputs import find_given
 from fanfold.cli.options import (
     ALPHABET,
     FILE,
     FOLDER,
+    GENOMES,
     INDEX_VARIABLES,
     JSON,
     MEMORY,
@@ -34,7 +36,7 @@ from fanfold.cli.telling import tell, tell_many
 from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
-from fanfold.objects import name_of, open_place
+from fanfold.objects import is_pipe, name_of, open_place
 from fanfold.params import DEFAULT_K, Alphabet, TrailingGarbage
 from fanfold.report.view import View
 
@@ -50,7 +52,7 @@ _LONG_SECONDS = 2
 
 
 @click.command()
-@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="GENOME...")
+@GENOMES
 @click.option(
     "--out",
     "-o",
@@ -77,6 +79,8 @@ _LONG_SECONDS = 2
 def run(
     *,
     genomes: tuple[str, ...],
+    list_path: str | None,
+    label: str | None,
     out: str | None,
     k: tuple[int, ...],
     canonical: bool,
@@ -97,23 +101,29 @@ def run(
     """Analyse each GENOME, and write its report.
 
     A GENOME is FASTA, plain or as gzip, BGZF, zstd, bzip2 or xz: a path, a URL (s3://, gs://,
-    az://, https://), or - for standard input. A run that was stopped is taken up where it was. The
-    path of the report goes to stdout, progress and a short summary to stderr.
+    az://, https://), or - for standard input. A folder or s3://bucket/prefix/ stands for the FASTA
+    files in it, s3://bucket/*.fa for what matches. A run that was stopped is taken up where it
+    was. The path of the report goes to stdout, progress and a short summary to stderr.
 
     Several GENOMEs share the workers, and one that fails doesn't stop the others: each has its
     results in DIR/<name>/, and DIR/summary.tsv and DIR/index.html tell of all.
     """
-    if len(genomes) > 1 and (as_json or name):
+    check_genomes(genomes, k)
+    found = find_given(genomes, list_path, label)
+    if found.is_many and (as_json or name):
         raise click.UsageError(
             "--json and --name are for one genome (`fanfold stats --json` takes several)"
         )
-    check_genomes(genomes, k)
     view = View(min_gap, min_length, genome_size)
     with _executor(dask, quiet=quiet, debug="--debug" in sys.argv) as executor:
-        if len(genomes) == 1:
-            with progress_bar(_label(genomes[0], name), quiet=quiet) as progress:
+        if not found.is_many:
+            location = found.inputs[0].location
+            if label is not None:
+                name = name or label if is_pipe(location) else name
+                out = out or f"{label}.fanfold"
+            with progress_bar(label or _label(location, name), quiet=quiet) as progress:
                 report = fanfold.run(
-                    genomes[0],
+                    location,
                     k or DEFAULT_K,
                     canonical=canonical,
                     out=out,
@@ -131,10 +141,12 @@ def run(
             tell(report, quiet=quiet, as_json=as_json)
             return
         folder = out or OF_MANY
-        with progress_bar(f"{len(genomes)} genomes", quiet=quiet, of_bytes=False) as progress:
+        genomes_in_words = f"{len(found.inputs)} genomes"
+        with progress_bar(genomes_in_words, quiet=quiet, of_bytes=False) as progress:
             outcomes = fanfold.run_many(
-                genomes,
+                found.locations,
                 k or DEFAULT_K,
+                labels=found.labels,
                 canonical=canonical,
                 out=folder,
                 executor=executor,

@@ -264,6 +264,21 @@ WORKERS = click.option(
     metavar="N",
     help="Threads.  [default: one a core]",
 )
+GENOMES = _options(
+    click.argument("genomes", type=FILE, nargs=-1, metavar="GENOME..."),
+    click.option(
+        "--from",
+        "list_path",
+        type=FILE,
+        metavar="FILE",
+        help="A list of more genomes: a path or URL a line, and a label after a tab if need be.",
+    ),
+    click.option(
+        "--label",
+        metavar="NAME",
+        help="What to call the one GENOME, in place of its base name, in folders and tables.",
+    ),
+)
 NAME = click.option(
     "--name",
     metavar="NAME",

@@ -9,10 +9,11 @@ import click
 import msgspec
 
 from fanfold.cli.ending import SOME_FAILED
+from fanfold.cli.inputs import find_given
 from fanfold.cli.noted import warn_of
 from fanfold.cli.options import (
     ALPHABET,
-    FILE,
+    GENOMES,
     MEMORY,
     MIN_GAP,
     MIN_LENGTH,
@@ -52,7 +53,7 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 
 
 @click.command("stats")
-@click.argument("genomes", type=FILE, nargs=-1, required=True, metavar="GENOME...")
+@GENOMES
 @click.option("--tsv", "as_tsv", is_flag=True, help="Print a TSV table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a genome.")
 @click.option(
@@ -73,6 +74,8 @@ class _PerCents(click.ParamType[tuple[int, ...]]):
 def statistics(
     *,
     genomes: tuple[str, ...],
+    list_path: str | None,
+    label: str | None,
     as_tsv: bool,
     as_json: bool,
     nx: tuple[int, ...],
@@ -93,16 +96,18 @@ def statistics(
     if as_tsv and as_json:
         raise click.UsageError("give --tsv or --json")
     columns = ["file", *_columns(nx)]
-    rows: Rows = ScreenRows(columns, [shown(each) for each in genomes])
+    given = find_given(genomes, list_path, label)
+    rows: Rows = ScreenRows(columns, given.shown)
     if as_tsv:
         rows = TsvRows(columns)
     if as_json:
         rows = JsonRows(columns)
     view = View(min_gap, min_length)
-    if len(genomes) == 1:
-        with progress_bar(shown(genomes[0]), quiet=quiet) as progress:
+    if not given.is_many:
+        location, called = given.locations[0], given.shown[0]
+        with progress_bar(called, quiet=quiet) as progress:
             found = stats(
-                genomes[0],
+                location,
                 view=view,
                 alphabet=alphabet,
                 workers=workers,
@@ -110,13 +115,14 @@ def statistics(
                 trailing_garbage=trailing_garbage,
                 progress=progress,
             )
-        warn_of(shown(genomes[0]), found.notes)
-        rows.add(_row(genomes[0], found))
+        warn_of(called, found.notes)
+        rows.add(_row(called, found))
         rows.end()
         return
     has_failed = False
     outcomes = stats_many(
-        genomes,
+        given.locations,
+        labels=given.labels,
         view=view,
         alphabet=alphabet,
         workers=workers,
@@ -128,8 +134,9 @@ def statistics(
             say(f"fanfold: {describe(each.error)}", level="ERROR")
             has_failed = True
         else:
-            warn_of(shown(each.location), each.measured.notes)
-            rows.add(_row(each.location, each.measured))
+            called = each.label or shown(each.location)
+            warn_of(called, each.measured.notes)
+            rows.add(_row(called, each.measured))
     rows.end()
     if has_failed:
         raise click.exceptions.Exit(SOME_FAILED)
@@ -142,6 +149,6 @@ def _columns(nx: Sequence[int]) -> list[str]:
     return [*COLUMNS[:first], *chosen, *COLUMNS[last + 1 :]]
 
 
-def _row(location: str, measured: Measured) -> dict[str, Value]:
+def _row(file: str, measured: Measured) -> dict[str, Value]:
     nx = {f"N{x}": None for x in range(1, 101)} | {f"N{x}": n for x, n in enumerate(measured.nx, 1)}
-    return {"file": shown(location), **nx, **msgspec.structs.asdict(measured.statistics)}
+    return {"file": file, **nx, **msgspec.structs.asdict(measured.statistics)}

@@ -19,6 +19,8 @@ _MEANT = {
     **dict.fromkeys(("--mem", "--ram", "--max-memory", "-m", "-M"), "--memory"),
     **dict.fromkeys(("--chunk-size", "--slice", "--slice-bytes", "--split"), "--slice-size"),
     **dict.fromkeys(("--both-strands", "-C", "-b"), "--canonical"),
+    **dict.fromkeys(("--infile-list", "--file-list", "--list", "--input-list", "-X"), "--from"),
+    **dict.fromkeys(("--sample", "--sample-name", "--labels"), "--label"),
     **dict.fromkeys(("--silent", "--no-progress"), "--quiet"),
     **dict.fromkeys(("--endpoint", "--s3-endpoint"), "--endpoint-url"),
     **dict.fromkeys(("--anonymous", "--no-sign"), "--no-sign-request"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +22,7 @@ from fanfold.flow.collection import (
     write_summary,
 )
 from fanfold.flow.genome import Genome
+from fanfold.flow.inputs import find_inputs, labelled, names_of
 from fanfold.flow.look import render
 from fanfold.flow.memory import divide
 from fanfold.flow.run import Options, run_on
@@ -32,7 +32,6 @@ from fanfold.objects import (
     absolute,
     find_below,
     is_remote,
-    name_of,
     open_place,
     shown,
 )
@@ -63,7 +62,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         location: its path or URL.
-        name: its base name.
+        name: what its results are called: its label, or its base name, with folders before it where
+            several have that.
         report: its report; None when it failed.
         error: why it failed; None when it didn't.
         seconds: how long it took.
@@ -82,6 +82,7 @@ def run_many(
     k: Iterable[int] | int = DEFAULT_K,
     *,
     out: str | os.PathLike[str],
+    labels: Iterable[str | None] | None = None,
     canonical: bool = False,
     executor: Executor | None = None,
     slice_bytes: int | None = None,
@@ -100,9 +101,12 @@ def run_many(
     those of earlier calls; ``<out>/index.html`` shows them side by side.
 
     Args:
-        locations: paths or URLs; their base names must differ.
+        locations: paths or URLs. A folder, or a URL of a store with a slash at its end, stands for
+            the FASTA objects directly in it; a glob in a store's URL for those that match.
         k: as in `run`, as are the other arguments that it has.
         out: the folder, or the URL of a prefix, for all results.
+        labels: what to call the results of each location, or None: by its base name, with as many
+            folders before it as tell it from others (``a_x.fa`` and ``b_x.fa``).
         canonical: see `run`.
         executor: see `run`.
         slice_bytes: see `run`.
@@ -118,12 +122,15 @@ def run_many(
         What came of each, in the order given.
 
     Raises:
-        ParameterError: two inputs have one base name, or a parameter can't be: nothing was started.
+        ParameterError: an input is given twice, names can't be told apart, or a parameter can't be:
+            nothing was started.
+        SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
-    inputs = [os.fspath(location) for location in locations]
-    names = list(map(name_of, inputs))
-    _check_names(inputs, names)
+    found = find_inputs(labelled(locations, labels))
+    names = names_of(found)
+    _check_names(names)
+    inputs = [each.location for each in found]
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_alphabet(alphabet)
     check_positive("the size of a slice", slice_bytes)
@@ -248,17 +255,7 @@ def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) 
         )
 
 
-def _check_names(locations: Sequence[str], names: Sequence[str]) -> None:
-    for name, count in Counter(names).items():
-        if count > 1:
-            both = ", ".join(
-                shown(location)
-                for location, each in zip(locations, names, strict=True)
-                if each == name
-            )
-            raise ParameterError(
-                f"{count} inputs are called {name}, and their results would mix: {both};"
-                " run them apart, or rename one"
-            )
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
         if name in {SUMMARY, INDEX, COLLECTION, STATE}:
             raise ParameterError(f"an input called {name} is in the way of the files over all")

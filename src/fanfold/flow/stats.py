@@ -16,6 +16,7 @@ from fanfold.engine.progress import Progress, Watch
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.fold import fold_results
 from fanfold.flow.genome import Genome
+from fanfold.flow.inputs import Input, find_inputs, labelled
 from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
 from fanfold.flow.plan import Plan, Slice, default_slice_bytes
@@ -59,12 +60,14 @@ class OutcomeOfStats(NamedTuple):
         measured: its statistics; None when it failed.
         error: why it failed; None when it didn't.
         seconds: how long it took.
+        label: what the caller calls it, if that is not its location.
     """
 
     location: str
     measured: Measured | None
     error: Exception | None
     seconds: float
+    label: str | None = None
 
 
 @exhaustion_in_words()
@@ -101,6 +104,7 @@ def stats(
 def stats_many(
     locations: Iterable[str | os.PathLike[str]],
     *,
+    labels: Iterable[str | None] | None = None,
     view: View = DEFAULT_VIEW,
     alphabet: Alphabet = "any",
     workers: int | None = None,
@@ -112,7 +116,9 @@ def stats_many(
     One that fails doesn't stop the others. Nothing is written.
 
     Args:
-        locations: as in `stats`, as are the other arguments.
+        locations: as in `stats`, as are the other arguments; and folders, prefixes and globs, as
+            in `run_many`.
+        labels: what to call each, or None; without it, none has a label.
         view: see `stats`.
         alphabet: see `stats`.
         workers: see `stats`.
@@ -121,10 +127,12 @@ def stats_many(
 
     Raises:
         ParameterError: an argument can't be: nothing was started.
+        SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
     """
     asked = _asked(view, trailing_garbage, alphabet)
-    inputs = [os.fspath(location) for location in locations]
-    workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
+    inputs = find_inputs(labelled(locations, labels))
+    any_remote = any(is_remote(each.location) for each in inputs)
+    workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
     ahead = max(1, min(len(inputs), workers))
     # The one that the consumer waits for, and those ahead of it.
     allowed = allowed._replace(runs=ahead + 1)
@@ -143,21 +151,22 @@ def _asked(view: View, trailing_garbage: TrailingGarbage, alphabet: Alphabet) ->
 
 
 def _in_order(
-    inputs: list[str], asked: _Asked, workers: int, ahead: int, allowed: Allowed
+    inputs: list[Input], asked: _Asked, workers: int, ahead: int, allowed: Allowed
 ) -> Iterator[OutcomeOfStats]:
     stopped = threading.Event()
 
     with opened(None, workers) as engine:
 
-        def measure(location: str) -> OutcomeOfStats:
+        def measure(given: Input) -> OutcomeOfStats:
             started = time.monotonic()
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    found = _measured(engine, location, asked, allowed, stopped=stopped)
+                    found = _measured(engine, given.location, asked, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
-            return OutcomeOfStats(location, found, failure, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            return OutcomeOfStats(given.location, found, failure, seconds, given.label)
 
         try:
             with closing(map_ahead(measure, inputs, ahead)) as outcomes:

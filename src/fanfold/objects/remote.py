@@ -404,9 +404,13 @@ class RemotePlace:
     def _list(self, below: str) -> ListResult[Sequence[ObjectMeta]]:
         prefix = self._url.below(below) if below else self._url.key
         try:
-            return _until_whole(lambda: _store(self._url).list_with_delimiter(prefix or None))
+            found = _until_whole(lambda: _store(self._url).list_with_delimiter(prefix or None))
         except _Errors as error:
             raise OutputError(f"{self.where(below)}: can't be listed: {_reason(error)}") from error
+        # An object "a/b/", which consoles make for a folder, comes as "a/b" and isn't in it.
+        above = f"{prefix}/" if prefix else ""
+        objects = [each for each in found["objects"] if each["path"].startswith(above)]
+        return {"common_prefixes": found["common_prefixes"], "objects": objects}
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove the objects that are there."""
