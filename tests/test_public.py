@@ -21,10 +21,13 @@ ROOT = Path(__file__).parent.parent
 def test_the_public_names_are_those_listed() -> None:
     assert fanfold.__all__ == [
         "FanfoldError",
+        "Findings",
+        "ManyProgress",
         "Measured",
         "Outcome",
         "OutcomeOfStats",
         "Plan",
+        "Progress",
         "Report",
         "RunFolder",
         "Statistics",

@@ -158,7 +158,7 @@ def test_a_name_is_for_pipes_alone(tmp_path: Path) -> None:
     for verb in ("run", "plan"):
         options: list[str | Path] = ["--name", "y.fa", "--out", tmp_path / "out", *OPTIONS]
         done = command(verb, tmp_path / "x.fa", *options, variables={})
-        assert_told(done, 2, "a name can be given to standard input alone")
+        assert_told(done, 2, "a name can be given to standard input, bytes and open files")
 
 
 def test_nothing_of_a_pipe_is_left_behind(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fanfold._kernel import VERSION, Fault
 from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
@@ -11,8 +12,21 @@ from fanfold.errors import ParameterError
 from fanfold.flow.fold import fasta_error
 from fanfold.flow.plan import Plan, make_plan
 from fanfold.flow.scan import scan
-from fanfold.objects import STDIN, Source, check_name, read_blocks, read_head, stat_source
+from fanfold.objects import (
+    STDIN,
+    BinaryFile,
+    Source,
+    blocks_of,
+    check_name,
+    is_location,
+    read_blocks,
+    read_head,
+    stat_source,
+)
 from fanfold.params import Params
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _STDIN_NAME = "stdin"
 
@@ -21,28 +35,38 @@ class Genome:
     """An input that a plan is to be made of.
 
     Args:
-        location: its path or URL, or ``-`` for standard input, which can be read once.
-        name: what to call standard input.
+        given: its path or URL, ``-`` for standard input, or what the caller holds of it: bytes, or
+            a binary file. All but paths and URLs can be read once.
+        name: what to call one that is read once; bytes and files have to be called something.
 
     Attributes:
         source: it, pinned.
 
     Raises:
-        ParameterError: the location or the name can't be.
+        ParameterError: the input or the name can't be.
         SourceError: there is no such input.
     """
 
-    def __init__(self, location: str | os.PathLike[str], name: str | None = None) -> None:
-        self._stdin: Iterator[memoryview] | None = None
-        if os.fspath(location) == STDIN:
-            name = _STDIN_NAME if name is None else name
-            check_name(name, STDIN)
-            self.source = Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")
-            self._stdin = read_blocks(self.source, 0, 0)
+    def __init__(
+        self, given: str | os.PathLike[str] | Buffer | BinaryFile, name: str | None = None
+    ) -> None:
+        self._stream: Iterator[memoryview] | None = None
+        if not is_location(given):
+            blocks = blocks_of(given, "the input" if name is None else name)
+            if name is None:
+                raise ParameterError("bytes and open files have no name: give name=")
+            self.source = _read_once(name)
+            self._stream = blocks
+        elif os.fspath(given) == STDIN:
+            self.source = _read_once(_STDIN_NAME if name is None else name)
+            self._stream = read_blocks(self.source, 0, 0)
         elif name is not None:
-            raise ParameterError("a name can be given to standard input alone: others have theirs")
+            raise ParameterError(
+                "a name can be given to standard input, bytes and open files alone: others have"
+                " theirs"
+            )
         else:
-            self.source = stat_source(location)
+            self.source = stat_source(given)
             check_name(self.source.name, self.source.url)
         self._head = b""
 
@@ -100,17 +124,23 @@ class Genome:
         Raises:
             SourceError: it can't be read, or changed.
         """
-        if self._stdin is None:
+        if self._stream is None:
             yield from read_blocks(self.source, 0, self.source.size_bytes)
         else:
             if self._head:
                 yield memoryview(self._head)
-            yield from self._stdin
+            yield from self._stream
 
     def _compression(self) -> Compression:
-        if self._stdin is None:
+        if self._stream is None:
             self._head = self._head or read_head(self.source, HEAD_BYTES)
         else:
-            while len(self._head) < HEAD_BYTES and (block := next(self._stdin, None)):
+            while len(self._head) < HEAD_BYTES and (block := next(self._stream, None)):
                 self._head += block
         return detect_compression(self._head)
+
+
+def _read_once(name: str) -> Source:
+    """The source that is read once, and can't be known again."""
+    check_name(name, STDIN)
+    return Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")

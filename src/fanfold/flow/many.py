@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.errors import OutputError, ParameterError
@@ -35,6 +35,7 @@ from fanfold.objects import (
     is_remote,
     name_of,
     open_place,
+    paths_of,
     shown,
 )
 from fanfold.params import DEFAULT_K, check_params, check_positive
@@ -50,8 +51,16 @@ _STDIN_NAME = "stdin"
 _DRIVERS = 16
 """How many inputs are under way at once on an executor, whose workers do the work."""
 
-ManyProgress = Callable[[int, int], None]
-"""Is told how many inputs are done, and how many there are."""
+
+class ManyProgress(Protocol):
+    """Is called with how far a call for many inputs is: any function of two numbers.
+
+    The units are inputs: first those that are done, with a report or an error, then all. It is
+    called by the thread that called `run_many`, once for each input.
+    """
+
+    def __call__(self, done_inputs: int, all_inputs: int, /) -> None:
+        """Take note of inputs that are done, and how many there are."""
 
 
 class Outcome(NamedTuple):
@@ -70,6 +79,10 @@ class Outcome(NamedTuple):
     report: Report | None
     error: Exception | None
     seconds: float
+
+    def __repr__(self) -> str:
+        came = describe(self.error) if self.report is None else repr(self.report)
+        return f"<Outcome {self.name!r}: {came}>"
 
 
 @exhaustion_in_words()
@@ -113,7 +126,7 @@ def run_many(
         ParameterError: two inputs have one base name, or a parameter can't be: nothing was started.
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
-    inputs = [os.fspath(location) for location in locations]
+    inputs = paths_of(locations)
     names = [_STDIN_NAME if location == STDIN else name_of(location) for location in inputs]
     _check_names(inputs, names)
     parameters = check_params(k, canonical=canonical)

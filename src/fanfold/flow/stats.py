@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.ahead import map_ahead
 from fanfold.engine.fan_out import Engine, fan_out, opened
@@ -18,15 +18,33 @@ from fanfold.flow.fold import fold_results
 from fanfold.flow.genome import Genome
 from fanfold.flow.made import Made, check_checksum, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.phases import log_folded, log_planned, log_scanned
 from fanfold.flow.plan import Plan, Slice, default_slice_bytes
 from fanfold.flow.results import MemoryResults, Results
 from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
-from fanfold.objects import STDIN, check_unchanged, is_remote, read_blocks, stored_checksum
+from fanfold.objects import (
+    STDIN,
+    BinaryFile,
+    check_unchanged,
+    is_location,
+    is_remote,
+    paths_of,
+    read_blocks,
+    shown,
+    stored_checksum,
+)
 from fanfold.params import DEFAULT_SLICE_BYTES, Params
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
+from fanfold.shown import describe
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_UNNAMED = "input"
+"""What errors call bytes and open files that were given no name."""
 
 
 class Measured(NamedTuple):
@@ -39,6 +57,13 @@ class Measured(NamedTuple):
 
     statistics: Statistics
     nx: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        found = self.statistics
+        return (
+            f"<Measured sequences={found.sequences} length={found.length} N50={found.N50}"
+            f" gc_percent={found.gc_percent}>"
+        )
 
 
 class OutcomeOfStats(NamedTuple):
@@ -56,32 +81,42 @@ class OutcomeOfStats(NamedTuple):
     error: Exception | None
     seconds: float
 
+    def __repr__(self) -> str:
+        came = describe(self.error) if self.measured is None else repr(self.measured)
+        return f"<OutcomeOfStats {shown(self.location)!r}: {came}>"
+
 
 @exhaustion_in_words()
 def stats(
-    location: str | os.PathLike[str],
+    location: str | os.PathLike[str] | Buffer | BinaryFile,
     *,
     view: View = DEFAULT_VIEW,
     workers: int | None = None,
     memory_bytes: int | None = None,
+    name: str | None = None,
     progress: Progress | None = None,
 ) -> Measured:
     """The statistics of a FASTA object. Nothing is written.
 
     Args:
-        location: its path, its URL, or ``-`` for standard input, as in `run`.
+        location: its path, its URL, ``-`` for standard input, its bytes, or a binary file, as in
+            `run`.
         view: how lengths and gaps are looked at.
         workers: threads; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
-        progress: is told of bytes of the input that are done, and how many there are.
+        name: what errors call standard input, bytes or a file.
+        progress: is told how far it is; see `Progress`.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
     check_view(view)
-    workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
+    from_store = is_location(location) and is_remote(location)
+    workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
+    if name is None and not is_location(location):
+        name = _UNNAMED
     with opened(None, workers) as engine:
-        return _measured(engine, location, view, allowed, progress=progress)
+        return _measured(engine, Genome(location, name), view, allowed, progress=progress)
 
 
 def stats_many(
@@ -105,7 +140,7 @@ def stats_many(
         ParameterError: an argument can't be: nothing was started.
     """
     check_view(view)
-    inputs = [os.fspath(location) for location in locations]
+    inputs = paths_of(locations)
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, inputs)))
     ahead = max(1, min(len(inputs), workers))
     # The one that the consumer waits for, and those ahead of it.
@@ -125,7 +160,8 @@ def _in_order(
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    found = _measured(engine, location, view, allowed, stopped=stopped)
+                    genome = Genome(location)
+                    found = _measured(engine, genome, view, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
             return OutcomeOfStats(location, found, failure, time.monotonic() - started)
@@ -139,14 +175,13 @@ def _in_order(
 
 def _measured(
     engine: Engine,
-    location: str | os.PathLike[str],
+    genome: Genome,
     view: View,
     allowed: Allowed,
     *,
     progress: Progress | None = None,
     stopped: threading.Event | None = None,
 ) -> Measured:
-    genome = Genome(location)
     watch = Watch(genome.source.size_bytes, progress, stopped)
     parameters = Params((), canonical=False)
     report, survey, _ = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
@@ -180,6 +215,7 @@ def analyse(
     if source.url != STDIN:
         slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
     plan = genome.plan(parameters, slice_bytes)
+    log_planned(plan)
     results = MemoryResults(plan)
     rows = RowsMemory(source.name, allowed)
 
@@ -197,8 +233,10 @@ def analyse(
         results.put(scan(plan.slices[0]))
     else:
         fan_out(engine, scan, plan.slices, lambda _, result: results.put(result), watch)
+    log_scanned(plan, watch.read_bytes)
     found = ((each.index, results.get(each.index)) for each in plan.known_slices())
     folded = fold_results(plan, found, scan)
+    log_folded(plan, folded.findings)
     check_unchanged(source)
     check_checksum(plan, folded, stored_checksum(source))
     return made_of(plan, folded, view)

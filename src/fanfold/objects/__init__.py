@@ -16,6 +16,7 @@ from pathlib import Path
 from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.folder import STATE, LocalPlace
+from fanfold.objects.given import BinaryFile, blocks_of, is_location, path_of, paths_of
 from fanfold.objects.place import DOCUMENT_BYTES, Listed, Place
 from fanfold.objects.source import BLOCK_BYTES, Source, StoredChecksum
 from fanfold.objects.urls import (
@@ -36,22 +37,27 @@ __all__ = [
     "DOCUMENT_BYTES",
     "STATE",
     "STDIN",
+    "BinaryFile",
     "Listed",
     "LocalPlace",
     "Place",
     "Source",
     "StoredChecksum",
     "absolute",
+    "blocks_of",
     "check_name",
     "check_unchanged",
     "copy_range",
     "find_below",
     "is_any",
     "is_listed",
+    "is_location",
     "is_name",
     "is_remote",
     "name_of",
     "open_place",
+    "path_of",
+    "paths_of",
     "read_blocks",
     "read_head",
     "shown",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from fanfold.shown import shown
+
 BLOCK_BYTES = 256 * 1024
 """Bytes a block: small enough to stay in a core's second-level cache until it is scanned."""
 
@@ -24,6 +26,9 @@ class Source(msgspec.Struct, frozen=True):
     name: str
     size_bytes: int
     etag: str
+
+    def __repr__(self) -> str:
+        return f"<Source {shown(self.url)!r}: size_bytes={self.size_bytes} etag={self.etag!r}>"
 
 
 class StoredChecksum(msgspec.Struct, frozen=True):
