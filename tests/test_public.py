@@ -22,10 +22,13 @@ def test_the_public_names_are_those_listed() -> None:
     assert fanfold.__all__ == [
         "Comparison",
         "FanfoldError",
+        "Findings",
+        "ManyProgress",
         "Measured",
         "Outcome",
         "OutcomeOfStats",
         "Plan",
+        "Progress",
         "Report",
         "RunFolder",
         "Statistics",
@@ -87,6 +90,21 @@ def test_the_example_of_the_readme_runs_as_written(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout == "44.764 5386\n"
+
+
+def test_the_examples_of_the_python_page_run_in_one_session(tmp_path: Path) -> None:
+    page = (ROOT / "docs/python.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shutil.copytree(ROOT / "tests/data", tmp_path / "tests/data")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "".join(examples)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["44.764 5386", "5386", "6", "6", "100%"]
+    assert "INFO:fanfold:phiX174.fa: folded: records: 1, residues: 5386" in done.stderr
 
 
 def test_the_scanner_takes_every_contiguous_buffer() -> None:

@@ -33,7 +33,12 @@ mod varint;
 
 use pyo3::prelude::*;
 
+/// The compiled part: everything that touches every base.
+///
+/// A buffer that is passed in must not be written to until the call returns: the kernel reads it
+/// without holding the interpreter's lock.
 #[pymodule]
+#[pyo3(module = "fanfold")]
 mod _kernel {
     use pyo3::buffer::PyBuffer;
     use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
@@ -50,6 +55,7 @@ mod _kernel {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+    /// The CRC-64/NVME of `data`, continued from `crc`, the CRC of what came before it.
     #[pyfunction]
     #[pyo3(signature = (data, crc = 0))]
     fn crc64nvme(py: Python<'_>, data: PyBuffer<u8>, crc: u64) -> PyResult<u64> {
@@ -57,6 +63,7 @@ mod _kernel {
         Ok(py.detach(|| checksum::crc64nvme(bytes, crc)))
     }
 
+    /// The CRC-64/NVME of two runs of bytes in a row, from theirs and the second one's length.
     #[pyfunction]
     fn crc64nvme_combine(left: u64, right: u64, right_bytes: u64) -> u64 {
         checksum::combine(left, right, right_bytes)
@@ -109,6 +116,9 @@ mod _kernel {
         }
     }
 
+    /// The scan of one slice, fed in blocks of any size.
+    ///
+    /// Counts k-mers of length `k` (1 to 8), from which those of every smaller k follow.
     #[pyclass]
     struct Scanner(Option<scanner::Scanner>);
 
@@ -119,6 +129,10 @@ mod _kernel {
             Ok(Self(Some(scanner::Scanner::new(checked_k(k)?))))
         }
 
+        /// Scan the bytes that follow. Never fails on their contents.
+        ///
+        /// Raises:
+        ///     MemoryError: there is none for the rows of records and gaps.
         fn update(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
             let bytes = super::bytes_of(&data)?;
             let scanner = self.0.as_mut().ok_or_else(finished)?;
@@ -129,11 +143,16 @@ mod _kernel {
             Ok(())
         }
 
+        /// The most memory that the rows so far take until their fold is done.
         #[getter]
         fn rows_memory_bytes(&self) -> PyResult<u64> {
             Ok(self.0.as_ref().ok_or_else(finished)?.rows_memory_bytes())
         }
 
+        /// The summary of all bytes; ends the scan.
+        ///
+        /// Raises:
+        ///     MemoryError: there was none for the rows of records and gaps.
         fn finish(&mut self, py: Python<'_>) -> PyResult<Summary> {
             let scanner = self.0.take().ok_or_else(finished)?;
             whole(py.detach(|| scanner.finish()))
@@ -156,6 +175,18 @@ mod _kernel {
         PyRuntimeError::new_err("the scan is finished")
     }
 
+    /// The summary of a slice of an object: a value that never changes.
+    ///
+    /// Summaries are a monoid under `merge`, with ``Summary(k)`` as the empty element: however an
+    /// object is cut into consecutive slices, and in whatever tree neighbours are merged, the summary
+    /// of the whole is the same. Faults of the text are part of the value, found by `findings`.
+    ///
+    /// Attributes:
+    ///     k: the length of the k-mers that are counted; those of smaller lengths follow.
+    ///     size_bytes: bytes that were scanned.
+    ///     total_bases: A, C, G and T among them, in either case, but for those up to the first line
+    ///         end, as long as only what stands before can tell whether they are sequence.
+    ///     gc_count: G and C among `total_bases`.
     #[pyclass(frozen)]
     struct Summary(summary::Summary);
 
@@ -166,6 +197,14 @@ mod _kernel {
             Ok(Self(summary::Summary::new(checked_k(k)?)))
         }
 
+        /// The summary that was kept as `state_json`, `kmer_counts_json` and `rows`.
+        ///
+        /// What is read merges and reports without a fault, whoever wrote it: no number is more than
+        /// `size_bytes` allows.
+        ///
+        /// Raises:
+        ///     ValueError: they are not what those wrote, or their numbers don't fit each other.
+        ///     MemoryError: there is none for the rows.
         #[staticmethod]
         fn from_forms(
             py: Python<'_>,
@@ -181,6 +220,17 @@ mod _kernel {
                     Unreadable::Damaged(message) => PyValueError::new_err(message),
                     Unreadable::OutOfMemory => out_of_memory(),
                 })
+        }
+
+        fn __repr__(&self) -> String {
+            let composition = self.0.text.composition();
+            format!(
+                "<Summary k={} size_bytes={} total_bases={} gc_count={}>",
+                self.0.k(),
+                self.0.bytes,
+                composition.acgt(),
+                composition.gc()
+            )
         }
 
         #[getter]
@@ -208,6 +258,10 @@ mod _kernel {
             self.0.text.composition().gc()
         }
 
+        /// The summary of this one's bytes followed by `right`'s.
+        ///
+        /// Raises:
+        ///     ValueError: the two count different k-mers, or have more than 2^56 bytes together.
         fn merge(&self, py: Python<'_>, right: &Self) -> PyResult<Self> {
             if self.0.k() != right.0.k() {
                 return Err(PyValueError::new_err(format!(
@@ -225,11 +279,13 @@ mod _kernel {
             whole(py.detach(|| self.0.merge(&right.0)))
         }
 
+        /// All that a merge needs, but for the counts of k-mers and the rows, as JSON.
         fn state_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
             let json = py.detach(|| self.0.to_json()).map_err(unwritable)?;
             bytes(py, &json)
         }
 
+        /// The observed k-mers of the lengths `ks` and of `k`, as a JSON map in order of codes.
         fn kmer_counts_json<'py>(
             &self,
             py: Python<'py>,
@@ -244,11 +300,19 @@ mod _kernel {
             bytes(py, &json)
         }
 
+        /// The rows of closed records and gaps, about 25 bytes and the name a record.
+        ///
+        /// Raises:
+        ///     MemoryError: there is none for them.
         fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
             let rows = py.detach(|| self.0.rows());
             bytes(py, &rows.map_err(|_| out_of_memory())?)
         }
 
+        /// What the bytes hold when they are a whole object, or its leftmost fault.
+        ///
+        /// Raises:
+        ///     MemoryError: there is none for the names of all records.
         fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
             match py.detach(|| findings::Findings::of(&self.0)) {
                 Ok(findings) => Ok(Bound::new(py, Findings(findings))?.into_any()),
@@ -270,11 +334,28 @@ mod _kernel {
         })
     }
 
+    /// What is wrong with a text.
+    ///
+    /// Attributes:
+    ///     kind: ``utf-16``, ``header-too-long``, ``comment-too-long``, ``bare-cr``,
+    ///         ``nul-in-header``, ``invalid-byte``, ``fastq``, ``sequence-before-header``, ``empty``
+    ///         or ``no-record``.
+    ///     offset_byte: where, in the text.
+    ///     byte: the byte that was found there.
     #[pyclass(frozen)]
     struct Fault(crate::fault::Fault);
 
     #[pymethods]
     impl Fault {
+        fn __repr__(&self) -> String {
+            format!(
+                "<Fault kind='{}' offset_byte={} byte={}>",
+                self.0.kind.name(),
+                self.0.offset_byte,
+                self.0.byte
+            )
+        }
+
         #[getter]
         fn kind(&self) -> &'static str {
             self.0.kind.name()
@@ -291,11 +372,33 @@ mod _kernel {
         }
     }
 
+    /// What a whole object holds.
+    ///
+    /// Attributes:
+    ///     composition: residues by kind, both cases together: A, C, G, T, N, U, iupac,
+    ///         gap_characters, asterisk, other; and lowercase across the kinds.
+    ///     length: the records' lengths, summed, in residues.
+    ///     gap_length: the lengths of the maximal runs of N, summed.
+    ///     record_count: how many records there are.
+    ///     comment_lines: lines that start with ``;``.
+    ///     empty_records: records of length 0.
+    ///     repeated_names: records whose name an earlier one bears.
+    ///     fai_refusal: why ``samtools faidx`` refuses the text, or None.
+    ///     fai_rows: rows of its index.
+    ///     fai_lineless: records it leaves out because they have no sequence line.
+    ///     fai_repeated: records it leaves out because an earlier row bears their name.
     #[pyclass(frozen)]
     struct Findings(findings::Findings);
 
     #[pymethods]
     impl Findings {
+        fn __repr__(&self) -> String {
+            format!(
+                "<Findings record_count={} length={} gap_length={}>",
+                self.0.record_count, self.0.length, self.0.gap_length
+            )
+        }
+
         #[getter]
         fn composition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
             let Composition {
@@ -380,6 +483,11 @@ mod _kernel {
             self.0.index.repeated.len() as u64
         }
 
+        /// 4^k counts by code, as native unsigned 64-bit integers.
+        ///
+        /// The code has 2 bits a base, A=0 C=1 G=2 T=3, the first base in the highest bits. Of
+        /// canonical k-mers (the smaller of a k-mer and its reverse complement) only their own slots
+        /// are filled.
         fn kmer_counts<'py>(
             &self,
             py: Python<'py>,
@@ -396,6 +504,7 @@ mod _kernel {
             bytes(py, &counts)
         }
 
+        /// The observed k-mers of the lengths `ks`, as one flat JSON map, each in order of codes.
         fn kmer_counts_json<'py>(
             &self,
             py: Python<'py>,
@@ -414,6 +523,7 @@ mod _kernel {
             bytes(py, &json)
         }
 
+        /// The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers.
         fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {
             if k == 0 || k > self.0.dense.k {
                 return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
@@ -421,6 +531,10 @@ mod _kernel {
             Ok(self.0.run_lengths.kmers(k))
         }
 
+        /// Write ``kmers.k<k>.tsv`` page by page: the observed k-mers, in order of codes.
+        ///
+        /// Raises:
+        ///     ValueError: k-mers of this length were not counted.
         fn write_kmers(&self, k: u32, canonical: bool, write: &Bound<'_, PyAny>) -> PyResult<()> {
             if k == 0 || k > self.0.dense.k {
                 return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
@@ -429,19 +543,39 @@ mod _kernel {
                 .kmers_tsv(k, canonical, |page| write_page(write, page))
         }
 
+        /// Write ``sequences.tsv`` page by page.
         fn write_sequences(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
             self.0.sequences_tsv(|page| write_page(write, page))
         }
 
+        /// Write ``gaps.bed`` page by page.
         fn write_gaps(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
             self.0.gaps_bed(|page| write_page(write, page))
         }
 
+        /// Write the index that ``samtools faidx`` would.
         fn write_fai(&self, write: &Bound<'_, PyAny>) -> PyResult<()> {
             self.0.fai(|page| write_page(write, page))
         }
     }
 
+    /// One pass over the tables of a report: everything that lengths and gaps decide, under a view.
+    ///
+    /// All of ``sequences.tsv`` comes first, then all of ``gaps.bed``. The tables are checked as they
+    /// come, whoever wrote them. A record's gaps are those that follow the last record's until they
+    /// make up its N, so names may repeat or be empty; each gap must bear its record's name. A survey
+    /// that refused its tables has ended.
+    ///
+    /// It keeps 40 bytes of a record and, for each of the thresholds 1, 10 and `min_gap`, 8 bytes of a
+    /// contig.
+    ///
+    /// Args:
+    ///     min_gap: a run of N of at least this length is a gap, from 1.
+    ///     min_length: records shorter than this are left out of lengths and gaps.
+    ///     genome_size: what NG(x) and auNG refer to, from 1, or None.
+    ///
+    /// Raises:
+    ///     ValueError: `min_gap` or `genome_size` is 0, or one of them is 2^63 or more.
     #[pyclass]
     struct Survey(Option<survey::Survey>);
 
@@ -462,6 +596,15 @@ mod _kernel {
             Ok(Self(Some(survey::Survey::new(view).map_err(refused)?)))
         }
 
+        /// Take the next bytes of ``sequences.tsv``, cut anywhere.
+        ///
+        /// Raises:
+        ///     ValueError: they are not what fanfold writes: a line is not the header, a column is
+        ///         missing, too many or no number, the numbers of a row contradict each other, the
+        ///         lengths add up to 2^63 or more, or a row is longer than a name of 1 MiB allows. The
+        ///         message tells the line. Also after `add_gaps`.
+        ///     MemoryError: there is none for the records.
+        ///     RuntimeError: the survey has ended.
         fn add_sequences(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
             let block = super::bytes_of(&data)?;
             // A survey that refuses its tables has ended.
@@ -471,6 +614,15 @@ mod _kernel {
             Ok(())
         }
 
+        /// Take the next bytes of ``gaps.bed``, cut anywhere, after all of ``sequences.tsv``.
+        ///
+        /// Raises:
+        ///     ValueError: they are not what fanfold writes, or ``sequences.tsv`` has no header or no
+        ///         last line end: a gap is empty, is not behind the one before it, ends behind its
+        ///         record, bears another name, or is more than the record has N. The message tells the
+        ///         line.
+        ///     MemoryError: there is none for the contigs.
+        ///     RuntimeError: the survey has ended.
         fn add_gaps(&mut self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<()> {
             let block = super::bytes_of(&data)?;
             let mut survey = self.0.take().ok_or_else(ended)?;
@@ -479,6 +631,13 @@ mod _kernel {
             Ok(())
         }
 
+        /// The JSON of `fanfold.report.survey.Survey`; ends the survey.
+        ///
+        /// Raises:
+        ///     ValueError: a table has no last line end, ``sequences.tsv`` has no header, or gaps of a
+        ///         record are missing.
+        ///     MemoryError: there is none for the contigs.
+        ///     RuntimeError: the survey has ended.
         fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
             let survey = self.0.take().ok_or_else(ended)?;
             let found = py.detach(|| survey.finish()).map_err(refused)?;

@@ -9,21 +9,27 @@
 write nothing; `plan`, `task` and `fold` are its parts, for an
 array of tasks. `render` makes the report of a finished run again under another `View`, and `plot`
 draws one figure of it. `scan` gives the `Summary` of any bytes of a FASTA text, and summaries of
-neighbours merge. Errors are in `fanfold.errors`.
+neighbours merge; `Findings` is what a summary of a whole text shows. Errors are in
+`fanfold.errors`.
+
+The logger `fanfold` tells the phases of a run at INFO, and details at DEBUG; without a handler of
+yours it is silent.
 """
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
-    from fanfold._kernel import Summary
+    from fanfold._kernel import Findings, Summary
+    from fanfold.engine.progress import Progress
     from fanfold.flow.compare import Comparison, compare
     from fanfold.flow.look import plot, render
-    from fanfold.flow.many import Outcome, run_many
+    from fanfold.flow.many import ManyProgress, Outcome, run_many
     from fanfold.flow.plan import Plan
     from fanfold.flow.run import run
     from fanfold.flow.run_folder import RunFolder
@@ -36,11 +42,14 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Comparison": "flow.compare",
+    "Findings": "_kernel",
+    "ManyProgress": "flow.many",
     "compare": "flow.compare",
     "Measured": "flow.stats",
     "Outcome": "flow.many",
     "OutcomeOfStats": "flow.stats",
     "Plan": "flow.plan",
+    "Progress": "engine.progress",
     "Report": "report.finished",
     "RunFolder": "flow.run_folder",
     "Statistics": "report.statistics",
@@ -62,13 +71,19 @@ a second, and a command needs few."""
 
 __version__: str
 
+# As a library does: what it logs is shown where the program that uses it asks for it.
+logging.getLogger("fanfold").addHandler(logging.NullHandler())
+
 __all__ = [
     "Comparison",
     "FanfoldError",
+    "Findings",
+    "ManyProgress",
     "Measured",
     "Outcome",
     "OutcomeOfStats",
     "Plan",
+    "Progress",
     "Report",
     "RunFolder",
     "Statistics",

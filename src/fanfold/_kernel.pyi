@@ -4,6 +4,8 @@ A buffer that is passed in must not be written to until the call returns: the ke
 without holding the interpreter's lock.
 """
 
+# The docstrings are those of kernel/src/lib.rs, which `help` shows; tests/test_python.py compares.
+
 from collections.abc import Callable, Sequence
 from typing import final
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -65,7 +66,7 @@ def check_params(
         raise ParameterError(
             f"trailing_garbage = {trailing_garbage!r} is neither 'refuse' nor 'ignore'"
         )
-    lengths = {k} if isinstance(k, int) else set(k)
+    lengths = _lengths(k)
     for length in sorted(lengths):
         if not 0 <= length <= MAX_K:
             raise ParameterError(
@@ -85,6 +86,29 @@ def check_alphabet(alphabet: Alphabet) -> Alphabet:
     if alphabet not in get_args(Alphabet):
         raise ParameterError(f"alphabet can't be {alphabet!r}: give 'any' or 'dna'")
     return alphabet
+
+
+def _lengths(k: object) -> set[int]:
+    if isinstance(k, str | bytes | bytearray):  # which are iterable
+        raise _no_k(k)
+    try:
+        return {_length(each) for each in k} if isinstance(k, Iterable) else {_length(k)}
+    except TypeError as error:
+        raise _no_k(k) from error
+
+
+def _length(k: object) -> int:
+    """A whole number, of whatever library; `True` is none."""
+    if isinstance(k, bool):
+        raise _no_k(k)
+    try:
+        return operator.index(k)  # type: ignore[arg-type] # which it refuses
+    except TypeError as error:
+        raise _no_k(k) from error
+
+
+def _no_k(value: object) -> ParameterError:
+    return ParameterError(f"k is 5 or [5, 8], not {repr(value)[:80]}")
 
 
 def parse_size(text: str) -> int:
@@ -107,5 +131,16 @@ def check_positive(name: str, value: int | None) -> None:
     Raises:
         ParameterError: it is not.
     """
+    check_whole(name, value)
     if value is not None and value < 1:
         raise ParameterError(f"{name} must be 1 or more, not {value}")
+
+
+def check_whole(name: str, value: object) -> None:
+    """Check that a value that may be left out is a whole number.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ParameterError(f"{name} must be a whole number, not {repr(value)[:80]}")

@@ -410,7 +410,7 @@ def test_another_standard_input_is_another_input(out: Path) -> None:
     before = (out / "master.json").read_bytes()
     refused = run(MT)
     assert refused.returncode == OutputError.exit_code
-    assert b"holds the report of standard input (stdin)" in refused.stderr
+    assert b"holds the report of standard input or bytes (stdin)" in refused.stderr
     assert (out / "master.json").read_bytes() == before
 
     assert run(MT, "--fresh").returncode == 0

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from fanfold.errors import Cancelled, FanfoldError
 
-Progress = Callable[[int, int], None]
-"""Is told of bytes of the input that are done, and how many there are in all; 0 where that isn't
-known, as of a stream."""
+
+class Progress(Protocol):
+    """Is called with how far a run is: any function of two numbers.
+
+    The units are bytes of the input as it is stored, so compressed ones of an archive: first those
+    that are done, among them those of slices whose results were kept, then those of the whole
+    input; 0 where its size isn't known (a stream, bytes, open files). On an executor, an archive
+    that can't be cut is counted twice: first its own bytes, then, from 0, those of its text.
+
+    It is called by any thread, never by two at once, about once for each 256 KiB that are read. It
+    holds up the run for as long as it takes, and an error that it raises ends the run.
+    """
+
+    def __call__(self, done_bytes: int, size_bytes: int, /) -> None:
+        """Take note of bytes of the input that are done, and how many there are."""
 
 
 class Observer(Protocol):

@@ -18,7 +18,7 @@ from fanfold.flow.genome import Genome
 from fanfold.flow.look import read_report
 from fanfold.flow.memory import divide
 from fanfold.flow.stats import analyse
-from fanfold.objects import STDIN, is_remote, open_place, split_location
+from fanfold.objects import STDIN, is_remote, open_place, paths_of, split_location
 from fanfold.objects.urls import is_local, local_path
 from fanfold.params import Params
 from fanfold.report.distances import Distances, common_k, distances_of
@@ -99,7 +99,7 @@ def compare(
         FanfoldError: a genome can't be read, or is no FASTA.
     """
     check_view(view)
-    given = [os.fspath(each) for each in locations]
+    given = paths_of(locations)
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, given)))
     inputs = [each for location in given for each in _expanded(location)]
     if len(inputs) > MOST_GENOMES:

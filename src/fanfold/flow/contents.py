@@ -353,7 +353,7 @@ def _read_own(place: Place, name: str) -> bytes | None:
 
 def _input_of(question: Question) -> str:
     if question.location == STDIN:
-        return f"standard input ({question.name})"
+        return f"standard input or bytes ({question.name})"
     return question.location
 
 

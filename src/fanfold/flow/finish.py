@@ -18,6 +18,7 @@ from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
 from fanfold.flow.made import check_checksum, check_notes, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
+from fanfold.flow.phases import log_folded, log_written
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.publication import NewReport, WriteTable
 from fanfold.flow.publish import publisher_of
@@ -99,6 +100,7 @@ def fold_in(
     """
     plan = folder.plan
     folded = _folded(folder, watch, allowed)
+    log_folded(plan, folded.findings)
     # Text that a plan wrote out stands for its archive, and copies for what they are of.
     if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
@@ -124,6 +126,7 @@ def fold_in(
             plan,
         )
         folder.remove_objects()
+    log_written(plan.source.name, folder.place)
     return master
 
 

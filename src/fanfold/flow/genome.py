@@ -4,35 +4,61 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fanfold._kernel import VERSION, Fault
 from fanfold.archives.formats import HEAD_BYTES, Compression, detect_compression
+from fanfold.errors import ParameterError
 from fanfold.flow.first_text import check_first_text, first_text
 from fanfold.flow.fold import fasta_error
 from fanfold.flow.plan import Plan, make_plan
 from fanfold.flow.scan import scan
-from fanfold.objects import open_input, read_blocks, read_head
+from fanfold.objects import (
+    STDIN,
+    BinaryFile,
+    Source,
+    blocks_of,
+    check_name,
+    is_location,
+    open_input,
+    read_blocks,
+    read_head,
+)
 from fanfold.params import Params
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class Genome:
     """An input that a plan is to be made of.
 
     Args:
-        location: its path or URL, or ``-`` for standard input. A pipe, and what a web server sends
-            from its start alone, can be read once.
-        name: what to call a pipe.
+        given: its path or URL, ``-`` for standard input, or what the caller holds of it: bytes, or
+            a binary file. These, a pipe, and what a web server sends from its start alone, can be
+            read once.
+        name: what to call one that is read once; bytes and files have to be called something.
 
     Attributes:
         source: it, pinned.
 
     Raises:
-        ParameterError: the location or the name can't be.
+        ParameterError: the input or the name can't be.
         SourceError: there is no such input.
     """
 
-    def __init__(self, location: str | os.PathLike[str], name: str | None = None) -> None:
-        self.source, self._stream = open_input(location, name)
+    def __init__(
+        self, given: str | os.PathLike[str] | Buffer | BinaryFile, name: str | None = None
+    ) -> None:
+        self._stream: Iterator[memoryview] | None
+        if is_location(given):
+            self.source, self._stream = open_input(given, name)
+        else:
+            blocks = blocks_of(given, "the input" if name is None else name)
+            if name is None:
+                raise ParameterError("bytes and open files have no name: give name=")
+            self.source = _read_once(name)
+            self._stream = blocks
         self._head = b""
 
     def plan(
@@ -101,3 +127,9 @@ class Genome:
             while len(self._head) < HEAD_BYTES and (block := next(self._stream, None)):
                 self._head += block
         return detect_compression(self._head)
+
+
+def _read_once(name: str) -> Source:
+    """The source that is read once, and can't be known again."""
+    check_name(name, STDIN)
+    return Source(STDIN, name, 0, f"stdin-{os.urandom(8).hex()}")

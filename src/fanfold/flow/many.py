@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fanfold.engine.fan_out import GRACE_SECONDS, Engine, opened
 from fanfold.errors import OutputError, ParameterError
@@ -33,6 +33,7 @@ from fanfold.objects import (
     find_below,
     is_remote,
     open_place,
+    paths_of,
     shown,
 )
 from fanfold.params import (
@@ -53,8 +54,16 @@ if TYPE_CHECKING:
 _DRIVERS = 16
 """How many inputs are under way at once on an executor, whose workers do the work."""
 
-ManyProgress = Callable[[int, int], None]
-"""Is told how many inputs are done, and how many there are."""
+
+class ManyProgress(Protocol):
+    """Is called with how far a call for many inputs is: any function of two numbers.
+
+    The units are inputs: first those that are done, with a report or an error, then all. It is
+    called by the thread that called `run_many`, once for each input.
+    """
+
+    def __call__(self, done_inputs: int, all_inputs: int, /) -> None:
+        """Take note of inputs that are done, and how many there are."""
 
 
 class Outcome(NamedTuple):
@@ -74,6 +83,10 @@ class Outcome(NamedTuple):
     report: Report | None
     error: Exception | None
     seconds: float
+
+    def __repr__(self) -> str:
+        came = describe(self.error) if self.report is None else repr(self.report)
+        return f"<Outcome {self.name!r}: {came}>"
 
 
 @exhaustion_in_words()
@@ -127,7 +140,7 @@ def run_many(
         SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
-    found = find_inputs(labelled(locations, labels))
+    found = find_inputs(labelled(paths_of(locations), labels))
     names = names_of(found)
     _check_names(names)
     inputs = [each.location for each in found]

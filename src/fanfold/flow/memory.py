@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fanfold.archives.formats import WINDOWED, Compression
 from fanfold.engine.fan_out import available_cores
 from fanfold.errors import ParameterError
-from fanfold.params import check_positive
+from fanfold.params import check_positive, check_whole
 
 _MIB = 1024**2
 
@@ -91,6 +91,7 @@ def divide(
         ParameterError: not even one worker is affordable.
     """
     check_positive("the number of workers", workers)
+    check_whole("the most memory in bytes", memory_bytes)
     wanted = available_cores() if workers is None else workers
     worker_bytes = _WORKER_BYTES + (_REMOTE_BYTES if is_remote else 0)
     if memory_bytes is None:

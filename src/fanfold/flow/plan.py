@@ -115,6 +115,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gzi_crc64nvme: Crc | None = None
     garbage_bytes: Count = 0
 
+    def __repr__(self) -> str:
+        # Of 10,000 slices, and of a URL that may have a password.
+        count = None if self.slices is None else len(self.slices)
+        return (
+            f"<Plan {self.id} of {self.source.name!r}: compression={self.compression}"
+            f" cut={self.cut} k={self.parameters.k} slices={count}>"
+        )
+
     @property
     def size_bytes(self) -> int:
         """The size of the object."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Observer, Progress, Watch
-from fanfold.errors import MissingSlicesError
+from fanfold.errors import MissingSlicesError, ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow import tasks
 from fanfold.flow.claim import Asked, check, claim
@@ -24,13 +24,16 @@ from fanfold.flow.genome import Genome
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.phases import log_finished, log_planned, log_scanned
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import TextMemory, keep_gzi, plan_text, scan_text
 from fanfold.objects import (
+    BinaryFile,
     Source,
     absolute,
+    is_location,
     is_remote,
     open_place,
     stored_checksum,
@@ -51,6 +54,8 @@ from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from typing_extensions import Buffer
 
 _WORKERS_AT_MOST = 64
 """How many workers find work in a run by default, where nobody tells how many there are."""
@@ -83,7 +88,7 @@ class Options(NamedTuple):
 
 @exhaustion_in_words()
 def run(
-    location: str | os.PathLike[str],
+    location: str | os.PathLike[str] | Buffer | BinaryFile,
     k: Iterable[int] | int = DEFAULT_K,
     *,
     canonical: bool = False,
@@ -104,9 +109,11 @@ def run(
     A run that was stopped is taken up where it was; one that is complete is reported so.
 
     Args:
-        location: its path, its URL (``s3://``, ``gs://``, ``az://``, ``https://``), or ``-`` for
-            standard input; a pipe too. Plain, gzip, BGZF, zstd, bzip2 or xz, told by its first
-            bytes.
+        location: its path, its URL (``s3://``, ``gs://``, ``az://``, ``https://``), ``-`` for
+            standard input, a pipe, its bytes (any buffer), or a file that is open for them
+            (``"rb"``, `io.BytesIO`): plain, gzip, BGZF, zstd, bzip2 or xz, told by its first bytes.
+            Pipes, bytes and files are read once, files from where they are; a run of them can't be
+            taken up. Bytes and files need `out` and `name`, and no executor; files stay open.
         k: the k-mers to count, 1 to 8, several at once; 0 or none counts none.
         canonical: count a k-mer and its reverse complement as one.
         out: the folder, or the URL of a prefix, for the results; ``./<name>.fanfold`` when None.
@@ -119,24 +126,42 @@ def run(
         fresh: start over even if results are there.
         trailing_garbage: what to do with bytes after an archive's end that are not zero padding:
             ``refuse`` the input, or ``ignore`` them, which the report notes.
-        name: what to call standard input, or another pipe; ``stdin``, or its base name, when None.
+        name: what to call standard input (``stdin`` when None), another pipe (its base name when
+            None), bytes or a file.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
         alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
-        progress: is told how far the run is.
+        progress: is told how far the run is; see `Progress`.
 
     Raises:
         FanfoldError: see `fanfold.errors`; nothing half-written passes for complete.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
-    workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
+    if not is_location(location):
+        _check_held(out, name, executor)
+    from_store = is_location(location) and is_remote(location)
+    workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
     options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
         return run_on(engine, Genome(location, name), options, out, progress=progress)
+
+
+def _check_held(
+    out: str | os.PathLike[str] | None, name: str | None, executor: Executor | None
+) -> None:
+    """Check what can be asked of an input that the caller holds."""
+    if out is None or name is None:
+        raise ParameterError(
+            "bytes and open files have no name and no place: give name= and out= too"
+        )
+    if executor is not None:
+        raise ParameterError(
+            "bytes and open files can't be sent to an executor: leave it out, or give a path or URL"
+        )
 
 
 @exhaustion_in_words()
@@ -170,6 +195,7 @@ def run_on(
     if master is not None:
         check_notes(source.name, decode_notes(master), options.alphabet)
         master = look_again(place, master, options.view)
+        log_finished(source.name, place)
         return Report(place, master, resumed=True, seconds=time.monotonic() - started)
     asked = Asked(
         options.parameters,
@@ -184,12 +210,14 @@ def run_on(
         is_finished = master is not None  # by the run that held the place until now
         if master is None:
             folder = claim(place, genome, asked)
+            log_planned(folder.plan)
             watch = Watch(source.size_bytes, progress, stopped, observer)
             job = _Job(engine, genome, watch, started, options)
             master = _scan_and_fold(job, folder)
     if is_finished:
         check_notes(source.name, decode_notes(master), options.alphabet)
         master = look_again(place, master, options.view)
+        log_finished(source.name, place)
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 
 
@@ -213,6 +241,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
     try:
         for rounds_left in reversed(range(_ROUNDS)):
             folder = scan(job, folder, lost)
+            log_scanned(folder.plan, job.watch.read_bytes)
             try:
                 if job.watch.observer is not None:
                     job.watch.observer.folding()

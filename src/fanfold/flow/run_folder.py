@@ -10,7 +10,7 @@ from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.flow.plan import CHUNKS, Plan, Slice, decode_plan
 from fanfold.flow.slice_file import DamagedResult, KeptResult, SliceResult, encode_result
-from fanfold.objects import DOCUMENT_BYTES, Place, open_place
+from fanfold.objects import DOCUMENT_BYTES, Place, open_place, shown
 
 PLAN = "plan.json"
 
@@ -35,6 +35,9 @@ class RunFolder:
         if plan.apart:
             above, _, job = place.url.rpartition("/")
             self.objects = open_place(f"{above.rpartition('/')[0]}/{CHUNKS}/{job}")
+
+    def __repr__(self) -> str:
+        return f"<RunFolder {shown(self.url)!r}: {self.plan!r}>"
 
     @property
     def url(self) -> str:

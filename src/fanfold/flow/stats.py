@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.ahead import map_ahead
 from fanfold.engine.fan_out import Engine, fan_out, opened
@@ -19,12 +19,22 @@ from fanfold.flow.genome import Genome
 from fanfold.flow.inputs import Input, find_inputs, labelled
 from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.phases import log_folded, log_planned, log_scanned
 from fanfold.flow.plan import Plan, Slice, default_slice_bytes
 from fanfold.flow.results import MemoryResults, Results
 from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
-from fanfold.objects import check_unchanged, is_remote, read_blocks, stored_checksum
+from fanfold.objects import (
+    BinaryFile,
+    check_unchanged,
+    is_location,
+    is_remote,
+    paths_of,
+    read_blocks,
+    shown,
+    stored_checksum,
+)
 from fanfold.params import (
     DEFAULT_SLICE_BYTES,
     Alphabet,
@@ -36,6 +46,13 @@ from fanfold.params import (
 from fanfold.report.notes import ARCHIVE, Note
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
+from fanfold.shown import describe
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_UNNAMED = "input"
+"""What errors call bytes and open files that were given no name."""
 
 
 class Measured(NamedTuple):
@@ -50,6 +67,13 @@ class Measured(NamedTuple):
     statistics: Statistics
     nx: tuple[int, ...]
     notes: tuple[Note, ...]
+
+    def __repr__(self) -> str:
+        found = self.statistics
+        return (
+            f"<Measured sequences={found.sequences} length={found.length} N50={found.N50}"
+            f" gc_percent={found.gc_percent}>"
+        )
 
 
 class OutcomeOfStats(NamedTuple):
@@ -69,36 +93,46 @@ class OutcomeOfStats(NamedTuple):
     seconds: float
     label: str | None = None
 
+    def __repr__(self) -> str:
+        came = describe(self.error) if self.measured is None else repr(self.measured)
+        return f"<OutcomeOfStats {shown(self.location)!r}: {came}>"
+
 
 @exhaustion_in_words()
 def stats(
-    location: str | os.PathLike[str],
+    location: str | os.PathLike[str] | Buffer | BinaryFile,
     *,
     view: View = DEFAULT_VIEW,
     alphabet: Alphabet = "any",
     workers: int | None = None,
     memory_bytes: int | None = None,
     trailing_garbage: TrailingGarbage = "refuse",
+    name: str | None = None,
     progress: Progress | None = None,
 ) -> Measured:
     """The statistics of a FASTA object. Nothing is written.
 
     Args:
-        location: its path, its URL, or ``-`` for standard input, as in `run`.
+        location: its path, its URL, ``-`` for standard input, its bytes, or a binary file, as in
+            `run`.
         view: how lengths and gaps are looked at.
         alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
         workers: threads; one a core when None.
         memory_bytes: the most memory to use; more is refused, and fewer threads run.
         trailing_garbage: see `run`.
-        progress: is told of bytes of the input that are done, and how many there are.
+        name: what errors call standard input, bytes or a file.
+        progress: is told how far it is; see `Progress`.
 
     Raises:
         FanfoldError: see `fanfold.errors`.
     """
     asked = _asked(view, trailing_garbage, alphabet)
-    workers, allowed = divide(memory_bytes, workers, is_remote=is_remote(location))
+    from_store = is_location(location) and is_remote(location)
+    workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
+    if name is None and not is_location(location):
+        name = _UNNAMED
     with opened(None, workers) as engine:
-        return _measured(engine, location, asked, allowed, progress=progress)
+        return _measured(engine, Genome(location, name), asked, allowed, progress=progress)
 
 
 def stats_many(
@@ -130,7 +164,7 @@ def stats_many(
         SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
     """
     asked = _asked(view, trailing_garbage, alphabet)
-    inputs = find_inputs(labelled(locations, labels))
+    inputs = find_inputs(labelled(paths_of(locations), labels))
     any_remote = any(is_remote(each.location) for each in inputs)
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
     ahead = max(1, min(len(inputs), workers))
@@ -162,7 +196,8 @@ def _in_order(
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    found = _measured(engine, given.location, asked, allowed, stopped=stopped)
+                    genome = Genome(given.location)
+                    found = _measured(engine, genome, asked, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
             seconds = time.monotonic() - started
@@ -177,14 +212,13 @@ def _in_order(
 
 def _measured(
     engine: Engine,
-    location: str | os.PathLike[str],
+    genome: Genome,
     asked: _Asked,
     allowed: Allowed,
     *,
     progress: Progress | None = None,
     stopped: threading.Event | None = None,
 ) -> Measured:
-    genome = Genome(location)
     watch = Watch(genome.source.size_bytes, progress, stopped)
     report, survey, _ = analyse(
         engine, genome, asked.parameters, asked.view, allowed=allowed, watch=watch
@@ -221,6 +255,7 @@ def analyse(
     if not source.is_stream:
         slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
     plan = genome.plan(parameters, slice_bytes)
+    log_planned(plan)
     results = MemoryResults(plan)
     rows = RowsMemory(source.name, allowed)
 
@@ -238,10 +273,11 @@ def analyse(
         results.put(scan(plan.slices[0]))
     else:
         fan_out(engine, scan, plan.slices, lambda _, result: results.put(result), watch)
+    log_scanned(plan, watch.read_bytes)
     found = ((each.index, results.get(each.index)) for each in plan.known_slices())
     folded = fold_results(plan, found, scan)
-    if not source.is_stream:
-        check_unchanged(source)
+    log_folded(plan, folded.findings)
+    check_unchanged(source)
     check_checksum(plan, folded, stored_checksum(source))
     return made_of(plan, folded, view)
 

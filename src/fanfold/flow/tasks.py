@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
-from fanfold.objects import open_place, read_blocks, split_location, stored_checksum
+from fanfold.objects import open_place, path_of, read_blocks, split_location, stored_checksum
 from fanfold.params import (
     DEFAULT_K,
     Alphabet,
@@ -63,7 +64,7 @@ def plan(
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_positive("the size of a slice", slice_bytes)
     place = open_place(out)
-    genome = Genome(location, name)
+    genome = Genome(path_of(location), name)
     size_bytes = genome.source.size_bytes
     asked = Asked(
         parameters,
@@ -116,6 +117,13 @@ def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounde
     each = folder.slices[index]
     with watch.scanning(index):
         folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
+    logging.getLogger("fanfold").debug(
+        "%s: slice %d: bytes %d to %d are scanned",
+        folder.plan.source.name,
+        index,
+        each.start_byte,
+        each.end_byte,
+    )
 
 
 @exhaustion_in_words()

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.folder import STATE, LocalPlace
+from fanfold.objects.given import BinaryFile, blocks_of, is_location, path_of, paths_of
 from fanfold.objects.place import DOCUMENT_BYTES, Listed, Place
 from fanfold.objects.source import BLOCK_BYTES, STDIN, Source, StoredChecksum
 from fanfold.objects.urls import (
@@ -37,6 +38,7 @@ __all__ = [
     "DOCUMENT_BYTES",
     "STATE",
     "STDIN",
+    "BinaryFile",
     "Input",
     "Listed",
     "LocalPlace",
@@ -44,18 +46,22 @@ __all__ = [
     "Source",
     "StoredChecksum",
     "absolute",
+    "blocks_of",
     "check_name",
     "check_unchanged",
     "copy_range",
     "find_below",
     "is_any",
     "is_listed",
+    "is_location",
     "is_name",
     "is_pipe",
     "is_remote",
     "name_of",
     "open_input",
     "open_place",
+    "path_of",
+    "paths_of",
     "read_blocks",
     "read_head",
     "shown",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from fanfold.shown import shown
+
 BLOCK_BYTES = 256 * 1024
 """Bytes a block: small enough to stay in a core's second-level cache until it is scanned."""
 
@@ -36,6 +38,9 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_stream(self) -> bool:
         """Whether it can only be read once, from its start: a pipe, or a server without ranges."""
         return self.url == STDIN or not self.has_ranges
+
+    def __repr__(self) -> str:
+        return f"<Source {shown(self.url)!r}: size_bytes={self.size_bytes} etag={self.etag!r}>"
 
 
 class StoredChecksum(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fanfold.errors import FanfoldError, ParameterError
-from fanfold.objects import Place, is_remote
+from fanfold.objects import Place, is_remote, shown
 from fanfold.report.making import facts_of_report, make_report
 from fanfold.report.master import Master, decode_report, encode_report
 from fanfold.report.run_record import MASTER, PAGE
@@ -56,6 +56,13 @@ class Report:
     def path(self) -> Path:
         """Its `master.json`, which is on this machine; raises as `out` does."""
         return self.out / MASTER
+
+    def __repr__(self) -> str:
+        found = self.master.sequences
+        return (
+            f"<Report {self.master.source.name!r}: sequences={found.count} length={found.length}"
+            f" N50={found.N50} in {shown(self.url)!r}>"
+        )
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the numbers, and the snail plot.

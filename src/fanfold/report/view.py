@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from fanfold.errors import ParameterError
+from fanfold.params import check_whole
 
 
 class View(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ def check_view(view: View) -> View:
         ("genome_size", 1 if view.genome_size is None else view.genome_size, 1),
     )
     for name, value, least in values:
+        check_whole(name, value)
         if not least <= value < 2**63:
             raise ParameterError(f"{name} must be {least} or more, and below 2^63, not {value}")
     return view

@@ -105,7 +105,7 @@ class _Reporter:
 
 def main() -> int:
     """Do the work that standard input holds; the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
     work = msgspec.json.decode(sys.stdin.buffer.readline(), type=Work)
     threading.Thread(target=_end_with_server, daemon=True).start()
     try:
