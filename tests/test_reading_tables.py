@@ -28,7 +28,7 @@ COLUMNS = {
     "nx": ["x", "sequences_N", "sequences_L", "sequences_NG"],
     "summary": ["file", "state", "length", "N50", "error"],
 }
-TEXT = {"name", "state", "error"}
+TEXT = {"name", "file", "state", "error"}
 
 Cell = str | float | None
 Rows = list[list[Cell]]
@@ -172,7 +172,7 @@ def test_the_tables_hold_what_they_are_read_for(folder: Path) -> None:
     assert {row[4] for row in found["sequences"]} == {None, 50.0}
     assert {row[3] for row in found["nx"]} == {None}
     assert [row[0] for row in found["summary"]] == ['a"b.fa', 'no"such.fa']
-    assert found["summary"][1][2] is None
+    assert found["summary"][1][2] is None, "one that failed has no length"
 
 
 @pytest.mark.parametrize("tool", [*SHOWN, "R"])

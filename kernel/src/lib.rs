@@ -69,6 +69,21 @@ mod _kernel {
         checksum::combine(left, right, right_bytes)
     }
 
+    /// The distance of each pair of genomes: 1 minus the cosine of their canonical counts.
+    ///
+    /// The same counts give the same bits on every machine. Of counts that are equal, or proportional,
+    /// it is just 0.
+    ///
+    /// Args:
+    ///     counts: of each genome 4^k counts by code, native unsigned 64-bit integers, of the given
+    ///         strand or of canonical k-mers.
+    ///     k: the length of the k-mers.
+    ///
+    /// Returns:
+    ///     n times n native doubles, row after row; not a number where a genome has no k-mer.
+    ///
+    /// Raises:
+    ///     ValueError: a genome hasn't 4^k counts.
     #[pyfunction]
     fn cosine_distances<'py>(
         py: Python<'py>,
@@ -96,6 +111,13 @@ mod _kernel {
         bytes(py, &found)
     }
 
+    /// An order that puts like beside like: of the leaves of a tree by average linkage (UPGMA).
+    ///
+    /// Args:
+    ///     distances: n times n doubles, row after row.
+    ///
+    /// Raises:
+    ///     ValueError: they are no square.
     #[pyfunction]
     fn clustered_order(py: Python<'_>, distances: PyBuffer<f64>) -> PyResult<Vec<usize>> {
         let count = distances.item_count().isqrt();
@@ -187,6 +209,7 @@ mod _kernel {
     ///     total_bases: A, C, G and T among them, in either case, but for those up to the first line
     ///         end, as long as only what stands before can tell whether they are sequence.
     ///     gc_count: G and C among `total_bases`.
+    ///     uracil_count: U of the same lines.
     #[pyclass(frozen)]
     struct Summary(summary::Summary);
 

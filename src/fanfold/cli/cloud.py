@@ -129,7 +129,7 @@ def submit(
 
 
 @click.command()
-@click.argument("job", metavar="JOB|DIR")
+@click.argument("job", type=FOLDER, metavar="JOB|DIR")
 @click.option("--wait", is_flag=True, help="Wait until it has ended; fails if the job does.")
 @API
 @QUIET
