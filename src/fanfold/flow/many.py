@@ -31,6 +31,7 @@ from fanfold.objects import (
     Place,
     absolute,
     find_below,
+    is_pipe,
     is_remote,
     open_place,
     paths_of,
@@ -252,7 +253,7 @@ def _run_one(
     stopped: threading.Event,
 ) -> Outcome:
     def run() -> Report:
-        genome = Genome(location)
+        genome = Genome(location, name if is_pipe(location) else None)
         return run_on(engine, genome, options, out, stopped=stopped)
 
     return _outcome(location, name, run)

@@ -332,7 +332,7 @@ def _find_wanted(folder: RunFolder, lost: Sequence[int]) -> set[int] | None:
 def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
     """Count the slices whose results are there already, and say how many they are."""
     kept = [each for each in folder.slices if each.index not in wanted]
-    if kept:
+    if kept and wanted:
         logging.getLogger("fanfold").warning(
             "%s: taking up a run: %s of %s slices are done",
             folder.url,
