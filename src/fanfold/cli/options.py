@@ -6,15 +6,17 @@ import os
 import re
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
-from click.shell_completion import CompletionItem
 
 from fanfold.errors import ParameterError
 from fanfold.objects import shown
 from fanfold.params import DEFAULT_K, MAX_K, Alphabet, TrailingGarbage, parse_size
 from fanfold.report.view import DEFAULT_VIEW
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 
@@ -76,6 +78,8 @@ class Location(click.ParamType[str]):
         incomplete: str,
     ) -> list[CompletionItem[str]]:
         """Have the shell list the files or the folders itself."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - when a shell asks
+
         return [CompletionItem(incomplete, type=self._kind)]
 
 

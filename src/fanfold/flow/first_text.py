@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from fanfold._kernel import Fault
-from fanfold.archives.foreign import recognise
 from fanfold.archives.formats import HEAD_BYTES, Compression
 from fanfold.archives.inflate import inflate
 from fanfold.archives.tail import Tail
@@ -80,6 +79,8 @@ def check_first_text(source: Source, compression: Compression, text: bytes) -> N
     before, rest = text[: found.offset_byte], text[found.offset_byte :]
     # No record started before it.
     if found.kind != "utf-16" and (is_early or not before.removeprefix(_BYTE_ORDER_MARK).strip()):
+        from fanfold.archives.foreign import recognise  # noqa: PLC0415 - its patterns take time
+
         foreign = recognise(source, compression, rest)
         if foreign is not None:
             raise FastaError(source.name, found.offset_byte, foreign.message, foreign.kind)
