@@ -105,7 +105,7 @@ $(SCHEMATHESIS)/.built: pyproject.toml
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
     $(MULTIQC)/.built $(NOTEBOOK)/.built $(TABLES)/.built $(SCHEMATHESIS)/.built
 	@scripts/install-oracles
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 scale: $(BUILT) $(LAMBDA)/.built
 	PYTHONPATH=benchmarks $(BIN)/python -m pytest -n 0 tests/cloud/scale.py
