@@ -88,6 +88,13 @@ def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     assert done.stderr == (f"fanfold: {tmp_path}: no run is here; give the folder that --out was\n")
 
 
+def test_what_is_neither_a_folder_nor_a_job_is_told_what_both_are(tmp_path: Path) -> None:
+    done = command("status", tmp_path / "gone")
+
+    assert done.returncode == 2
+    assert "no folder of results, and no job" in done.stderr
+
+
 def test_it_writes_nothing_and_takes_no_lock(tmp_path: Path) -> None:
     plan = fanfold.plan(LAMBDA, out=tmp_path, slice_bytes=10_000)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -104,6 +104,7 @@ def test_a_command_wins_over_a_genome_of_its_name(tmp_path: Path) -> None:
         (["run", "--tsv", "x.fa"], "a table on the screen is `fanfold stats`: fanfold stats --tsv"),
         (["run", "--outdir", "o", "x.fa"], "No such option: --outdir; here it is --out"),
         (["stats", "--infile-list", "x.fa"], "No such option: --infile-list; here it is --from"),
+        (["run", "--hlep"], "did you mean --help?"),
         (["run", "--cannonical", "x.fa"], "did you mean --canonical?"),
         (["run", "--xyzzy", "x.fa"], "No such option: --xyzzy; `fanfold help run` lists them"),
         (["run", "-k", "5", "8", "x.fa"], "8 is no genome; for several k write -k 5,8"),

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import json
 import lzma
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -121,6 +123,20 @@ def test_standard_input_and_the_web_are_read(path: Path) -> None:
         str(path),
     ]
     assert stdin == of_web == of_path
+
+
+def test_pipes_need_no_name(path: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as aside:
+        fed = aside.submit((tmp_path / "pipe").write_bytes, TEXT)
+        found = fanfold.stats(tmp_path / "pipe")
+        fed.result(timeout=120)
+    done = succeed("stats", "/dev/stdin", "--tsv", stdin=path)
+    compared = succeed("compare", "/dev/stdin", path, "--tsv", stdin=path)
+
+    assert found.statistics == fanfold.stats(path).statistics
+    assert tsv(done.stdout)[0]["length"] == "65089"
+    assert compared.stdout.splitlines()[1].endswith("\t0.000000\t0.000000")
 
 
 def test_rows_come_in_the_order_given_and_one_that_fails_stops_no_other(tmp_path: Path) -> None:

@@ -140,7 +140,13 @@ def status(*, job: str, wait: bool, api: str | None, quiet: bool, as_json: bool)
     JOB is what `fanfold submit` prints; if it failed, the reason is told. DIR is what --out of a
     run on this machine or a cluster is: a folder or a URL, of one genome or of many.
     """
-    if not is_job(job.strip().lower()) and (is_url(job) or Path(job).is_dir()):
+    is_folder = is_url(job) or Path(job).is_dir()
+    if not is_folder and not is_job(job.strip().lower()):
+        raise ParameterError(
+            f"{shown(job)}: no folder of results, and no job: a job is 32 hexadecimal digits, as"
+            " `fanfold submit` and `fanfold jobs` print them"
+        )
+    if is_folder:
         if wait:
             raise click.UsageError("--wait is for a JOB; a run in DIR waits where it was started")
         _tell_how_far(how_far(job), as_json=as_json)

@@ -50,7 +50,7 @@ def advice_for(error: click.NoSuchOption) -> str:
     context = error.ctx
     if context is None or context.parent is None:
         return f"write a command before it: fanfold run {error.option_name} …"
-    known = {name for each in context.command.params for name in each.opts}
+    known = {name for each in context.command.get_params(context) for name in each.opts}
     meant = _MEANT.get(error.option_name)
     if meant in known:
         return f"here it is {meant}"

@@ -14,10 +14,9 @@ from fanfold.engine.progress import Watch
 from fanfold.errors import ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import read_collection
-from fanfold.flow.genome import Genome
 from fanfold.flow.look import read_report
 from fanfold.flow.memory import divide
-from fanfold.flow.stats import analyse
+from fanfold.flow.stats import analyse, open_unnamed
 from fanfold.objects import STDIN, is_remote, open_place, paths_of, split_location
 from fanfold.objects.urls import is_local, local_path
 from fanfold.params import Params
@@ -118,7 +117,7 @@ def compare(
                 counts = array("Q") if k is None else counts_of_map(report.kmer_counts, k)
                 found.append(_Found(file, report, counts))
                 continue
-            genome = Genome(file)
+            genome = open_unnamed(file)
             parameters = Params(() if k is None else (k,), canonical=True)
             watch = Watch(genome.source.size_bytes, None)
             made = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.ahead import map_ahead
@@ -26,9 +27,11 @@ from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import (
+    STDIN,
     BinaryFile,
     check_unchanged,
     is_location,
+    is_pipe,
     is_remote,
     paths_of,
     read_blocks,
@@ -129,10 +132,19 @@ def stats(
     asked = _asked(view, trailing_garbage, alphabet)
     from_store = is_location(location) and is_remote(location)
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
-    if name is None and not is_location(location):
-        name = _UNNAMED
+    genome = open_unnamed(location) if name is None else Genome(location, name)
     with opened(None, workers) as engine:
-        return _measured(engine, Genome(location, name), asked, allowed, progress=progress)
+        return _measured(engine, genome, asked, allowed, progress=progress)
+
+
+def open_unnamed(location: str | os.PathLike[str] | Buffer | BinaryFile) -> Genome:
+    """An input of which nothing is written: one that has no name is called something."""
+    if not is_location(location):
+        return Genome(location, _UNNAMED)
+    where = os.fspath(location)
+    if where != STDIN and is_pipe(where):
+        return Genome(where, PurePath(where).name)
+    return Genome(where)
 
 
 def stats_many(
@@ -196,7 +208,7 @@ def _in_order(
             found, failure = None, None
             try:
                 with exhaustion_in_words():
-                    genome = Genome(given.location)
+                    genome = open_unnamed(given.location)
                     found = _measured(engine, genome, asked, allowed, stopped=stopped)
             except Exception as error:
                 failure = error
