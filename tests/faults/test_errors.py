@@ -192,8 +192,8 @@ def test_every_exit_code_is_documented() -> None:
     shown = command("--help").stdout
     documented = {int(code) for code in re.findall(r"^ +(\d+)  +\S", shown, re.MULTILINE)}
 
-    some_of_many_failed, reader_left, stopped_by_sigterm = 9, 141, 143
-    assert documented == {0, some_of_many_failed, reader_left, stopped_by_sigterm} | {
+    some_of_many_failed, hung_up, reader_left, stopped_by_sigterm = 9, 129, 141, 143
+    assert documented == {0, some_of_many_failed, hung_up, reader_left, stopped_by_sigterm} | {
         error.exit_code for error in tree_of(FanfoldError)
     }
 

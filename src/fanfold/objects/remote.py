@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, timedelta
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import obstore.exceptions
@@ -157,16 +157,27 @@ def stat_source(location: str) -> Source:
         SourceElsewhereError: its bucket is in another region.
         SourceError: it can't be pinned or read by ranges.
     """
+    found = _look(location)
+    if isinstance(found, Source):
+        return found
+    raise SourceError(
+        f"{shown(location)}: can't be read by ranges: {found.lack}; download it, or pipe it in:"
+        " curl URL | fanfold run -"
+    ) from found.cause
+
+
+def _look(location: str) -> Source | _Lacking:
+    """The source that is the object at a URL, or why it can't be read by ranges."""
     url, name = parse_object(location), base_name(location)
     try:
         meta = _stat_web(url) if url.is_web else _store(url).head(url.key)
     except _Errors as error:
         if url.is_web and _WHOLE_ALONE.search(str(error)):
-            raise _NoRangesError(location, _lack(error)) from as_cause(error)
+            return _Lacking(_lack(error), as_cause(error))
         raise _kind(url, error)(_unreadable(location, error)) from as_cause(error)
     etag = _pin(meta)
     if etag is None:
-        raise _NoRangesError(location, "its server tells neither ETag nor Last-Modified")
+        return _Lacking("its server tells neither ETag nor Last-Modified", None)
     return Source(url.location, name, meta["size"], etag)
 
 
@@ -177,14 +188,14 @@ def open_input(location: str) -> Source | Stream:
         ParameterError: the URL can't be an object's.
         SourceError: it can't be read; see `stat_source`.
     """
-    try:
-        return stat_source(location)
-    except _NoRangesError as error:
-        stream = open_stream(location)
-        logging.getLogger("fanfold").warning(
-            "%s: %s: it is read once, from its start", shown(location), error.lack
-        )
-        return stream
+    found = _look(location)
+    if isinstance(found, Source):
+        return found
+    stream = open_stream(location)
+    logging.getLogger("fanfold").warning(
+        "%s: %s: it is read once, from its start", shown(location), found.lack
+    )
+    return stream
 
 
 def read_blocks(
@@ -206,15 +217,16 @@ def read_blocks(
             yield data[at : at + block_bytes]
 
 
-class _NoRangesError(SourceError):
-    """An object on the web that can be read from its start alone: what its server lacks."""
+class _Lacking(NamedTuple):
+    """What the server of an object on the web lacks, so that it can be read from its start alone.
 
-    def __init__(self, location: str, lack: str) -> None:
-        super().__init__(
-            f"{shown(location)}: can't be read by ranges: {lack}; download it, or pipe it in:"
-            " curl URL | fanfold run -"
-        )
-        self.lack = lack
+    Attributes:
+        lack: it, in words.
+        cause: what showed it.
+    """
+
+    lack: str
+    cause: Exception | None
 
 
 class RemotePlace:
