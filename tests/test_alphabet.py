@@ -128,14 +128,15 @@ def test_a_warning_is_on_the_screen(kind: str, folder: Path) -> None:
     path = folder / f"{kind}.fa"
     succeed("plan", path, "--out", folder / "array")
     succeed("task", folder / "array" / "plan.json", "--index", "0")
-    for arguments in (
+    commands: list[list[str | Path]] = [
         ["run", path, "--out", folder / "one"],
         ["run", path, "--out", folder / "one", "--quiet"],
         ["run", path, folder / "dna.fa", "--out", folder / "many"],
         ["fold", folder / "array" / "plan.json"],
         ["stats", path],
         ["stats", path, folder / "dna.fa", "--tsv"],
-    ):
+    ]
+    for arguments in commands:
         done = command(*arguments)
 
         assert done.returncode == 0, done.stderr
@@ -199,7 +200,8 @@ def test_dna_is_taken_as_dna(folder: Path) -> None:
 
 
 def test_the_commands_refuse_with_the_input_s_exit_code(folder: Path) -> None:
-    for verb in (["run", "--out", folder / "out"], ["stats"]):
+    verbs: list[list[str | Path]] = [["run", "--out", folder / "out"], ["stats"]]
+    for verb in verbs:
         done = command(*verb, "--alphabet", "dna", folder / "protein.fa")
 
         assert done.returncode == 3
