@@ -207,8 +207,6 @@ def master_report(
         "total_bases": bases,
         "gc_count": count_g + count_c,
         "gc_percent": ratio(100 * (count_g + count_c), bases + both_cases["U"]),
-        "kmer_counts": {kmer: kmers[k][kmer] for k in ks for kmer in sorted(kmers[k])},
-        "kmers": [kmer_report(kmers[k], k, canonical=canonical) for k in ks],
         "composition": {
             "A": count_a,
             "C": count_c,
@@ -251,6 +249,8 @@ def master_report(
             "view": {"min_gap": 1, "min_length": 0, "genome_size": None},
         },
         "notes": notes_report(lines, records, both_cases, every_residue),
+        "kmers": [kmer_report(kmers[k], k, canonical=canonical) for k in ks],
+        "kmer_counts": {kmer: kmers[k][kmer] for k in ks for kmer in sorted(kmers[k])},
     }
 
 

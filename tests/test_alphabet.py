@@ -200,7 +200,8 @@ def test_dna_is_taken_as_dna(folder: Path) -> None:
 
 
 def test_the_commands_refuse_with_the_input_s_exit_code(folder: Path) -> None:
-    for verb in (["run", "--out", folder / "out"], ["stats"]):
+    verbs: list[list[str | Path]] = [["run", "--out", folder / "out"], ["stats"]]
+    for verb in verbs:
         done = command(*verb, "--alphabet", "dna", folder / "protein.fa")
 
         assert done.returncode == 3

@@ -330,4 +330,17 @@ mod tests {
             assert!(read.iter().flatten().eq(&rows[..whole]));
         }
     }
+
+    #[test]
+    fn a_row_with_more_u_than_other_residues_is_damaged() {
+        let is_read = |other, u| {
+            // start, end, name; A, C, G, T, N; other and U; lowercase; no lines
+            let bytes = vec![0, 2, 0, 1, 0, 0, 0, 0, other, u, 0, 0];
+            RecordBlock::from_bytes(bytes)
+                .iter()
+                .all(|row| row.is_some())
+        };
+        assert!(is_read(5, 5));
+        assert!(!is_read(5, 6));
+    }
 }
