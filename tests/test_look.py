@@ -482,7 +482,7 @@ def test_all_reports_of_a_collection_are_made_again(tmp_path: Path) -> None:
     done = command("report", out)
     assert done.returncode == 9
     assert "b.fa: its report is not complete" in done.stderr
-    assert "FAILED" in (out / "summary.tsv").read_text()
+    assert "\tfailed\t" in (out / "summary.tsv").read_text()
     assert command("report", out, "--json").returncode == 6
 
 

@@ -532,16 +532,21 @@ def test_stdout_has_the_path_and_stderr_a_summary(tmp_path: Path) -> None:
     assert done.stdout == f"{tmp_path / 'out' / 'master.json'}\n"
     master = json.loads((tmp_path / "out" / "master.json").read_bytes())
     summary = {
-        line[:12].strip(): line[12:].strip()
+        line[:17].strip(): line[17:].strip()
         for line in done.stderr.splitlines()
         if not line.startswith("  seconds")
     }
     assert summary == {
         "sequences": "5",
         "length": f"{master['sequences']['length']:,}",
+        "longest": "48,502",
         "N50": "48,502",
+        "L50": "1",
         "GC %": f"{master['gc_percent']:.3f}",
+        "gaps": f"{master['gaps']['count']:,}",
         "N": f"{master['composition']['N']:,}",
+        "N %": f"{master['composition']['n_percent']:.3f}",
+        "soft-masked %": f"{master['composition']['soft_masked_percent']:.3f}",
         "2-mers": f"16 distinct of 16, {master['kmers'][0]['total']:,} in all",
         "4-mers": f"256 distinct of 256, {master['kmers'][1]['total']:,} in all",
         "files": f"{tmp_path / 'out'}/",
@@ -593,8 +598,8 @@ def test_the_default_folder_is_named_after_the_input_and_in_the_working_folder(
 
 def test_version_and_help() -> None:
     local = ["run", "plan", "task", "inflate", "fold", "check"]
-    verbs = [*local, "report", "plot", "serve"]
-    verbs += ["submit", "status", "jobs", "logs", "cancel", "completion"]
+    verbs = ["stats", "compare", *local, "report", "plot", "serve"]
+    verbs += ["submit", "status", "jobs", "logs", "cancel", "help", "completion"]
     assert succeed("--version").stdout == f"fanfold {fanfold.__version__}\n"
     for arguments in (["--help"], ["-h"]):
         shown = succeed(*arguments).stdout
@@ -632,7 +637,8 @@ def on_a_terminal(*arguments: str | Path) -> str:
 
 def test_a_terminal_is_shown_progress_and_a_file_is_not(tmp_path: Path) -> None:
     path = written(tmp_path, "[b]x.fa", TEXT)  # the brackets are no markup
-    shown = on_a_terminal("run", path, "--out", tmp_path / "a", "--slice-size", "1kB")
+    # So many slices take their time: what is done at once shows no bar.
+    shown = on_a_terminal("run", path, "--out", tmp_path / "a", "--slice-size", "10")
 
     assert "[b]x.fa" in shown
     assert "━" in shown
