@@ -287,7 +287,7 @@ def test_a_table_over_all_has_a_name_and_an_error_escaped(genome: Path) -> None:
     table = (out / "summary.tsv").read_text()
     assert not STEERING.search(table.replace("\t", ""))
     rows = [line.split("\t") for line in table.splitlines()]
-    assert {len(row) for row in rows} == {9}
+    assert {len(row) for row in rows} == {22}
     assert [row[0] for row in rows[1:]] == [
         f"{HARMLESS}.fa",
         r"tab\x09here.fa",

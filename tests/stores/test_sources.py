@@ -536,10 +536,8 @@ def test_a_key_is_taken_as_it_is(bucket: Bucket, name: str, tmp_path: Path, pref
     ("location", "words"),
     [
         ("s3://bucket", "a bucket, not an object"),
-        ("s3://bucket/", "a bucket, not an object"),
         ("s3://", "names no bucket"),
         ("s3:///key", "names no bucket"),
-        ("s3://bucket/folder/", "empty, '.' and '..' parts"),
         ("s3://bucket/a//b.fa", "empty, '.' and '..' parts"),
         ("s3://bucket//b.fa", "empty, '.' and '..' parts"),
         ("s3://bucket/a/../b.fa", "empty, '.' and '..' parts"),

@@ -386,7 +386,7 @@ def test_a_job_of_before_the_start_has_a_stream_that_ends(root: Path, tmp_path: 
 
 
 def test_more_streams_than_there_may_be_are_refused(root: Path, tmp_path: Path) -> None:
-    write_slow(root / "demo/slow.fa.bz2", 60)
+    write_slow(root / "demo/slow.fa.bz2", 600)
     with serving(root, log=tmp_path / "log") as server, ExitStack() as stack:
         path = f"/jobs/{server.start_job('demo', 'slow.fa.bz2')}/events"
         for _ in range(MOST_STREAMS):

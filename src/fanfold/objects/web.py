@@ -11,6 +11,7 @@ import os
 import ssl
 import time
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -93,7 +94,10 @@ def open_stream(location: str) -> Stream:
         _pin(answer) or f"stream-{os.urandom(8).hex()}",
         has_ranges=False,
     )
-    return Stream(source, _blocks(answer, url))
+    blocks = _blocks(answer, url)
+    # A report may be complete already: then nobody reads them.
+    weakref.finalize(blocks, answer.close)
+    return Stream(source, blocks)
 
 
 def read_stream(source: Source) -> Iterator[memoryview]:
