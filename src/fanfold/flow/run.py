@@ -285,7 +285,7 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
         job.watch.observer.planned(None if wanted is None or slices is None else len(slices), done)
     if wanted is None:
         return _scan_stream(job, folder)
-    _pass_over_others(job, folder, wanted)
+    _pass_over_others(job, folder, wanted, is_again=bool(lost))
     rows = RowsMemory(job.genome.source.name, job.options.allowed)
 
     def take(more_bytes: int) -> None:
@@ -310,7 +310,7 @@ def _scan_elsewhere(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFol
     watch, plan = job.watch, folder.plan
     if plan.cut == "text":
         watch.start_over(plan.text_bytes or 0)
-    _pass_over_others(job, folder, wanted)
+    _pass_over_others(job, folder, wanted, is_again=bool(lost))
 
     def done(index: int, read_bytes: int) -> None:
         watch.pass_over(folder.slices[index].size_bytes, read_bytes)
@@ -329,11 +329,12 @@ def _find_wanted(folder: RunFolder, lost: Sequence[int]) -> set[int] | None:
     return None if folder.lacks_objects(wanted) else wanted
 
 
-def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int]) -> None:
-    """Count the slices whose results are there already, and say how many they are."""
+def _pass_over_others(job: _Job, folder: RunFolder, wanted: set[int], *, is_again: bool) -> None:
+    """Count the slices whose results are there already, and say how many an earlier run made."""
     kept = [each for each in folder.slices if each.index not in wanted]
-    if kept and wanted:
-        logging.getLogger("fanfold").warning(
+    if kept and wanted and not is_again:
+        # Of its own, so that a program can pass over it: nothing is wrong.
+        logging.getLogger("fanfold.resumed").warning(
             "%s: taking up a run: %s of %s slices are done",
             folder.url,
             f"{len(kept):,}",
