@@ -153,7 +153,7 @@ def test_a_large_slice_is_read_in_ranges_several_at_once(
     local = fanfold.run(path, 3, out=tmp_path / "local")
     s3.put(BUCKET, "large.fa", large)
     # The first bytes come in time; the first range is held up.
-    proxy.inject(Delay(1.0), method="GET", path="*/large.fa", skip=1)
+    proxy.inject(Delay(5.0), method="GET", path="*/large.fa", skip=1)
     location = f"s3://{BUCKET}/large.fa"
 
     with ThreadPoolExecutor(1) as aside:
