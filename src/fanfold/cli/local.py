@@ -109,6 +109,8 @@ def run(
     results in DIR/<name>/, and DIR/summary.tsv and DIR/index.html tell of all.
     """
     check_genomes(genomes, k)
+    if quiet:
+        logging.getLogger("fanfold.resumed").setLevel(logging.ERROR)
     found = find_given(genomes, list_path, label)
     if found.is_many and (as_json or name):
         raise click.UsageError(
