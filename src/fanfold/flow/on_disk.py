@@ -182,6 +182,8 @@ class OnDisk:
         place.remove_folder(MULTIQC)  # if that has left it empty
         remove_work(place, publication.replaces, inputs)
         if read_publication(place) == publication:
+            if goes:
+                place.sync()  # what comes back without it would be nobody's
             place.remove([PUBLISH])
         self._discard(publication.staging)
 
