@@ -159,7 +159,11 @@ class OnDisk:
             staged.get(PurePosixPath(name).name) != files[name].size_bytes
             for name in files.keys() - done
         ):
-            # What was staged is gone: the files in place stay, and the next run judges them.
+            # What was staged is gone: the files in place stay, and the next run judges them. What
+            # the new record doesn't name any more would be nobody's.
+            if RUN in done:
+                self._remove_going(publication, inputs)
+                place.sync()
             place.remove([PUBLISH])
             return
         if MASTER not in done:
@@ -175,17 +179,21 @@ class OnDisk:
             place.sync()  # nor lose tables beside a new master.json
             place.move(f"{publication.staging}/{MASTER}", MASTER)
         place.sync()
-        goes = place.kinds(publication.goes)
-        place.remove(
-            name for name in goes if goes[name] == "file" and not is_any(place.where(name), inputs)
-        )
+        self._remove_going(publication, inputs)
         place.remove_folder(MULTIQC)  # if that has left it empty
         remove_work(place, publication.replaces, inputs)
         if read_publication(place) == publication:
-            if goes:
+            if publication.goes:
                 place.sync()  # what comes back without it would be nobody's
             place.remove([PUBLISH])
         self._discard(publication.staging)
+
+    def _remove_going(self, publication: Publication, inputs: list[str]) -> None:
+        """Remove the files of an earlier report that the new one doesn't have."""
+        place = self._place
+        kinds = place.kinds(publication.goes)
+        files = (name for name, kind in kinds.items() if kind == "file")
+        place.remove(name for name in files if not is_any(place.where(name), inputs))
 
     def _sweep(self) -> None:
         """Remove reports that were staged and never committed, and half-written files."""
