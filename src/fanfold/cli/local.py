@@ -123,7 +123,7 @@ def run(
             if label is not None:
                 name = name or label if is_pipe(location) else name
                 out = out or f"{label}.fanfold"
-            with progress_bar(label or _label(location, name), quiet=quiet) as progress:
+            with progress_bar(label or name_of(location, name), quiet=quiet) as progress:
                 report = fanfold.run(
                     location,
                     k or DEFAULT_K,
@@ -194,7 +194,7 @@ def plan(
 
     Writes plan.json into DIR, and prints its path and the number of tasks.
     """
-    with progress_bar(_label(genome, name), quiet=quiet) as progress:
+    with progress_bar(name_of(genome, name), quiet=quiet) as progress:
         folder = fanfold.plan(
             genome,
             k or DEFAULT_K,
@@ -348,7 +348,3 @@ def _executor(address: str | None, *, quiet: bool, debug: bool) -> Iterator[Exec
         if not client.scheduler_info()["workers"] and not quiet:
             say(f"{address} has no workers yet: waiting for one")
         yield client.get_executor()  # type: ignore[no-untyped-call]
-
-
-def _label(genome: str, name: str | None) -> str:
-    return name_of(genome, name)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 _NARROW = 80
 """Columns that a bar with amount, rate and time needs."""
 
-_NAME = "name"
-"""Stands for the column of what the work is of."""
-
 _WAIT_SECONDS = 0.3
 """Work that is done by then has no bar."""
 
@@ -78,7 +75,7 @@ class _LateBar:
         )
 
         if not total:
-            bar = _columns(SpinnerColumn(), _NAME, FileSizeColumn(), TransferSpeedColumn())
+            bar = _of(SpinnerColumn(), _name(), FileSizeColumn(), TransferSpeedColumn())
         elif not self._of_bytes:
             bar = _bar(MofNCompleteColumn(), TimeRemainingColumn())
         else:
@@ -138,25 +135,23 @@ def _bar(*columns: ProgressColumn) -> Progress:
     from rich.progress import BarColumn, TaskProgressColumn
 
     if Console(stderr=True).width < _NARROW:
-        return _columns(_NAME, BarColumn(bar_width=10), TaskProgressColumn())
-    return _columns(_NAME, BarColumn(), *columns)
+        return _of(_name(), BarColumn(bar_width=10), TaskProgressColumn())
+    return _of(_name(), BarColumn(), *columns)
 
 
-def _columns(*columns: ProgressColumn | str) -> Progress:
+def _name() -> ProgressColumn:
+    """The column of what the work is of. A long name gives way: the rest stays in one line."""
     from rich.console import Console
-    from rich.progress import Progress, TextColumn
+    from rich.progress import TextColumn
     from rich.table import Column
 
-    console = Console(stderr=True)
-    # A long name gives way, so that the rest stays in one line.
-    name = Column(no_wrap=True, overflow="ellipsis", max_width=max(8, console.width // 3))
-    return Progress(
-        *(
-            TextColumn("{task.description}", markup=False, table_column=name)
-            if each == _NAME
-            else each
-            for each in columns
-        ),
-        console=console,
-        transient=True,
-    )
+    most = max(8, Console(stderr=True).width // 3)
+    column = Column(no_wrap=True, overflow="ellipsis", max_width=most)
+    return TextColumn("{task.description}", markup=False, table_column=column)
+
+
+def _of(*columns: ProgressColumn) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -29,7 +29,7 @@ _MEANT = {
 }
 """What options of other tools are called here."""
 
-_OF_STATS = ("--tsv", "--tabular", "-T", "-a", "--all", "--stdout", "--nx")
+_OF_STATS = ("--tsv", "--tabular", "-a", "--all", "--stdout", "--nx")
 
 
 def is_genome(word: str) -> bool:

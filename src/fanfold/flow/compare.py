@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,13 +15,14 @@ from fanfold.engine.progress import Watch
 from fanfold.errors import ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import read_collection
+from fanfold.flow.genome import open_unnamed
 from fanfold.flow.look import read_report
 from fanfold.flow.memory import divide
-from fanfold.flow.stats import analyse, open_unnamed
+from fanfold.flow.stats import analyse
 from fanfold.objects import STDIN, is_remote, open_place, paths_of, split_location
 from fanfold.objects.urls import is_local, local_path
 from fanfold.params import Params
-from fanfold.report.distances import Distances, common_k, distances_of
+from fanfold.report.distances import LARGEST_K, Distances, common_k, distances_of
 from fanfold.report.kmer_counts import counts_of_map
 from fanfold.report.master import Composition, Master
 from fanfold.report.run_record import MASTER
@@ -67,12 +69,11 @@ class Comparison(msgspec.Struct, frozen=True):
     containment: str = SATURATED
 
 
-class _Found(msgspec.Struct):
-    """A report, and where it was asked for; its counts once they are known."""
+class _Found(NamedTuple):
+    """A genome, and its counts of k-mers by k: all that is kept of its report."""
 
-    file: str
-    report: Master
-    counts: array[int]
+    compared: Compared
+    counts: Mapping[int, array[int]]
 
 
 @exhaustion_in_words()
@@ -105,34 +106,33 @@ def compare(
         raise ParameterError(
             f"{len(inputs):,} genomes: at most {MOST_GENOMES:,} can be compared at once"
         )
-    reports = {
-        file: read_report(open_place(folder)) for file, folder in inputs if folder is not None
-    }
-    k = common_k(report.parameters.k for report in reports.values())
-    found = []
+    reports = [None if folder is None else _of_report(file, folder) for file, folder in inputs]
+    k = common_k(each.counts for each in reports if each is not None)
+    parameters = Params(() if k is None else (k,), canonical=True)
     with opened(None, workers) as engine:
-        for file, folder in inputs:
-            if folder is not None:
-                report = reports[file]
-                counts = array("Q") if k is None else counts_of_map(report.kmer_counts, k)
-                found.append(_Found(file, report, counts))
-                continue
+
+        def scan(file: str) -> _Found:
             genome = open_unnamed(file)
-            parameters = Params(() if k is None else (k,), canonical=True)
             watch = Watch(genome.source.size_bytes, None)
             made = analyse(engine, genome, parameters, view, allowed=allowed, watch=watch)
-            found.append(_Found(file, made.report, array("Q", made.counts[k] if k else ())))
+            counts = {k: array("Q", counted) for k, counted in made.counts.items()}
+            return _Found(_compared(file, made.report), counts)
+
+        found = [report or scan(file) for report, (file, _) in zip(reports, inputs, strict=True)]
     return Comparison(
-        genomes=[_compared(each) for each in found],
-        distances=None if k is None else distances_of([each.counts for each in found], k),
+        genomes=[each.compared for each in found],
+        distances=None if k is None else distances_of([each.counts[k] for each in found], k),
     )
 
 
-def _compared(found: _Found) -> Compared:
-    report = found.report
-    return Compared(
-        shown(found.file), statistics_of(report), report.composition, report.parameters.view
-    )
+def _of_report(file: str, folder: str) -> _Found:
+    report = read_report(open_place(folder))
+    ks = [k for k in report.parameters.k if k <= LARGEST_K]
+    return _Found(_compared(file, report), {k: counts_of_map(report.kmer_counts, k) for k in ks})
+
+
+def _compared(file: str, report: Master) -> Compared:
+    return Compared(shown(file), statistics_of(report), report.composition, report.parameters.view)
 
 
 def _expanded(location: str) -> list[tuple[str, str | None]]:

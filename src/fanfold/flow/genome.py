@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from fanfold._kernel import VERSION, Fault
@@ -20,6 +21,7 @@ from fanfold.objects import (
     blocks_of,
     check_name,
     is_location,
+    is_pipe,
     open_input,
     read_blocks,
     read_head,
@@ -127,6 +129,14 @@ class Genome:
             while len(self._head) < HEAD_BYTES and (block := next(self._stream, None)):
                 self._head += block
         return detect_compression(self._head)
+
+
+def open_unnamed(given: str | os.PathLike[str] | Buffer | BinaryFile) -> Genome:
+    """An input of which nothing is written: what has no name of its own is called something."""
+    if not is_location(given):
+        return Genome(given, "input")
+    where = os.fspath(given)
+    return Genome(where, PurePath(where).name if where != STDIN and is_pipe(where) else None)
 
 
 def _read_once(name: str) -> Source:

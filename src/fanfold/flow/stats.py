@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.engine.ahead import map_ahead
@@ -16,7 +15,7 @@ from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Progress, Watch
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.fold import fold_results
-from fanfold.flow.genome import Genome
+from fanfold.flow.genome import Genome, open_unnamed
 from fanfold.flow.inputs import Input, find_inputs, labelled
 from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
@@ -27,11 +26,9 @@ from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
 from fanfold.flow.uncut import TextMemory, scan_text
 from fanfold.objects import (
-    STDIN,
     BinaryFile,
     check_unchanged,
     is_location,
-    is_pipe,
     is_remote,
     paths_of,
     read_blocks,
@@ -53,9 +50,6 @@ from fanfold.shown import describe
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-_UNNAMED = "input"
-"""What errors call bytes and open files that were given no name."""
 
 
 class Measured(NamedTuple):
@@ -135,16 +129,6 @@ def stats(
     genome = open_unnamed(location) if name is None else Genome(location, name)
     with opened(None, workers) as engine:
         return _measured(engine, genome, asked, allowed, progress=progress)
-
-
-def open_unnamed(location: str | os.PathLike[str] | Buffer | BinaryFile) -> Genome:
-    """An input of which nothing is written: one that has no name is called something."""
-    if not is_location(location):
-        return Genome(location, _UNNAMED)
-    where = os.fspath(location)
-    if where != STDIN and is_pipe(where):
-        return Genome(where, PurePath(where).name)
-    return Genome(where)
 
 
 def stats_many(

@@ -125,8 +125,8 @@ def _sign(descriptor: _Descriptor) -> None:
 def _holder_of(descriptor: _Descriptor) -> Holder | None:
     """Who a lock's file names; None if it names nobody."""
     try:
-        return _DECODER.decode(os.pread(descriptor.number, _HOLDER_BYTES, 0))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _parsed(os.pread(descriptor.number, _HOLDER_BYTES, 0))
+    except OSError:
         return None
 
 
@@ -137,8 +137,15 @@ def read_holder(path: Path) -> Holder | None:
     """
     try:
         with path.open("rb") as file:
-            return _DECODER.decode(file.read(_HOLDER_BYTES))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return _parsed(file.read(_HOLDER_BYTES))
+    except OSError:
+        return None
+
+
+def _parsed(data: bytes) -> Holder | None:
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

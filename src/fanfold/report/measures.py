@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from fanfold.report.master import Composition, Gaps, Master, Parameters, Sequences
-from fanfold.report.notes import Note
+from fanfold.report.master import Master
 from fanfold.report.ratio import percent
-from fanfold.report.statistics import Statistics, statistics_of
+from fanfold.report.statistics import Counted, Statistics, statistics_of
 
 
 class Measures(NamedTuple):
@@ -76,20 +75,7 @@ class IndexRow(NamedTuple):
     nx: Sequence[int]
 
 
-class _Measured(msgspec.Struct):
-    """What the measures need of `master.json`: its counts of k-mers would take most of the time."""
-
-    total_bases: int
-    gc_count: int
-    gc_percent: float | None
-    composition: Composition
-    sequences: Sequences
-    gaps: Gaps
-    parameters: Parameters
-    notes: list[Note]
-
-
-_DECODER = msgspec.json.Decoder(_Measured)
+_DECODER = msgspec.json.Decoder(Counted)
 
 
 def decode_measures(data: bytes) -> tuple[Measures, Statistics, tuple[int, ...]]:
@@ -109,7 +95,7 @@ def decode_measures(data: bytes) -> tuple[Measures, Statistics, tuple[int, ...]]
     return measures, statistics, found.parameters.k
 
 
-def measures_of(master: Master | _Measured) -> Measures:
+def measures_of(master: Master | Counted) -> Measures:
     """The measures of a report."""
     sequences, composition = master.sequences, master.composition
     return Measures(

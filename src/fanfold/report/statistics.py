@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
-from fanfold.report.master import Composition, Gaps, Sequences
+from fanfold.report.master import Composition, Gaps, Master, Parameters, Sequences
+from fanfold.report.notes import Note
 from fanfold.report.survey import STEPS, Survey
 
 
@@ -77,27 +76,23 @@ def heading(column: str) -> str:
     return _HEADINGS.get(column, column)
 
 
-class Counted(Protocol):
-    """The parts of a report that its statistics are in; see `Master`."""
+class Counted(msgspec.Struct):
+    """What a row is made of: `master.json` without its k-mers, which would take most of the time.
 
-    @property
-    def gc_percent(self) -> float | None:
-        """100·(G+C)/(A+C+G+T+U)."""
+    The fields are those of `Master`.
+    """
 
-    @property
-    def composition(self) -> Composition:
-        """Residues by kind."""
-
-    @property
-    def sequences(self) -> Sequences:
-        """The records."""
-
-    @property
-    def gaps(self) -> Gaps:
-        """The runs of N."""
+    total_bases: int
+    gc_count: int
+    gc_percent: float | None
+    composition: Composition
+    sequences: Sequences
+    gaps: Gaps
+    parameters: Parameters
+    notes: list[Note]
 
 
-def statistics_of(report: Counted) -> Statistics:
+def statistics_of(report: Master | Counted) -> Statistics:
     """The statistics of a report."""
     composition, sequences = report.composition, report.sequences
     return Statistics(
