@@ -27,6 +27,7 @@ from archives import bgzf
 import fanfold
 
 from .pausing import Pause
+from .terminals import HIDES_CURSOR, SHOWS_CURSOR, stop_amid_a_bar
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 GENOME_BYTES = 16_000_000
@@ -438,29 +439,11 @@ def test_ctrl_c_ends_a_plan_that_inflates(
     assert sum(path.stat().st_size for path in out.glob("chunks/*/*.fa")) > GENOME_BYTES
 
 
-def test_ctrl_c_on_a_terminal_shows_the_cursor_again(
-    jobs: Callable[[str], Job], out: Path, endless: dict[str, str]
-) -> None:
-    job = jobs("plain")
-    controller, terminal = os.openpty()
-    with subprocess.Popen(
-        [FANFOLD, "run", job.path, "--out", out, "-k", "7", "--slice-size", "256KiB"],
-        stdout=subprocess.DEVNULL,
-        stderr=terminal,
-        text=True,
-        env=os.environ | {"TERM": "xterm"} | endless,
-    ) as process:
-        os.close(terminal)
-        assert wait_for(process, lambda: count_slices(out) >= 5)
-        process.send_signal(signal.SIGINT)
-        shown = b""
-        with suppress(OSError):  # how Linux says that the terminal was closed
-            while piece := os.read(controller, 4096):
-                shown += piece
-        os.close(controller)
+def test_ctrl_c_on_a_terminal_shows_the_cursor_again(out: Path) -> None:
+    code, shown = stop_amid_a_bar(out, signal.SIGINT)
 
-    assert process.returncode == 130
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+    assert code == 130
+    assert shown.rindex(SHOWS_CURSOR) > shown.rindex(HIDES_CURSOR)
     assert b"Traceback" not in shown
     assert b"stopped; run again" in shown
 

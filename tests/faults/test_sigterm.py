@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from servers.s3 import s3_server
 import fanfold
 
 from .pausing import Pause
+from .terminals import HIDES_CURSOR, SHOWS_CURSOR, stop_amid_a_bar
 
 FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 OPTIONS = ("-k", "7", "--slice-size", "256KiB")
@@ -208,29 +209,19 @@ def test_many_genomes_end_at_once(
     assert not (out / "summary.tsv").exists()
 
 
-def test_a_terminal_s_cursor_is_shown_again(
-    genome: Callable[[str], Path], out: Path, endless: dict[str, str]
-) -> None:
-    controller, terminal = os.openpty()
-    with subprocess.Popen(
-        [FANFOLD, "run", genome("plain"), "--out", out, *OPTIONS],
-        stdout=subprocess.DEVNULL,
-        stderr=terminal,
-        text=True,
-        env=os.environ | {"TERM": "xterm"} | endless,
-    ) as process:
-        os.close(terminal)
-        wait_for(process, lambda: len(finished(out)) >= 5)
-        process.send_signal(signal.SIGTERM)
-        shown = b""
-        with suppress(OSError):  # how Linux says that the terminal was closed
-            while piece := os.read(controller, 4096):
-                shown += piece
-        os.close(controller)
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        (signal.SIGTERM, TOLD),
+        (signal.SIGHUP, TOLD.replace("SIGTERM", "SIGHUP: the terminal is gone")),
+    ],
+)
+def test_a_terminal_s_cursor_is_shown_again(stop: signal.Signals, told: str, out: Path) -> None:
+    code, shown = stop_amid_a_bar(out, stop)
 
-    assert process.returncode == 143
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
-    assert shown.endswith(TOLD.replace("\n", "\r\n").encode())
+    assert code == 128 + stop
+    assert shown.rindex(SHOWS_CURSOR) > shown.rindex(HIDES_CURSOR)
+    assert shown.endswith(told.replace("\n", "\r\n").encode())
 
 
 # --- the verbs of an array --------------------------------------------------------------------

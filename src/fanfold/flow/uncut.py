@@ -6,6 +6,7 @@ import contextlib
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Self
@@ -16,6 +17,7 @@ from fanfold._kernel import crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, gzi
 from fanfold.archives.inflate import inflate
 from fanfold.archives.tail import Tail
+from fanfold.engine.fan_out import GRACE_SECONDS
 from fanfold.errors import ArchiveError, FastaError, InputError, ParameterError
 from fanfold.flow.first_text import FIRST_TEXT_BYTES, check_first_text
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
@@ -237,7 +239,9 @@ class _Inflating:
 
     def __exit__(self, *_exception: object) -> None:
         self._stopped.set()
-        while self._thread.is_alive():
+        # It may wait for a pipe that has no more for now, which nothing ends.
+        end = time.monotonic() + GRACE_SECONDS
+        while self._thread.is_alive() and time.monotonic() < end:
             with contextlib.suppress(queue.Empty):
                 self._queue.get(timeout=0.01)  # the thread may be waiting for room
 
