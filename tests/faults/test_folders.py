@@ -11,7 +11,9 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -146,6 +148,24 @@ def test_two_threads_of_one_process_exclude_each_other(path: Path, out: Path) ->
     assert reports
     assert all(f"process {os.getpid()}" in error for error in errors)
     assert {report.data for report in reports} == {reports[0].data}
+
+
+@pytest.mark.parametrize(
+    "before", ["", '{"host":"%s","pid":1073741824,"since":"2026-01-01T00:00:00Z"}']
+)
+def test_a_holder_is_named_that_has_not_signed_yet(path: Path, out: Path, before: str) -> None:
+    fanfold.run(path, out=out)
+    lock = out / ".fanfold" / "lock"
+    lock.write_text(before and before % os.uname().nodename)
+    with lock.open("r+b") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        refused = pool.submit(fanfold.run, path, out=out, fresh=True)
+        time.sleep(0.2)  # it may have looked by then, or not: both are to end alike
+        with LocalPlace(path.parent / "other").lock():
+            signed = (path.parent / "other" / ".fanfold" / "lock").read_bytes()
+        lock.write_bytes(signed)
+        with pytest.raises(FolderBusyError, match=f"process {os.getpid()} on"):
+            refused.result()
 
 
 FORKS = """

@@ -305,7 +305,6 @@ def test_the_address_of_a_scheduler_keeps_its_secrets(address: str, world: World
 def test_wrong_usage_repeats_no_secret(world: World) -> None:
     url = f"http://{LOGIN}@127.0.0.1:9/genome.fa?{SIGNED}"
     for words in (
-        [url],
         ["fold", url, url],
         ["run", "good.fa", "--slice-size", url],
         ["run", "good.fa", "-k", url],
@@ -314,6 +313,10 @@ def test_wrong_usage_repeats_no_secret(world: World) -> None:
         ["submit", GENOME, "--chunks", url],
     ):
         assert world.run(*words).returncode == 2
+
+
+def test_a_url_that_is_taken_for_a_genome_keeps_its_secrets(world: World) -> None:
+    assert world.run(f"http://{LOGIN}@127.0.0.1:9/genome.fa?{SIGNED}").returncode == 4
 
 
 @pytest.mark.parametrize(

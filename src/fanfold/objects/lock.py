@@ -26,6 +26,10 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.
 """What file systems answer that have no locks."""
 
 _LOOK_SECONDS = 0.05
+_SIGN_SECONDS = 1.0
+"""How long a holder is given to write its name; between its lock and that, its file names nobody,
+or one that is gone."""
+
 _HOLDER_BYTES = 4096
 
 _held: weakref.WeakSet[_Descriptor] = weakref.WeakSet()
@@ -47,15 +51,26 @@ class Holder(msgspec.Struct, frozen=True):
     @property
     def is_alive(self) -> bool:
         """Whether a process of this machine has its number; False for one of another machine."""
-        if self.host != os.uname().nodename or not 0 < self.pid < 2**31:
+        return self._is_local and not self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was a process of this machine, and is no more."""
+        if not self._is_local:
             return False
+        if not 0 < self.pid < 2**31:
+            return True
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return False
-        except PermissionError:  # another user's
             return True
-        return True
+        except PermissionError:  # another user's
+            return False
+        return False
+
+    @property
+    def _is_local(self) -> bool:
+        return self.host == os.uname().nodename
 
 
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Holder)
@@ -172,8 +187,10 @@ def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
         try:
             fcntl.flock(descriptor.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= end:
-                raise FolderBusyError(_busy(descriptor, path)) from None
+            now, holder = time.monotonic(), _holder_of(descriptor)
+            is_named = holder is not None and not holder.is_gone
+            if now >= (end if is_named else end + _SIGN_SECONDS):
+                raise FolderBusyError(_busy(path, holder)) from None
             time.sleep(_LOOK_SECONDS)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -184,12 +201,9 @@ def _take(descriptor: _Descriptor, path: Path, end: float) -> bool:
             return True
 
 
-def _busy(descriptor: _Descriptor, path: Path) -> str:
+def _busy(path: Path, holder: Holder | None) -> str:
     folder = path.parent.parent
-    holder = _holder_of(descriptor)
-    who = "another process"
-    if holder is not None:
-        who = str(holder)
+    who = "another process" if holder is None else str(holder)
     return f"{folder}: another run is at work here ({who}); wait for it, or give another --out"
 
 
