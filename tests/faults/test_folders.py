@@ -157,12 +157,12 @@ def test_a_holder_is_named_that_has_not_signed_yet(path: Path, out: Path, before
     fanfold.run(path, out=out)
     lock = out / ".fanfold" / "lock"
     lock.write_text(before and before % os.uname().nodename)
+    with LocalPlace(path.parent / "other").lock():
+        signed = (path.parent / "other" / ".fanfold" / "lock").read_bytes()
     with lock.open("r+b") as file, ThreadPoolExecutor(1) as pool:
         fcntl.flock(file, fcntl.LOCK_EX)
         refused = pool.submit(fanfold.run, path, out=out, fresh=True)
         time.sleep(0.2)  # it may have looked by then, or not: both are to end alike
-        with LocalPlace(path.parent / "other").lock():
-            signed = (path.parent / "other" / ".fanfold" / "lock").read_bytes()
         lock.write_bytes(signed)
         with pytest.raises(FolderBusyError, match=f"process {os.getpid()} on"):
             refused.result()
