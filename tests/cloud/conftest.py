@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from servers.process import ServerUnavailableError
 from servers.proxy import FaultProxy
+from servers.warm import warm_fanfold
 
 from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
-from cloud.emulator.warm import WarmFanfold
 from cloud.system import System
 from cloud.terraform.workspace import TerraformUnavailableError, TerraformWorkspace
 
@@ -76,20 +76,13 @@ def proxy(deployed: System) -> Iterator[FaultProxy]:
         yield started
 
 
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmFanfold]:
-    """What starts the containers' processes: a Python for each would take most of the time."""
-    with WarmFanfold(tmp_path_factory.mktemp("warm")) as started:
-        yield started
-
-
 @pytest.fixture
-def system(deployed: System, warm: WarmFanfold) -> Iterator[System]:
+def system(deployed: System) -> Iterator[System]:
     """The system, undisturbed at the start and at the end of a test."""
     batch = deployed.cloud.batch
     batch.calm()
     batch.images.clear()
-    batch.images["*"] = Image([FANFOLD], start=warm.start)
+    batch.images["*"] = Image([FANFOLD], start=warm_fanfold().start)
     yield deployed
     batch.calm()
     batch.wait_idle()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from naive import crc64nvme
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold.errors import FanfoldError, OutputError, PlanError
@@ -91,16 +92,8 @@ def by_array(path: Path, out: Path, *, fresh: bool = False) -> object:
 
 def by_command(path: Path, out: Path, *, fresh: bool = False) -> object:
     """The command line; its error as the library's."""
-    words: list[str | Path] = [
-        FANFOLD,
-        "run",
-        "-q",
-        path,
-        "--out",
-        out,
-        *(["--fresh"] if fresh else []),
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    words = [FANFOLD, "run", "-q", path, "--out", out, *(["--fresh"] if fresh else [])]
+    done = warm_fanfold().run([str(word) for word in words])
     if done.returncode == OutputError.exit_code:
         raise OutputError(done.stderr)
     if done.returncode:

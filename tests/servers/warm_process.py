@@ -3,7 +3,7 @@
     python warm_process.py FILE_DESCRIPTOR
 
 It serves a listening socket that it inherits, and ends with its standard input. A client sends the
-descriptor that the command writes to, then what it is as JSON; it is sent the command's process id
+descriptors of the command's streams, then what it is as JSON; it is sent the command's process id
 and, once that has ended, its exit status, four bytes each.
 """
 
@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def serve(listening: socket.socket) -> None:
     # What another thread holds as it is forked is held for ever.
     assert not THREADS.is_dir() or len(list(THREADS.iterdir())) == 1
     gc.freeze()
+    os.umask(0o022)  # as the tests have it, when the first command is started and later
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a keeper
     while True:
         ready, _, _ = select.select([listening, sys.stdin], [], [])
@@ -55,29 +57,30 @@ def serve(listening: socket.socket) -> None:
 
 def keep(connection: socket.socket) -> None:
     """Start a command and tell of its end; returns in its process alone."""
-    _, (output,), _, _ = socket.recv_fds(connection, 1, 1)
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("rb") as sent:
         asked = json.loads(sent.read())
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     command = os.fork()
     if command != 0:
-        os.close(output)
+        for stream in streams:
+            os.close(stream)
         _, status = os.waitpid(command, 0)
         connection.sendall(struct.pack("<i", os.waitstatus_to_exitcode(status)))
         os._exit(0)
     os.setsid()  # before anybody knows it, and may signal its group
     connection.sendall(struct.pack("<i", os.getpid()))
     connection.close()
-    become(asked["words"], asked["folder"], asked["environment"], output)
+    become(asked["words"], asked["folder"], asked["environment"], streams)
 
 
-def become(words: list[str], folder: str, environment: dict[str, str], output: int) -> None:
+def become(
+    words: list[str], folder: str, environment: dict[str, str], streams: Sequence[int]
+) -> None:
     """Take over what a process gets from whoever starts it."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, own in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(descriptor, own)
-    os.close(nothing)
-    os.close(output)
+    for own, stream in enumerate(streams):
+        os.dup2(stream, own)
+        os.close(stream)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from botocore.exceptions import ClientError as AwsError
+from servers.warm import WarmProcess
 
 from cloud.emulator.batch_model import Job, Outcome
 from cloud.emulator.batch_scheduler import Attempt, now_ms
 from cloud.emulator.clients import Clients
 from cloud.emulator.image_pull import PullRefusedError, pull
 from cloud.emulator.task_roles import RoleRefusedError, TaskRoles
-from cloud.emulator.warm import WarmProcess
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 ESSENTIAL_CONTAINER_EXITED = "Essential container in task exited"
@@ -150,7 +150,7 @@ class Runner:
             finally:
                 _signal(process, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
-        exit_code = _exit_code(process.returncode)
+        exit_code = _exit_code(process.wait())
         return replace(outcome, exit_code=exit_code, log_stream=stream.name)
 
     def _image(self, name: str) -> Image | None:
