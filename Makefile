@@ -102,10 +102,12 @@ $(SCHEMATHESIS)/.built: pyproject.toml
 	@scripts/install-group $(SCHEMATHESIS) $(PYTHON) schemathesis \
 	    && touch $@ || echo "*** LEFT OUT: Schemathesis could not be installed" >&2
 
+# Thousands of processes import the sources: without bytecode, each compiles them.
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
     $(MULTIQC)/.built $(NOTEBOOK)/.built $(TABLES)/.built $(SCHEMATHESIS)/.built
 	@scripts/install-oracles
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m compileall -q src
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist worksteal
 
 scale: $(BUILT) $(LAMBDA)/.built
 	PYTHONPATH=benchmarks $(BIN)/python -m pytest -n 0 tests/cloud/scale.py

@@ -29,6 +29,7 @@ from typing import Any
 import archives
 import pytest
 from naive import LONGEST_HEADER_BYTES, crc64nvme
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold import errors
@@ -67,9 +68,13 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """The real command; `before` is another that runs it."""
     environment = {name: value for name, value in os.environ.items() if name not in INDEX_VARIABLES}
+    environment |= variables or {}
+    words = [*before, FANFOLD, *map(str, arguments)]
+    if not before and stdout is None:
+        return warm_fanfold().run(words, environment, errors="surrogateescape")
     return subprocess.run(
-        [*before, FANFOLD, *map(str, arguments)],
-        env=environment | dict(variables or {}),
+        words,
+        env=environment,
         stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,
         text=True,
