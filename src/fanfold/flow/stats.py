@@ -250,7 +250,7 @@ def analyse(
     slice_bytes = DEFAULT_SLICE_BYTES
     if not source.is_stream:
         slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
-    plan = genome.plan(parameters, slice_bytes)
+    plan = genome.plan(parameters, slice_bytes, is_kept=False)
     log_planned(plan)
     results = MemoryResults(plan)
     rows = RowsMemory(source.name, allowed)
