@@ -38,6 +38,7 @@ from fanfold.objects.listing import (
 )
 from fanfold.objects.local import reason
 from fanfold.objects.urls import NAME_BYTES
+from fanfold.params import check_texts
 
 _STDIN_NAME = "stdin"
 
@@ -134,6 +135,8 @@ def labelled(
         ParameterError: a label can't be one, two are equal, or there are more or fewer.
     """
     places = [os.fspath(each) for each in locations]
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable | None):
+        raise ParameterError(f"labels must be a list of texts, not {repr(labels)[:80]}")
     names = [None] * len(places) if labels is None else list(labels)
     if len(names) != len(places):
         raise ParameterError(
@@ -149,6 +152,7 @@ def labelled(
 
 
 def _check_label(label: str, where: str) -> None:
+    check_texts(label=label)
     if not is_name(label):
         raise ParameterError(
             f"{where}: {label[:NAME_BYTES]!r} is no label: it names a folder, so it is neither"

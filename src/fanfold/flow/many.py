@@ -34,6 +34,7 @@ from fanfold.objects import (
     is_pipe,
     is_remote,
     open_place,
+    path_of,
     paths_of,
     shown,
 )
@@ -42,6 +43,9 @@ from fanfold.params import (
     Alphabet,
     TrailingGarbage,
     check_alphabet,
+    check_call,
+    check_executor,
+    check_flags,
     check_params,
     check_positive,
 )
@@ -141,13 +145,19 @@ def run_many(
         SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
+    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
+    check_alphabet(alphabet)
+    view = check_view(view)
+    slice_bytes = check_positive("slice_bytes", slice_bytes)
+    check_flags(fresh=fresh)
+    check_executor(executor)
+    check_call("progress", progress)
+    out = path_of(out, "out")
+    open_place(out)  # it has to be possible before anything is looked for
     found = find_inputs(labelled(paths_of(locations), labels))
     names = names_of(found)
     _check_names(names)
     inputs = [each.location for each in found]
-    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_alphabet(alphabet)
-    check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
     place = open_place(absolute(out))
@@ -158,7 +168,7 @@ def run_many(
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         allowed = allowed._replace(runs=max(drivers, 1))
-        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
+        options = Options(parameters, slice_bytes, allowed, fresh, view, alphabet)
 
         def drive(index: int) -> Outcome:
             name = names[index]
@@ -187,8 +197,8 @@ def render_many(
         ParameterError: the view can't be.
         OutputError: the table or the page can't be written.
     """
-    check_view(view)
-    place = open_place(location)
+    view = check_view(view)
+    place = open_place(path_of(location, "location"))
     collection = read_collection(place)
     if collection is None:
         return None

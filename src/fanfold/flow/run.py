@@ -33,9 +33,11 @@ from fanfold.objects import (
     BinaryFile,
     Source,
     absolute,
+    blocks_of,
     is_location,
     is_remote,
     open_place,
+    path_of,
     stored_checksum,
 )
 from fanfold.params import (
@@ -45,8 +47,12 @@ from fanfold.params import (
     Params,
     TrailingGarbage,
     check_alphabet,
+    check_call,
+    check_executor,
+    check_flags,
     check_params,
     check_positive,
+    check_texts,
 )
 from fanfold.report.finished import Report
 from fanfold.report.notes import decode_notes
@@ -137,9 +143,16 @@ def run(
         FanfoldError: see `fanfold.errors`; nothing half-written passes for complete.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_positive("the size of a slice", slice_bytes)
-    if not is_location(location):
-        _check_held(out, name, executor)
+    slice_bytes = check_positive("slice_bytes", slice_bytes)
+    check_flags(fresh=fresh)
+    check_texts(name=name)
+    check_executor(executor)
+    check_call("progress", progress)
+    out = None if out is None else path_of(out, "out")
+    if is_location(location):
+        location = path_of(location)
+    else:
+        _check_held(location, out, name, executor)
     from_store = is_location(location) and is_remote(location)
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
@@ -151,9 +164,10 @@ def run(
 
 
 def _check_held(
-    out: str | os.PathLike[str] | None, name: str | None, executor: Executor | None
+    given: Buffer | BinaryFile, out: str | None, name: str | None, executor: Executor | None
 ) -> None:
-    """Check what can be asked of an input that the caller holds."""
+    """Check an input that the caller holds, and what can be asked of it."""
+    blocks_of(given, "the input" if name is None else name)
     if out is None or name is None:
         raise ParameterError(
             "bytes and open files have no name and no place: give name= and out= too"
