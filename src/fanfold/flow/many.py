@@ -282,4 +282,6 @@ def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) 
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if name in {SUMMARY, INDEX, COLLECTION, STATE}:
-            raise ParameterError(f"an input called {name} is in the way of the files over all")
+            raise ParameterError(
+                f"an input called {name} is in the way of the files over all; label it"
+            )
