@@ -646,6 +646,18 @@ def test_an_out_that_is_a_file_or_leads_through_one_is_told(
     assert file.read_bytes() == b"theirs"
 
 
+def test_results_are_not_written_to_standard_output(
+    fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.iterdir()}
+    for words in (("run", fasta), ("run", fasta, fasta.with_name("other.fa")), ("plan", fasta)):
+        done = command(*words, "--out", "-")
+        assert_told(done, errors.ParameterError, "standard output is none", "./-")
+    assert {*tmp_path.iterdir()} == before
+    assert command("run", fasta, "--out", "./-").returncode == 0
+
+
 def test_an_out_that_cannot_be_made_is_told(fasta: Path) -> None:
     done = command("run", fasta, "--out", "/proc/not-here")
 
