@@ -560,6 +560,12 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, out: Path) -> None:
     assert not out.exists()
 
 
+def test_an_empty_path_is_told_as_such(fasta: Path, out: Path) -> None:
+    for words in (("run", ""), ("stats", ""), ("run", "", "--out", out)):
+        assert_told(command(*words), errors.SourceError, "an empty path")
+    assert command("run", fasta, "", "--out", out).returncode == 9
+
+
 def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path, out: Path) -> None:
     for verb in ("run", "plan"):
         done = command(verb, "/dev/null", "--out", out)

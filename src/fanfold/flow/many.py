@@ -15,6 +15,7 @@ from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import (
     COLLECTION,
     INDEX,
+    OF_MANY,
     SUMMARY,
     Failed,
     check_collection,
@@ -25,7 +26,8 @@ from fanfold.flow.genome import Genome
 from fanfold.flow.inputs import find_inputs, labelled, names_of
 from fanfold.flow.look import render
 from fanfold.flow.memory import divide
-from fanfold.flow.run import Options, run_on
+from fanfold.flow.options import Options
+from fanfold.flow.run import run_on
 from fanfold.objects import (
     STATE,
     Place,
@@ -99,7 +101,7 @@ def run_many(
     locations: Iterable[str | os.PathLike[str]],
     k: Iterable[int] | int = DEFAULT_K,
     *,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     labels: Iterable[str | None] | None = None,
     canonical: bool = False,
     executor: Executor | None = None,
@@ -122,7 +124,7 @@ def run_many(
         locations: paths or URLs. A folder, or a URL of a store with a slash at its end, stands for
             the FASTA objects directly in it; a glob in a store's URL for those that match.
         k: as in `run`, as are the other arguments that it has.
-        out: the folder, or the URL of a prefix, for all results.
+        out: the folder, or the URL of a prefix, for all results; ``./fanfold-results`` when None.
         labels: what to call the results of each location, or None: by its base name, with as many
             folders before it as tell it from others (``a_x.fa`` and ``b_x.fa``).
         canonical: see `run`.
@@ -152,7 +154,8 @@ def run_many(
     check_flags(fresh=fresh)
     check_executor(executor)
     check_call("progress", progress)
-    out = path_of(out, "out")
+    is_named = out is not None
+    out = path_of(OF_MANY if out is None else out, "out")
     open_place(out)  # it has to be possible before anything is looked for
     found = find_inputs(labelled(paths_of(locations), labels))
     names = names_of(found)
@@ -168,7 +171,9 @@ def run_many(
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         allowed = allowed._replace(runs=max(drivers, 1))
-        options = Options(parameters, slice_bytes, allowed, fresh, view, alphabet)
+        options = Options(
+            parameters, slice_bytes, allowed, fresh, view, alphabet, is_named=is_named
+        )
 
         def drive(index: int) -> Outcome:
             name = names[index]

@@ -21,9 +21,11 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.inputs import check_label
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
-from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.memory import RowsMemory, divide
+from fanfold.flow.options import Options
 from fanfold.flow.phases import log_finished, log_planned, log_scanned
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
@@ -44,7 +46,6 @@ from fanfold.params import (
     DEFAULT_K,
     DEFAULT_SLICE_BYTES,
     Alphabet,
-    Params,
     TrailingGarbage,
     check_alphabet,
     check_call,
@@ -72,26 +73,6 @@ _ROUNDS = 3
 """How often slices are scanned whose results turn out to be missing or damaged."""
 
 
-class Options(NamedTuple):
-    """What is asked of an input, and how.
-
-    Attributes:
-        parameters: what changes the answer.
-        slice_bytes: the size of a slice; what suits the input when None.
-        allowed: the memory that it may take.
-        fresh: start over even if results are there.
-        view: how lengths and gaps are looked at.
-        alphabet: what the input may be of.
-    """
-
-    parameters: Params
-    slice_bytes: int | None
-    allowed: Allowed
-    fresh: bool
-    view: View
-    alphabet: Alphabet = "any"
-
-
 @exhaustion_in_words()
 def run(
     location: str | os.PathLike[str] | Buffer | BinaryFile,
@@ -106,6 +87,7 @@ def run(
     fresh: bool = False,
     trailing_garbage: TrailingGarbage = "refuse",
     name: str | None = None,
+    label: str | None = None,
     view: View = DEFAULT_VIEW,
     alphabet: Alphabet = "any",
     progress: Progress | None = None,
@@ -134,6 +116,7 @@ def run(
             ``refuse`` the input, or ``ignore`` them, which the report notes.
         name: what to call standard input (``stdin`` when None), another pipe (its base name when
             None), bytes or a file.
+        label: what to call the results' folder, ``./<label>.fanfold``, when `out` is None.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
         alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
@@ -145,7 +128,7 @@ def run(
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     slice_bytes = check_positive("slice_bytes", slice_bytes)
     check_flags(fresh=fresh)
-    check_texts(name=name)
+    check_texts(name=name, label=label)
     check_executor(executor)
     check_call("progress", progress)
     out = None if out is None else path_of(out, "out")
@@ -156,7 +139,13 @@ def run(
     from_store = is_location(location) and is_remote(location)
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
-    options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
+    is_named = out is not None
+    options = Options(
+        parameters, slice_bytes, allowed, fresh, check_view(view), alphabet, is_named=is_named
+    )
+    if out is None and label is not None:
+        check_label(label, "label")
+        out = f"{label}.fanfold"
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
@@ -216,7 +205,7 @@ def run_on(
         options.slice_bytes or _default_slice_bytes(engine, source),
         grows=options.slice_bytes is None,
         fresh=options.fresh,
-        is_named=out is not None,
+        is_named=options.is_named,
     )
     check(place, genome, asked)
     with publisher_of(place).hold(source.url):
