@@ -24,6 +24,7 @@ LAYERS = (
     {"fanfold.api", "fanfold.ledger", "fanfold.submitting", "fanfold"},
     {"fanfold.aws", "fanfold.web"},
     {"fanfold.cli"},
+    {"fanfold.start"},
     {"fanfold.__main__"},
 )
 """Packages and modules, the lowest first."""

@@ -440,6 +440,7 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     svg = tmp_path / "x.svg"
     assert command("plot", out, "nx", "-o", svg).stdout == f"{svg}\n"
     assert svg.read_bytes() == fanfold.plot(out, "nx")
+    assert command("plot", out, "nx", "-o", "-").stdout == svg.read_text()
     assert command("plot", out, "snail", "-o", svg).returncode == 0
     before = path.read_bytes()
     refused = command("plot", out, "snail", "-o", path)

@@ -27,7 +27,9 @@ _MEANT = {
 }
 """What options of other tools are called here."""
 
-_OF_STATS = ("--tsv", "--tabular", "-a", "--all", "--stdout", "--nx")
+_ALL_COLUMNS = ("-a", "--all")
+_AS_A_TABLE = ("-T", "--tabular")
+_OF_STATS = ("--tsv", "--tabular", *_ALL_COLUMNS, "--stdout", "--nx")
 
 
 def is_genome(word: str) -> bool:
@@ -42,7 +44,7 @@ def is_genome(word: str) -> bool:
 
 def no_such_command(word: str, commands: Iterable[str], context: click.Context) -> click.UsageError:
     """The error that a first word is neither a command nor a genome."""
-    near = _closest(word, commands)
+    near = _closest(word.lower(), commands)
     advice = f"did you mean `fanfold {near}`?" if near else "`fanfold help` lists the commands"
     kind = "no such file, and no such command" if {".", "/"} & {*word} else "no such command"
     return click.UsageError(f"{word}: {kind}; {advice}", context)
@@ -60,13 +62,16 @@ def advice_for(error: click.NoSuchOption) -> str:
     context = error.ctx
     if context is None or context.parent is None:
         return f"write a command before it: fanfold run {error.option_name} …"
-    known = {name for each in context.command.get_params(context) for name in each.opts}
-    meant = _MEANT.get(error.option_name)
+    name = error.option_name
+    known = {each for option in context.command.get_params(context) for each in option.opts}
+    if "--tsv" in known and name in _ALL_COLUMNS:
+        return f"it shows every column: leave {name} out"
+    meant = "--tsv" if "--tsv" in known and name in _AS_A_TABLE else _MEANT.get(name)
     if meant in known:
         return f"here it is {meant}"
-    if error.option_name in _OF_STATS and context.info_name != "stats":
-        return f"a table on the screen is `fanfold stats`: fanfold stats {error.option_name} …"
-    near = _closest(error.option_name, known, 0.7)
+    if name in _OF_STATS and context.info_name != "stats":
+        return f"a table on the screen is `fanfold stats`: fanfold stats {name} …"
+    near = _closest(name, known, 0.7)
     return f"did you mean {near}?" if near else f"`fanfold help {context.info_name}` lists them"
 
 
