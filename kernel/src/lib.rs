@@ -8,6 +8,7 @@ mod composition;
 mod crafted;
 mod dense;
 mod distances;
+mod ends;
 mod fault;
 mod findings;
 mod form;

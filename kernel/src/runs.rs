@@ -1,9 +1,12 @@
 //! Runs of bases, the k-mers' ground: their lengths are counted apart from the k-mers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bases::Bases;
 
 /// A run, or as much of it as was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Run {
     pub length_bases: u64,
     /// Its first bases, up to K-1.
@@ -24,7 +27,8 @@ impl Run {
 }
 
 /// The lengths of whole runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunLengths {
     pub runs: u64,
     pub bases: u64,
