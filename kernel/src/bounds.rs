@@ -16,13 +16,13 @@
 
 use std::ops::Range;
 
-use crate::composition::Composition;
-use crate::gaps::GapBlock;
-use crate::geometry::Line;
-use crate::lines::{Front, MAX_LINE_BYTES, State, Text};
-use crate::records::{Index, RecordBlock, is_space};
-use crate::runs::{Run, RunLengths};
+use crate::dense::runs::{Run, RunLengths};
+use crate::rows::gaps::GapBlock;
+use crate::rows::records::{Index, RecordBlock, is_space};
 use crate::summary::{Lead, MAX_LEAD_BYTES};
+use crate::text::composition::Composition;
+use crate::text::geometry::Line;
+use crate::text::{Front, MAX_LINE_BYTES, State, Text};
 
 /// The most bytes that a summary may have: far more than any object, far less than 64 bits hold.
 pub const MAX_BYTES: u64 = 1 << 56;
@@ -77,14 +77,13 @@ impl Read<'_> {
 
     fn numbers_fit(self, bytes: u64) -> bool {
         let text = self.text;
-        let lines = text.line.pieces().copied();
         composition_fits(&text.closed, bytes)
             && text.record.pieces().all(|part| {
-                composition_fits(&part.composition, bytes)
-                    && part.geometry.first.is_none_or(|line| line_fits(line, bytes))
+                let first_line = part.geometry.first.unwrap_or_default();
+                composition_fits(&part.composition, bytes) && line_fits(first_line, bytes)
             })
             && text.composition().length() <= bytes
-            && lines.into_iter().all(|line| line_fits(line, bytes))
+            && text.line.pieces().all(|line| line_fits(*line, bytes))
             && text.comments <= bytes
     }
 
@@ -166,9 +165,9 @@ impl Read<'_> {
         let Some(left_gap) = text.gap.left else {
             return require(text.open.is_none() && self.gaps.bytes.is_empty());
         };
-        let head = text.record.left.iter().map(|head| head.composition.length());
+        let head = text.record.left.map(|head| head.composition.length());
         let closed = self.records.iter().flatten().map(|record| record.length);
-        let mut lengths = head.chain(closed).chain([open_bases]);
+        let mut lengths = head.into_iter().chain(closed).chain([open_bases]);
         let (mut record, mut free_base, mut length) = (0, left_gap, lengths.next()?);
         require(free_base <= length)?;
         for gap in self.gaps.iter() {
@@ -186,7 +185,7 @@ impl Read<'_> {
     /// Runs hold as many bases and k-mers as are told, and end once.
     fn runs_fit(self, bytes: u64) -> bool {
         let text = self.text;
-        let k = text.dense.k;
+        let k = text.dense.k.get();
         let open = [text.run.left.unwrap_or_default(), text.run.right];
         let RunLengths { runs, bases, short } = &text.run_lengths;
         let has_edges = |run: &Run| {
@@ -197,7 +196,7 @@ impl Read<'_> {
         let all_bases = open_bases.fold(*bases, u64::saturating_add);
         let short_runs = short.iter().copied().fold(0, u64::saturating_add);
         if !open.iter().all(has_edges)
-            || short.len() != RunLengths::new(k).short.len()
+            || short.len() != RunLengths::new(text.dense.k).short.len()
             || all_bases > bytes
             || runs > bases
             || short_runs > *runs

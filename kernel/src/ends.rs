@@ -64,10 +64,11 @@ mod tests {
 
     use super::*;
     use crate::bases::Bases;
-    use crate::composition::BYTES;
-    use crate::geometry::Line;
-    use crate::records::Part;
-    use crate::runs::Run;
+    use crate::dense::runs::Run;
+    use crate::dense::{MAX_K, SmallK};
+    use crate::rows::records::Part;
+    use crate::text::composition::BYTES;
+    use crate::text::geometry::Line;
 
     /// The ends of a text, and its whole pieces in order.
     type Pieces<T> = (Ends<T>, Vec<T>);
@@ -141,8 +142,7 @@ mod tests {
         (residues, lines).prop_map(|(residues, lines)| {
             let mut part = Part::default();
             for byte in residues {
-                part.composition
-                    .add_residue(BYTES[usize::from(byte)], byte);
+                part.composition.add_residue(BYTES[usize::from(byte)], byte);
             }
             for (line, is_blank) in lines {
                 part.geometry.push(line, is_blank);
@@ -152,8 +152,8 @@ mod tests {
         })
     }
 
-    fn run_of(text: &[u8], k: u32) -> Run {
-        let edge = text.len().min(k as usize - 1);
+    fn run_of(text: &[u8], k: SmallK) -> Run {
+        let edge = text.len().min(k.edge() as usize);
         let bases = |letters| Bases::from_text(letters).expect("they are bases");
         Run {
             length_bases: text.len() as u64,
@@ -181,7 +181,7 @@ mod tests {
         #[test]
         fn runs_are_a_monoid(
             runs in texts(prop::collection::vec(prop::sample::select(b"ACGT".to_vec()), 0..12)),
-            k in 1..=crate::dense::MAX_K,
+            k in (1..=MAX_K).prop_map(|k| SmallK::try_from(k).unwrap()),
         ) {
             let runs = runs.map(|text| text.iter().map(|run| run_of(run, k)).collect());
             is_a_monoid(&runs, |left, right| left.then(right, k))?;
@@ -191,7 +191,7 @@ mod tests {
         fn a_run_s_pieces_tell_what_the_whole_does(
             left in "[ACGT]{0,12}",
             right in "[ACGT]{0,12}",
-            k in 1..=crate::dense::MAX_K,
+            k in (1..=MAX_K).prop_map(|k| SmallK::try_from(k).unwrap()),
         ) {
             let joined = run_of(left.as_bytes(), k).then(&run_of(right.as_bytes(), k), k);
             prop_assert_eq!(joined, run_of((left + &right).as_bytes(), k));

@@ -2,15 +2,15 @@
 
 use std::collections::{HashSet, TryReserveError};
 
-use crate::composition::Composition;
+use crate::dense::runs::RunLengths;
 use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
-use crate::gaps::{GapBlock, Gaps};
-use crate::lines::{State, Text};
-use crate::records::{Index, Record, RecordBlock, Records};
-use crate::runs::RunLengths;
+use crate::rows::gaps::{GapBlock, Gaps};
+use crate::rows::records::{Index, Record, RecordBlock, Records};
+use crate::rows::tables;
 use crate::summary::{Start, Summary};
-use crate::tables;
+use crate::text::composition::Composition;
+use crate::text::{State, Text};
 
 /// Why there are no findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

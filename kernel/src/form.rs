@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::bases::{Bases, spell};
 use crate::bounds::{self, MAX_BYTES};
-use crate::composition::Composition;
-use crate::dense::{MAX_K, RunEnds};
+use crate::dense::runs::{Run, RunLengths};
+use crate::dense::{MAX_K, RunEnds, SmallK};
 use crate::ends::Ends;
 use crate::fault::Fault;
-use crate::gaps::{GapBlock, Gaps};
-use crate::geometry::Line;
-use crate::lines::{Front, State, Text};
-use crate::records::{Header, Part, RecordBlock, Records};
-use crate::runs::{Run, RunLengths};
+use crate::rows::gaps::{GapBlock, Gaps};
+use crate::rows::records::{Header, Part, RecordBlock, Records};
+use crate::rows::varint;
 use crate::summary::{Lead, Summary};
-use crate::varint;
+use crate::text::composition::Composition;
+use crate::text::geometry::Line;
+use crate::text::{Front, State, Text};
 
 /// Everything that a merge needs, but the counts of k-mers and the rows.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
-    k: u32,
+    k: SmallK,
     bytes: u64,
     lead: Lead,
     text: TextForm,
@@ -70,7 +70,7 @@ pub mod raw {
     use serde::de::{Deserialize, Deserializer, Error};
     use serde::ser::Serializer;
 
-    use crate::tables::{from_printable, printable};
+    use crate::rows::tables::{from_printable, printable};
 
     pub fn serialize<S: Serializer>(
         bytes: &impl AsRef<[u8]>,
@@ -235,7 +235,7 @@ impl Summary {
             k: self.k(),
             bytes: self.bytes,
             lead: self.lead.clone(),
-            text: TextForm::of(self.text.clone(), end_byte(&self.lead, self.bytes)),
+            text: TextForm::of(&self.text, end_byte(&self.lead, self.bytes)),
         })
     }
 
@@ -244,9 +244,10 @@ impl Summary {
         let dense = &self.text.dense;
         // The runs that are open end here, as far as this text goes.
         let run_ends = &self.text.run_ends_so_far();
-        let smaller = ks.iter().copied().filter(|k| *k < dense.k);
+        let largest = dense.k.get();
+        let smaller = ks.iter().copied().filter(|k| *k < largest);
         let tables = smaller
-            .chain([dense.k])
+            .chain([largest])
             .map(|k| (k, dense.counts(run_ends, k)));
         kmer_counts_json(tables.collect())
     }
@@ -276,15 +277,12 @@ impl Summary {
         mut rows: &[u8],
     ) -> Result<Self, Unreadable> {
         let form: Form = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        if !(1..=MAX_K).contains(&form.k) {
-            return Err(format!("k = {} can't be here", form.k).into());
-        }
         let end_byte = end_byte(&form.lead, form.bytes);
         let mut text = form.text.text(form.k, end_byte).ok_or(MISFIT)?;
         let dense = &mut text.dense;
         let mut kmers = 0_u64;
         read_kmer_counts(kmer_counts, |kmer, count| {
-            if kmer.length == dense.k {
+            if kmer.length == dense.k.get() {
                 kmers = kmers.saturating_add(count);
                 if kmers <= MAX_BYTES {
                     dense.add_kmer(kmer.code, count);
@@ -333,7 +331,7 @@ fn end_byte(lead: &Lead, bytes: u64) -> u64 {
 }
 
 impl TextForm {
-    fn of(text: Text, end_byte: u64) -> Self {
+    fn of(text: &Text, end_byte: u64) -> Self {
         Self {
             front: match text.front {
                 Front::LineStart => FrontForm::LineStart,
@@ -345,26 +343,26 @@ impl TextForm {
             waiting_crs: text.waiting_crs,
             line_start_byte: end_byte - text.line.right.bytes,
             line_not_graphic: text.line.right.bytes - text.line.right.graphic,
-            header_line: text.header_line,
+            header_line: text.header_line.clone(),
             fault: text.fault,
             first_residue: text.first_residue,
             comments: text.comments,
             head: text.record.left,
             part: text.record.right,
-            open: text.open,
+            open: text.open.clone(),
             headers: text.headers,
             closed: text.closed,
             left_gap: text.gap.left,
             gap: text.gap.right,
             left_run: text.run.left,
             run: text.run.right,
-            run_lengths: text.run_lengths,
-            run_ends: text.run_ends,
+            run_lengths: text.run_lengths.clone(),
+            run_ends: text.run_ends.clone(),
         }
     }
 
     /// None when its last line can't be.
-    fn text(self, k: u32, end_byte: u64) -> Option<Text> {
+    fn text(self, k: SmallK, end_byte: u64) -> Option<Text> {
         let front = match self.front {
             FrontForm::LineStart => Front::LineStart,
             FrontForm::MidLine { .. } => Front::MidLine,

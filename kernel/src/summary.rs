@@ -4,12 +4,12 @@
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
-use crate::dense::{Count, Dense};
+use crate::dense::{Count, Dense, SmallK};
 use crate::fault::FaultKind;
 use crate::form::raw;
-use crate::geometry::Line;
-use crate::lines::{Front, MAX_LINE_BYTES, State, Text, Tools, without_trailing_crs};
 use crate::machine::{Machine, Portable};
+use crate::text::geometry::Line;
+use crate::text::{Front, MAX_LINE_BYTES, State, Text, Tools, without_trailing_crs};
 
 /// The UTF-8 byte order mark.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -50,7 +50,7 @@ pub struct Summary {
 
 impl Summary {
     /// The summary of nothing; k-mers up to `k` will be counted.
-    pub fn new(k: u32) -> Self {
+    pub fn new(k: SmallK) -> Self {
         Self {
             bytes: 0,
             lead: Lead::Open {
@@ -61,7 +61,7 @@ impl Summary {
         }
     }
 
-    pub fn k(&self) -> u32 {
+    pub fn k(&self) -> SmallK {
         self.text.dense.k
     }
 

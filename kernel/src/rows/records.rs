@@ -4,11 +4,11 @@ use std::collections::TryReserveError;
 
 use serde::{Deserialize, Serialize};
 
-use crate::composition::Composition;
 use crate::form::raw;
-use crate::geometry::{Geometry, Judgement};
-use crate::rope::Rope;
-use crate::varint;
+use crate::rows::rope::Rope;
+use crate::rows::varint;
+use crate::text::composition::Composition;
+use crate::text::geometry::{Geometry, Judgement};
 
 /// Residues and lines of one record, or of a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
-//! Joining two texts that stand in a row: the merge of what `lines` scans.
+//! Two texts in a row, merged.
 
+use super::geometry::Line;
+use super::{Front, Text};
 use crate::fault::Fault;
-use crate::gaps::{GapShift, Gaps};
-use crate::geometry::Line;
-use crate::lines::{Front, Text};
-use crate::records::{Header, Part, Records};
+use crate::rows::gaps::{GapShift, Gaps};
+use crate::rows::records::{Header, Part, Records};
 
 impl Text {
     /// Takes what follows: `right` begins at `at_byte`, and its positions count from `shift_bytes`.
@@ -28,7 +28,8 @@ impl Text {
 
     fn join_runs(&mut self, right: &Self) {
         let k = self.dense.k;
-        for kmer in self.run.right.last.then(right.run.first().first).kmers(k) {
+        let edges = self.run.right.last.then(right.run.first().first);
+        for kmer in edges.kmers(k.get()) {
             self.dense.add_kmer(kmer, 1);
         }
         let (run, whole) = self.run.then(&right.run, |run, next| run.then(next, k));
