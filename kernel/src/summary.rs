@@ -165,33 +165,29 @@ impl Summary {
             (Lead::Closed { .. } | Lead::Long { .. }, _) => {
                 follow(&mut self.text, right, 0, shift_bytes);
             }
-            (
-                Lead::Open { .. },
-                Lead::Open {
-                    content,
-                    waiting_crs,
-                },
-            ) => {
-                self.feed_few(content);
-                self.feed_crs(*waiting_crs);
-            }
-            (
-                Lead::Open { .. },
-                Lead::Closed {
-                    content,
-                    waiting_crs,
-                },
-            ) => {
-                self.feed_few(content);
-                self.feed_crs(*waiting_crs);
-                self.feed_few(b"\n");
-                self.text.absorb(&right.text, self.bytes, shift_bytes);
-            }
             (Lead::Open { .. }, Lead::Long { first }) => {
                 let taken = self.lengthen(first);
                 let at_byte = shift_bytes + taken as u64;
                 self.text.feed_few(&first[taken..], at_byte);
                 self.text.absorb(&right.text, shift_bytes + 4, shift_bytes);
+            }
+            (
+                Lead::Open { .. },
+                Lead::Open {
+                    content,
+                    waiting_crs,
+                }
+                | Lead::Closed {
+                    content,
+                    waiting_crs,
+                },
+            ) => {
+                self.feed_few(content);
+                self.feed_crs(*waiting_crs);
+                if matches!(right.lead, Lead::Closed { .. }) {
+                    self.feed_few(b"\n");
+                    self.text.absorb(&right.text, self.bytes, shift_bytes);
+                }
             }
         }
         self.text.seal();
@@ -235,19 +231,18 @@ fn follow(text: &mut Text, right: &Summary, skip: usize, shift_bytes: u64) {
         Lead::Open {
             content,
             waiting_crs,
-        } => {
-            text.feed_few(&content[skip..], at_byte);
-            text.feed_crs(*waiting_crs);
         }
-        Lead::Closed {
+        | Lead::Closed {
             content,
             waiting_crs,
         } => {
             text.feed_few(&content[skip..], at_byte);
             text.feed_crs(*waiting_crs);
-            let line_feed_byte = shift_bytes + content.len() as u64 + waiting_crs;
-            text.feed_few(b"\n", line_feed_byte);
-            text.absorb(&right.text, line_feed_byte + 1, shift_bytes);
+            if matches!(right.lead, Lead::Closed { .. }) {
+                let line_feed_byte = shift_bytes + content.len() as u64 + waiting_crs;
+                text.feed_few(b"\n", line_feed_byte);
+                text.absorb(&right.text, line_feed_byte + 1, shift_bytes);
+            }
         }
         Lead::Long { first } => {
             take_for_sequence(text, &first[skip..], at_byte);

@@ -21,7 +21,7 @@ pub const MAX_K: u32 = 8;
 /// A k of dense counts, 1 to `MAX_K`: a table of 4^k slots is small, and so is one of the ends of
 /// runs, of 4^(k-1); the edges on both sides of a seam are one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
+#[serde(try_from = "u32")]
 pub struct SmallK(u32);
 
 impl SmallK {
@@ -44,12 +44,6 @@ impl TryFrom<u32> for SmallK {
         } else {
             Err(format!("k must be 1 to {MAX_K}, not {k}"))
         }
-    }
-}
-
-impl From<SmallK> for u32 {
-    fn from(k: SmallK) -> Self {
-        k.0
     }
 }
 
