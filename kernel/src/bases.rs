@@ -35,6 +35,19 @@ pub fn spell(code: u64, letters: &mut [u8]) {
 }
 
 impl Bases {
+    /// At most 31, first to last.
+    pub fn of_codes(codes: impl ExactSizeIterator<Item = u64>) -> Self {
+        let length = codes.len();
+        assert!(
+            length <= MAX_BASES as usize,
+            "{length} bases are too many for a code"
+        );
+        Self {
+            length: length as u32,
+            code: codes.fold(0, |code, base| code << 2 | base),
+        }
+    }
+
     pub fn push(&mut self, code: u64) {
         *self = self.then(Self { length: 1, code });
     }

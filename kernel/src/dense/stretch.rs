@@ -111,10 +111,6 @@ impl Stretch {
     }
 
     fn bases(&self, range: std::ops::Range<usize>) -> Bases {
-        let mut bases = Bases::default();
-        for index in range {
-            bases.push(self.code_at(index));
-        }
-        bases
+        Bases::of_codes(range.map(|index| self.code_at(index)))
     }
 }

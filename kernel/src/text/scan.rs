@@ -180,19 +180,22 @@ impl Text {
         at_byte: u64,
     ) -> usize {
         let mut index = 0;
+        let mut line = self.line.right; // in registers
         while index < length {
             let byte = chunk[index];
             let at = at_byte + index as u64;
             let kind = BYTES[usize::from(byte)];
             match kind {
                 Byte::LineFeed => {
+                    self.line.right = std::mem::take(&mut line);
                     self.end_line();
                     self.state = State::LineStart;
                     index += 1;
                     continue;
                 }
                 Byte::CarriageReturn => {
-                    self.feed_crs(1);
+                    self.waiting_crs += 1;
+                    line.bytes += 1;
                     index += 1;
                     continue;
                 }
@@ -252,12 +255,13 @@ impl Text {
                 }
             };
             let bytes = (end - index) as u64;
-            self.line.right.bytes += bytes;
+            line.bytes += bytes;
             if !matches!(kind, Byte::Blank | Byte::Invalid) {
-                self.line.right.graphic += bytes;
+                line.graphic += bytes;
             }
             index = end;
         }
+        self.line.right = line;
         length
     }
 
