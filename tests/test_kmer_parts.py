@@ -37,7 +37,8 @@ CASES = {
 # digest of each, and the rows with codes from `low` to `high` and counts from 2.
 READERS = {
     "pyarrow": """
-import pyarrow.parquet as pq
+import pyarrow, pyarrow.parquet as pq
+low, high = (pyarrow.scalar(code, pyarrow.uint64()) for code in (low, high))
 for name, path in paths.items():
     table = pq.read_table(path, page_checksum_verification=True)
     chosen = pq.read_table(
@@ -157,13 +158,14 @@ def test_pyarrow_sees_the_metadata_and_unsigned_statistics(
 ) -> None:
     code = """
 import json, sys
-import pyarrow.dataset as ds, pyarrow.parquet as pq
+import pyarrow, pyarrow.dataset as ds, pyarrow.parquet as pq
 path = json.loads(sys.argv[1])
 file = pq.ParquetFile(path)
 meta = file.metadata
 columns = [meta.row_group(0).column(index) for index in range(2)]
 field = ds.field("kmer")
 (fragment,) = ds.dataset(path).get_fragments()
+code = lambda number: pyarrow.scalar(number, pyarrow.uint64())
 groups = lambda chosen: [group.id for part in fragment.split_by_row_group(chosen)
                          for group in part.row_groups]
 print(json.dumps({
@@ -177,8 +179,8 @@ print(json.dumps({
     "sorting": [[order.column_index, order.descending]
                 for order in meta.row_group(0).sorting_columns],
     "optional": [file.schema.column(index).max_definition_level for index in range(2)],
-    "last": groups(field == 2**64 - 1),
-    "first": groups(field < 2**63),
+    "last": groups(field == code(2**64 - 1)),
+    "first": groups(field < code(2**63)),
 }))
 """
     path, (codes, counts) = parts["group-and-a-row"]

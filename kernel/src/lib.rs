@@ -157,10 +157,10 @@ mod _kernel {
         path: PathBuf,
         k: u32,
         canonical: bool,
-        codes: PyBuffer<u64>,
-        counts: PyBuffer<u64>,
+        codes: &Bound<'py, PyAny>,
+        counts: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let (codes, counts) = (codes.to_vec(py)?, counts.to_vec(py)?);
+        let (codes, counts) = (numbers_of(codes)?, numbers_of(counts)?);
         let written = py.detach(|| {
             let mut writer = PartWriter::new(File::create(path)?, k, canonical)?;
             writer.push(&codes, &counts)?;
@@ -231,9 +231,9 @@ mod _kernel {
     fn get_kmer_counts<'py>(
         py: Python<'py>,
         path: PathBuf,
-        codes: PyBuffer<u64>,
+        codes: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let codes = codes.to_vec(py)?;
+        let codes = numbers_of(codes)?;
         let found = py
             .detach(|| open_part(path)?.get(&codes))
             .map_err(unread)?
@@ -241,6 +241,14 @@ mod _kernel {
             .flat_map(u64::to_ne_bytes)
             .collect::<Vec<_>>();
         bytes(py, &found)
+    }
+
+    /// The numbers of a buffer, which may lie anywhere if there are none.
+    fn numbers_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        if buffer.len()? == 0 {
+            return Ok(Vec::new());
+        }
+        PyBuffer::get(buffer)?.to_vec(buffer.py())
     }
 
     fn open_part(path: PathBuf) -> Result<PartReader<File>, ReadError> {

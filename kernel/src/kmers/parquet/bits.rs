@@ -32,17 +32,34 @@ pub fn pack(values: &[u64; LANES], width: u32, out: &mut Vec<u8>) {
     for_width!(width, pack_width(values, out));
 }
 
+/// Calls `$lane!` with each lane: with constant shifts, the words stay in registers.
+macro_rules! for_each_lane {
+    ($lane:ident) => {
+        for_each_lane!(@ $lane, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25
+            26 27 28 29 30 31)
+    };
+    (@ $lane:ident, $($each:literal)*) => {
+        $($lane!($each);)*
+    };
+}
+
 fn pack_width<const WIDTH: usize>(values: &[u64; LANES], out: &mut Vec<u8>) {
     // 32 numbers fill WIDTH halves of a word.
     let mut words = [0_u64; LANES + 1];
-    for (lane, &value) in values.iter().enumerate() {
-        let (word, shift) = (lane * WIDTH / 64, lane * WIDTH % 64);
-        words[word] |= value << shift;
-        if shift + WIDTH > 64 {
-            words[word + 1] |= value >> (64 - shift);
-        }
+    macro_rules! lane {
+        ($lane:literal) => {
+            let (word, shift) = ($lane * WIDTH / 64, $lane * WIDTH % 64);
+            words[word] |= values[$lane] << shift;
+            if shift + WIDTH > 64 {
+                words[word + 1] |= values[$lane] >> (64 - shift);
+            }
+        };
     }
-    let bytes: [[u8; 8]; LANES + 1] = words.map(u64::to_le_bytes);
+    for_each_lane!(lane);
+    let mut bytes = [[0; 8]; LANES + 1];
+    for (bytes, word) in bytes.iter_mut().zip(words).take(WIDTH.div_ceil(2)) {
+        *bytes = word.to_le_bytes();
+    }
     out.extend_from_slice(&bytes.as_flattened()[..WIDTH * LANES / 8]);
 }
 
@@ -54,20 +71,26 @@ pub fn unpack(packed: &[u8], width: u32, values: &mut [u64; LANES]) {
 fn unpack_width<const WIDTH: usize>(packed: &[u8], values: &mut [u64; LANES]) {
     let mut bytes = [[0_u8; 8]; LANES + 1];
     bytes.as_flattened_mut()[..WIDTH * LANES / 8].copy_from_slice(packed);
-    let words = bytes.map(u64::from_le_bytes);
+    let mut words = [0; LANES + 1];
+    for (word, bytes) in words.iter_mut().zip(bytes).take(WIDTH.div_ceil(2)) {
+        *word = u64::from_le_bytes(bytes);
+    }
     let mask = if WIDTH == 64 {
         u64::MAX
     } else {
         (1 << WIDTH) - 1
     };
-    for (lane, value) in values.iter_mut().enumerate() {
-        let (word, shift) = (lane * WIDTH / 64, lane * WIDTH % 64);
-        let mut bits = words[word] >> shift;
-        if shift + WIDTH > 64 {
-            bits |= words[word + 1] << (64 - shift);
-        }
-        *value = bits & mask;
+    macro_rules! lane {
+        ($lane:literal) => {
+            let (word, shift) = ($lane * WIDTH / 64, $lane * WIDTH % 64);
+            let mut bits = words[word] >> shift;
+            if shift + WIDTH > 64 {
+                bits |= words[word + 1] << (64 - shift);
+            }
+            values[$lane] = bits & mask;
+        };
     }
+    for_each_lane!(lane);
 }
 
 #[cfg(test)]

@@ -20,16 +20,47 @@ const ZSTD_LEVEL: i32 = 1;
 /// Counts below this are looked up in an array.
 const SMALL: usize = 1 << 16;
 const ABSENT: u32 = u32::MAX;
+/// How many counts in a row are looked up at once if they are equal.
+const EQUAL_ROWS: usize = 8;
 
 /// The indexes come in groups of 8.
 const INDEXES_A_GROUP: usize = 8;
 
-/// The counts of the row group that is being written.
-pub struct CountColumn {
+/// The counts of a row group.
+struct Dictionary {
     /// Each count, in order of appearance.
-    dictionary: Vec<u64>,
+    values: Vec<u64>,
+    /// The places of counts in `values`.
     small: Vec<u32>,
     large: HashMap<u64, u32>,
+}
+
+impl Dictionary {
+    fn index_of(&mut self, count: u64) -> u32 {
+        let index = match self.small.get_mut(count as usize) {
+            Some(index) => index,
+            None => self.large.entry(count).or_insert(ABSENT),
+        };
+        if *index == ABSENT {
+            *index = self.values.len() as u32;
+            self.values.push(count);
+        }
+        *index
+    }
+
+    fn clear(&mut self) {
+        for value in self.values.drain(..) {
+            if let Some(index) = self.small.get_mut(value as usize) {
+                *index = ABSENT;
+            }
+        }
+        self.large.clear();
+    }
+}
+
+/// The counts of the row group that is being written.
+pub struct CountColumn {
+    dictionary: Dictionary,
     /// Each row's place in the dictionary.
     indexes: Vec<u32>,
     /// The least and greatest count of each page.
@@ -41,9 +72,11 @@ pub struct CountColumn {
 impl CountColumn {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            dictionary: Vec::new(),
-            small: vec![ABSENT; SMALL],
-            large: HashMap::new(),
+            dictionary: Dictionary {
+                values: Vec::new(),
+                small: vec![ABSENT; SMALL],
+                large: HashMap::new(),
+            },
             indexes: Vec::new(),
             bounds: Vec::new(),
             compressor: Compressor::new(ZSTD_LEVEL)?,
@@ -53,49 +86,41 @@ impl CountColumn {
 
     /// Takes a page's counts and returns their sum; none if one is 0.
     pub fn push(&mut self, counts: &[u64]) -> Option<u128> {
-        let (mut min, mut max, mut sum, mut all) = (u64::MAX, 0, 0_u64, 0);
-        for &count in counts {
+        let (mut min, mut max, mut sum) = (u64::MAX, 0, 0);
+        let mut take = |count: u64, rows: usize| {
             min = min.min(count);
             max = max.max(count);
-            sum = sum.wrapping_add(count);
-            all |= count;
-        }
-        if min == 0 {
-            return None;
-        }
-        self.bounds.push((min, max));
-        let Self {
-            dictionary,
-            small,
-            large,
-            ..
-        } = self;
-        self.indexes.extend(counts.iter().map(|&count| {
-            let index = match small.get_mut(count as usize) {
-                Some(index) => index,
-                None => large.entry(count).or_insert(ABSENT),
-            };
-            if *index == ABSENT {
-                *index = dictionary.len() as u32;
-                dictionary.push(count);
+            sum += u128::from(count) * rows as u128;
+            let index = self.dictionary.index_of(count);
+            self.indexes.resize(self.indexes.len() + rows, index);
+        };
+        // Most neighbours are equal.
+        let (blocks, rest) = counts.as_chunks::<EQUAL_ROWS>();
+        for block in blocks {
+            let first = block[0];
+            if block
+                .iter()
+                .fold(0, |differ, count| differ | (count ^ first))
+                == 0
+            {
+                take(first, EQUAL_ROWS);
+            } else {
+                block.iter().for_each(|&count| take(count, 1));
             }
-            *index
-        }));
-        // 2^14 counts below 2^50 can't overflow.
-        Some(match all >> 50 {
-            0 => sum.into(),
-            _ => counts.iter().map(|&count| u128::from(count)).sum(),
-        })
+        }
+        rest.iter().for_each(|&count| take(count, 1));
+        self.bounds.push((min, max));
+        (min > 0).then_some(sum)
     }
 
     /// Appends the column chunk of the rows so far to `out` and forgets them.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<Chunk> {
         let mut chunk = Chunk::default();
         self.body.clear();
-        for value in &self.dictionary {
+        for value in &self.dictionary.values {
             self.body.extend_from_slice(&value.to_le_bytes());
         }
-        let values = self.dictionary.len();
+        let values = self.dictionary.values.len();
         chunk.dictionary_bytes = self.write(Content::Dictionary, values, &mut chunk, out)?;
         let width = index_bytes(values);
         let bounds = std::mem::take(&mut self.bounds);
@@ -111,12 +136,7 @@ impl CountColumn {
                 max,
             });
         }
-        for value in self.dictionary.drain(..) {
-            if let Some(index) = self.small.get_mut(value as usize) {
-                *index = ABSENT;
-            }
-        }
-        self.large.clear();
+        self.dictionary.clear();
         (self.indexes, self.bounds) = (indexes, bounds);
         self.indexes.clear();
         self.bounds.clear();
@@ -176,6 +196,25 @@ fn write_indexes(indexes: &[u32], width: usize, body: &mut Vec<u8>) {
     body.resize(body.len() + padding * width, 0);
 }
 
+/// Appends the counts of the first `rows` indexes; false if one of them is not in the dictionary.
+fn look_up<const WIDTH: usize>(
+    dictionary: &[u64],
+    packed: &[u8],
+    rows: usize,
+    counts: &mut Vec<u64>,
+) -> bool {
+    let (indexes, _) = packed.as_chunks::<WIDTH>();
+    let mut are_known = true;
+    counts.extend(indexes[..rows.min(indexes.len())].iter().map(|index| {
+        let mut wide = [0; 4];
+        wide[..WIDTH].copy_from_slice(index);
+        let found = dictionary.get(u32::from_le_bytes(wide) as usize);
+        are_known &= found.is_some();
+        found.copied().unwrap_or_default()
+    }));
+    are_known
+}
+
 /// Reads columns of counts.
 pub struct CountReader {
     decompressor: Decompressor<'static>,
@@ -221,10 +260,8 @@ impl CountReader {
         let Page { min, max, .. } = *page;
         let (header, body) = body_of(bytes, Content::Counts { min, max }, Some(rows))?;
         let width = index_bytes(self.dictionary.len());
-        let mut start = Vec::new();
-        write_indexes(&[], width, &mut start);
-        start.truncate(1);
         let groups = rows.div_ceil(INDEXES_A_GROUP);
+        let mut start = vec![width as u8 * 8];
         varint::write(&mut start, (groups as u64) << 1 | 1);
         if header.uncompressed_bytes != start.len() + groups * INDEXES_A_GROUP * width {
             return Err(Damage::new("a page of counts of another size"));
@@ -233,18 +270,19 @@ impl CountReader {
         let Some(packed) = self.body.strip_prefix(start.as_slice()) else {
             return Err(Damage::new("counts that are packed in another way"));
         };
-        let (mut least, mut greatest) = (u64::MAX, 0);
         counts.clear();
-        for index in packed.chunks_exact(width).take(rows) {
-            let mut wide = [0; 4];
-            wide[..width].copy_from_slice(index);
-            let found = self.dictionary.get(u32::from_le_bytes(wide) as usize);
-            let Some(&count) = found else {
-                return Err(Damage::new("a count that the dictionary doesn't have"));
-            };
+        let are_known = match width {
+            1 => look_up::<1>(&self.dictionary, packed, rows, counts),
+            2 => look_up::<2>(&self.dictionary, packed, rows, counts),
+            _ => look_up::<3>(&self.dictionary, packed, rows, counts),
+        };
+        if !are_known {
+            return Err(Damage::new("a count that the dictionary doesn't have"));
+        }
+        let (mut least, mut greatest) = (u64::MAX, 0);
+        for &count in counts.iter() {
             least = least.min(count);
             greatest = greatest.max(count);
-            counts.push(count);
         }
         if (least, greatest) != (min, max) {
             return Err(Damage::new("counts that don't match their statistics"));
@@ -252,11 +290,10 @@ impl CountReader {
         Ok(())
     }
 
-    /// Fills the body with what `compressed` holds, which must be just `size_bytes`.
+    /// Fills the body with what `compressed` holds, which must be just `size_bytes`: zstd fails
+    /// where there is more.
     fn decompress(&mut self, compressed: &[u8], size_bytes: usize) -> Result<(), Damage> {
         self.body.clear();
-        // One more byte would show a body that is too long.
-        self.body.reserve_exact(size_bytes);
         self.body.resize(size_bytes, 0);
         match self
             .decompressor

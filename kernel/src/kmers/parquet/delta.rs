@@ -17,7 +17,7 @@ use super::thrift::{unzigzag, zigzag};
 pub const BLOCK_ROWS: usize = 1024;
 const MINIBLOCKS: usize = BLOCK_ROWS / LANES;
 
-/// Appends the values, of which there is at least one, each block's deltas through `deltas`.
+/// Appends the page of the values, of which there is at least one.
 pub fn encode(values: &[u64], out: &mut Vec<u8>) {
     varint::write(out, BLOCK_ROWS as u64);
     varint::write(out, MINIBLOCKS as u64);

@@ -32,8 +32,8 @@ mod writer;
 #[cfg(test)]
 mod bench;
 
-pub use reader::{PartReader, ReadAt, ReadError};
-pub use writer::{Facts, PartWriter, WriteError};
+pub use reader::{PartReader, ReadError};
+pub use writer::{PartWriter, WriteError};
 
 /// The rows of a page, but for a part's last one.
 pub const PAGE_ROWS: usize = 1 << 14;

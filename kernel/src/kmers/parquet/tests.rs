@@ -5,7 +5,9 @@ use std::io;
 
 use proptest::prelude::*;
 
+use super::reader::ReadAt;
 use super::table::Table;
+use super::writer::Facts;
 use super::*;
 
 type Rows = (Vec<u64>, Vec<u64>);
