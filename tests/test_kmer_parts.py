@@ -38,11 +38,12 @@ CASES = {
 READERS = {
     "pyarrow": """
 import pyarrow, pyarrow.parquet as pq
-low, high = (pyarrow.scalar(code, pyarrow.uint64()) for code in (low, high))
+# A plain number is signed to pyarrow, which then can't compare it with 2^63 and above.
+low, high, two = (pyarrow.scalar(number, pyarrow.uint64()) for number in (low, high, 2))
 for name, path in paths.items():
     table = pq.read_table(path, page_checksum_verification=True)
     chosen = pq.read_table(
-        path, filters=[("kmer", ">=", low), ("kmer", "<=", high), ("count", ">=", 2)]
+        path, filters=[("kmer", ">=", low), ("kmer", "<=", high), ("count", ">=", two)]
     )
     types = [str(column.type) for column in table.columns]
     show(name, types, *(column.to_numpy() for column in table.columns), chosen.to_pylist())

@@ -169,7 +169,7 @@ impl CountColumn {
 fn index_bytes(values: usize) -> usize {
     match values {
         ..=0x100 => 1,
-        ..=0x1_0000 => 2,
+        0x101..=0x1_0000 => 2,
         _ => 3,
     }
 }

@@ -255,11 +255,11 @@ fn looking_up_reads_only_the_pages_that_may_hold_a_code() {
 
     // 49,150 lies between two pages; a page without it needs no counts.
     assert_eq!(reader.get(&[49_150]).unwrap(), [0]);
-    assert_eq!(reader.source().1.take(), []);
+    assert!(reader.source().1.take().is_empty());
     assert_eq!(reader.get(&[49_153]).unwrap(), [0]);
     assert_eq!(reader.source().1.take().len(), 1);
     assert!(matches!(reader.get(&[5, 4]), Err(ReadError::Refused(_))));
-    assert_eq!(reader.get(&[]).unwrap(), []);
+    assert!(reader.get(&[]).unwrap().is_empty());
 }
 
 #[test]
@@ -399,12 +399,10 @@ proptest! {
         let table = told(honest.clone(), &lie);
         let pages_bytes = part.len() - footer::tail(&honest).len();
         let crafted = [&part[..pages_bytes], &footer::tail(&table)].concat();
-        match rows_of(&crafted) {
-            // A larger k, or a size that only hints at memory, doesn't change the rows.
-            Ok(found) => prop_assert!(
-                found == rows && matches!(lie, Lie::K(31..) | Lie::Uncompressed(_)) || table == honest
-            ),
-            Err(_) => (),
+        if let Ok(found) = rows_of(&crafted) {
+            // A larger k, or a total that nothing is reserved for, doesn't change the rows.
+            let is_harmless = matches!(lie, Lie::K(31..) | Lie::Uncompressed(_));
+            prop_assert!(found == rows && is_harmless || table == honest);
         }
     }
 }
