@@ -93,9 +93,9 @@ $(NOTEBOOK)/.built: pyproject.toml
 	    && touch $@ || echo "*** LEFT OUT: the notebook could not be set up" >&2
 
 $(TABLES)/.built: pyproject.toml
-	@echo "setting up $(TABLES): pandas, Polars and DuckDB, a minute"
+	@echo "setting up $(TABLES): pandas, Polars, DuckDB and pyarrow, a minute"
 	@scripts/install-group $(TABLES) $(PYTHON) tables \
-	    && touch $@ || echo "*** LEFT OUT: pandas, Polars and DuckDB could not be installed" >&2
+	    && touch $@ || echo "*** LEFT OUT: pandas, Polars, DuckDB and pyarrow could not be installed" >&2
 
 $(SCHEMATHESIS)/.built: pyproject.toml
 	@echo "setting up $(SCHEMATHESIS): Schemathesis, a minute"

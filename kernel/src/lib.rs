@@ -9,6 +9,7 @@ mod ends;
 mod fault;
 mod findings;
 mod form;
+mod kmers;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
 mod machine;
@@ -27,6 +28,9 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(module = "fanfold")]
 mod _kernel {
+    use std::fs::File;
+    use std::path::PathBuf;
+
     use pyo3::buffer::PyBuffer;
     use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
@@ -36,6 +40,7 @@ mod _kernel {
     use crate::dense::SmallK;
     use crate::findings::Refusal;
     use crate::form::Unreadable;
+    use crate::kmers::parquet::{PartReader, PartWriter, ReadError, WriteError};
     use crate::text::composition::Composition;
     use crate::{checksum, distances, findings, form, scanner, summary, survey};
 
@@ -113,6 +118,137 @@ mod _kernel {
         }
         let all = distances.to_vec(py)?;
         Ok(py.detach(|| distances::clustered_order(&all, count)))
+    }
+
+    /// Write k-mers and their counts as a part of a table: a Parquet file, which is replaced.
+    ///
+    /// The bytes are the same for the same rows, k and strand, on every machine.
+    ///
+    /// Args:
+    ///     path: the file.
+    ///     k: the length of the k-mers, 9 to 32.
+    ///     canonical: whether the k-mers are canonical.
+    ///     codes: native unsigned 64-bit integers that ascend, each below 4^k.
+    ///     counts: as many, each from 1.
+    ///
+    /// Returns:
+    ///     ``rows``, ``total`` (the sum of the counts), ``first_code`` and ``last_code`` (None without
+    ///     rows) and ``size_bytes``.
+    ///
+    /// Raises:
+    ///     ValueError: k, the codes or the counts are not as above.
+    ///     OSError: the file can't be written.
+    #[pyfunction]
+    fn write_kmer_part<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        k: u32,
+        canonical: bool,
+        codes: &Bound<'py, PyAny>,
+        counts: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (codes, counts) = (numbers_of(codes)?, numbers_of(counts)?);
+        let written = py.detach(|| {
+            let mut writer = PartWriter::new(File::create(path)?, k, canonical)?;
+            writer.push(&codes, &counts)?;
+            writer.finish()
+        });
+        let facts = written.map_err(|error| match error {
+            WriteError::Refused(message) => PyValueError::new_err(message),
+            WriteError::Sink(error) => error.into(),
+        })?;
+        let found = PyDict::new(py);
+        found.set_item("rows", facts.rows)?;
+        found.set_item("total", facts.total)?;
+        found.set_item("first_code", facts.codes.map(|(first, _)| first))?;
+        found.set_item("last_code", facts.codes.map(|(_, last)| last))?;
+        found.set_item("size_bytes", facts.size_bytes)?;
+        Ok(found)
+    }
+
+    /// Read a part of a table of k-mers, and prove it.
+    ///
+    /// Returns:
+    ///     ``k``, ``canonical``, ``rows``, ``first_code`` and ``last_code`` (None without rows), and
+    ///     ``codes`` and ``counts`` as native unsigned 64-bit integers.
+    ///
+    /// Raises:
+    ///     ValueError: the file is not a part that fanfold wrote, or is damaged.
+    ///     OSError: the file can't be read.
+    #[pyfunction]
+    fn read_kmer_part<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Bound<'py, PyDict>> {
+        let read = py.detach(|| {
+            let part = open_part(path)?;
+            let (mut codes, mut counts) = (Vec::new(), Vec::new());
+            part.for_each_page(|page_codes, page_counts| {
+                codes.extend(page_codes.iter().flat_map(|code| code.to_ne_bytes()));
+                counts.extend(page_counts.iter().flat_map(|count| count.to_ne_bytes()));
+                Ok(())
+            })?;
+            Ok((part, codes, counts))
+        });
+        let (part, codes, counts) = read.map_err(unread)?;
+        let found = PyDict::new(py);
+        found.set_item("k", part.k())?;
+        found.set_item("canonical", part.is_canonical())?;
+        found.set_item("rows", part.rows())?;
+        found.set_item("first_code", part.codes().map(|(first, _)| first))?;
+        found.set_item("last_code", part.codes().map(|(_, last)| last))?;
+        found.set_item("codes", bytes(py, &codes)?)?;
+        found.set_item("counts", bytes(py, &counts)?)?;
+        Ok(found)
+    }
+
+    /// The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
+    ///
+    /// Only the pages that may hold one of them are read.
+    ///
+    /// Args:
+    ///     path: the file.
+    ///     codes: native unsigned 64-bit integers, sorted.
+    ///
+    /// Returns:
+    ///     As many native unsigned 64-bit integers.
+    ///
+    /// Raises:
+    ///     ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
+    ///         damaged.
+    ///     OSError: the file can't be read.
+    #[pyfunction]
+    fn get_kmer_counts<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        codes: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let codes = numbers_of(codes)?;
+        let found = py
+            .detach(|| open_part(path)?.get(&codes))
+            .map_err(unread)?
+            .into_iter()
+            .flat_map(u64::to_ne_bytes)
+            .collect::<Vec<_>>();
+        bytes(py, &found)
+    }
+
+    /// The numbers of a buffer, which may lie anywhere if there are none.
+    fn numbers_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        if buffer.len()? == 0 {
+            return Ok(Vec::new());
+        }
+        PyBuffer::get(buffer)?.to_vec(buffer.py())
+    }
+
+    fn open_part(path: PathBuf) -> Result<PartReader<File>, ReadError> {
+        let file = File::open(path)?;
+        let size_bytes = file.metadata()?.len();
+        PartReader::open(file, size_bytes)
+    }
+
+    fn unread(error: ReadError) -> PyErr {
+        match error {
+            ReadError::Source(error) => error.into(),
+            error => PyValueError::new_err(error.to_string()),
+        }
     }
 
     fn checked_k(k: u32) -> PyResult<SmallK> {

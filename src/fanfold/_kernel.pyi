@@ -7,7 +7,8 @@ without holding the interpreter's lock.
 # The docstrings are those of kernel/src/lib.rs, which `help` shows; tests/test_python.py compares.
 
 from collections.abc import Callable, Sequence
-from typing import final
+from os import PathLike
+from typing import Any, final
 
 from typing_extensions import Buffer
 
@@ -47,6 +48,59 @@ def clustered_order(distances: Buffer) -> list[int]:
 
 def crc64nvme_combine(left: int, right: int, right_bytes: int) -> int:
     """The CRC-64/NVME of two runs of bytes in a row, from theirs and the second one's length."""
+
+def write_kmer_part(
+    path: str | PathLike[str], k: int, canonical: bool, codes: Buffer, counts: Buffer
+) -> dict[str, int | None]:
+    """Write k-mers and their counts as a part of a table: a Parquet file, which is replaced.
+
+    The bytes are the same for the same rows, k and strand, on every machine.
+
+    Args:
+        path: the file.
+        k: the length of the k-mers, 9 to 32.
+        canonical: whether the k-mers are canonical.
+        codes: native unsigned 64-bit integers that ascend, each below 4^k.
+        counts: as many, each from 1.
+
+    Returns:
+        ``rows``, ``total`` (the sum of the counts), ``first_code`` and ``last_code`` (None without
+        rows) and ``size_bytes``.
+
+    Raises:
+        ValueError: k, the codes or the counts are not as above.
+        OSError: the file can't be written.
+    """
+
+def read_kmer_part(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a part of a table of k-mers, and prove it.
+
+    Returns:
+        ``k``, ``canonical``, ``rows``, ``first_code`` and ``last_code`` (None without rows), and
+        ``codes`` and ``counts`` as native unsigned 64-bit integers.
+
+    Raises:
+        ValueError: the file is not a part that fanfold wrote, or is damaged.
+        OSError: the file can't be read.
+    """
+
+def get_kmer_counts(path: str | PathLike[str], codes: Buffer) -> bytes:
+    """The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
+
+    Only the pages that may hold one of them are read.
+
+    Args:
+        path: the file.
+        codes: native unsigned 64-bit integers, sorted.
+
+    Returns:
+        As many native unsigned 64-bit integers.
+
+    Raises:
+        ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
+            damaged.
+        OSError: the file can't be read.
+    """
 
 @final
 class Scanner:

@@ -1,6 +1,8 @@
 //! Bases on their way from the text to the counts.
 
 use crate::bases::{Bases, CODE_OF_PLANE};
+#[cfg(test)]
+use crate::kmers::text::{BASES_A_WORD, Piece};
 use crate::machine::{BitCounts, Machine};
 
 /// A stretch of bases as planes, the first base in the lowest bit; the start of it was counted.
@@ -78,6 +80,40 @@ impl Stretch {
             tail.high = high >> 1 >> (63 - shift);
             self.low[word + 1] = tail.low;
             self.high[word + 1] = tail.high;
+        }
+    }
+
+    /// What it is as a piece of packed text.
+    #[cfg(test)]
+    pub fn piece(&self) -> Piece {
+        Piece {
+            length: self.length as u32,
+            carried: self.carried as u32,
+            is_seam: false,
+        }
+    }
+
+    /// Appends its bases, packed as those of a piece.
+    #[cfg(test)]
+    pub fn pack(&self, machine: impl Machine, words: &mut Vec<u64>) {
+        let used = self.length.div_ceil(64);
+        let (mut low, mut high) = ([0; WORDS], [0; WORDS]);
+        for word in 0..used {
+            // From plane codes to codes, the first base in the highest bits.
+            low[word] = (self.low[word] ^ self.high[word]).reverse_bits();
+            high[word] = self.high[word].reverse_bits();
+        }
+        let mut codes = [[0; 2]; WORDS];
+        machine.interleave(&low[..used], &high[..used], &mut codes);
+        for [after, before] in &codes[..used] {
+            words.extend_from_slice(&[*before, *after]);
+        }
+        let rest = self.length % BASES_A_WORD;
+        words.truncate(words.len() - 2 * used + self.length.div_ceil(BASES_A_WORD));
+        if rest > 0
+            && let Some(last) = words.last_mut()
+        {
+            *last &= u64::MAX << (64 - 2 * rest); // what older stretches left behind
         }
     }
 
