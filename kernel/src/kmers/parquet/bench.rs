@@ -1,4 +1,4 @@
-//! What a row costs, in time and bytes. Figures are in benchmarks/KMERS.md.
+//! What a row costs, in time and bytes.
 //!
 //!     cargo test --release kmers::parquet::bench -- --ignored --nocapture
 

@@ -1,8 +1,9 @@
 //! The column of counts: a dictionary of a row group's counts, and indexes of whole bytes.
 //!
 //! Most counts are the same few. An index of whole bytes, rather than of as few bits as it needs,
-//! leaves the rest to zstd, which then sees the counts themselves: measured on human chromosome 20,
-//! that takes 0.031 bytes a row where differences take 0.067.
+//! leaves the rest to zstd, which then sees the counts themselves. On canonical 31-mers of human
+//! chromosome 20, 98 % of them single, that took 0.031 bytes a row in a trial (of the first 2 M rows),
+//! where differences took 0.067 and Arrow's dictionary pages 0.036 (of the first 8 M).
 
 use std::collections::HashMap;
 use std::io;
@@ -15,7 +16,7 @@ use super::page::{Content, Header, body_of};
 use super::table::{Chunk, Page};
 use super::{Damage, GROUP_ROWS, PAGE_ROWS};
 
-/// Higher levels took more time and no fewer bytes.
+/// Of the 31-mers, levels 2 and 3 take more bytes; of 11-mers, 3 takes 3 % fewer in twice the time.
 const ZSTD_LEVEL: i32 = 1;
 /// Counts below this are looked up in an array.
 const SMALL: usize = 1 << 16;
