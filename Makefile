@@ -30,7 +30,7 @@ help:
 	@echo "make page    build the script of the pages, after a change in page/; needs npm"
 	@echo "make pictures  make the pictures of docs/ again; needs Debian's Chromium and the real genomes"
 	@echo "make bench   time fanfold and others side by side; writes benchmarks/RESULTS.md, SYNC.md,"
-	@echo "             PAGE.md, SERVE.md"
+	@echo "             PAGE.md, SERVE.md, and the tables of docs/compared.md"
 	@echo "make bench-stores  time reading from an object store, and folds; benchmarks/STORES.md"
 	@echo "make bench-cloud   time the functions of the cloud path; benchmarks/CLOUD.md"
 	@echo "make wheel   build the wheel of this machine into dist/"
@@ -102,10 +102,12 @@ $(SCHEMATHESIS)/.built: pyproject.toml
 	@scripts/install-group $(SCHEMATHESIS) $(PYTHON) schemathesis \
 	    && touch $@ || echo "*** LEFT OUT: Schemathesis could not be installed" >&2
 
+# Thousands of processes import the sources: without bytecode, each compiles them.
 test-python: $(BUILT) $(WORKFLOWS)/.built $(LAMBDA)/.built $(DEPLOY)/.built $(AWSCLI)/.built \
     $(MULTIQC)/.built $(NOTEBOOK)/.built $(TABLES)/.built $(SCHEMATHESIS)/.built
 	@scripts/install-oracles
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m compileall -q src
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist worksteal
 
 scale: $(BUILT) $(LAMBDA)/.built
 	PYTHONPATH=benchmarks $(BIN)/python -m pytest -n 0 tests/cloud/scale.py
@@ -160,6 +162,7 @@ bench-cloud: $(BUILT) $(LAMBDA)/.built
 bench: $(BUILT)
 	@scripts/install-oracles
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/compared.py
 	$(BIN)/python benchmarks/sync_cost.py
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/serve.py

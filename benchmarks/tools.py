@@ -88,6 +88,8 @@ def versions(fanfold: Path | None) -> dict[str, str]:
 
 def told_version(command: list[str]) -> str:
     """The first thing a command says that looks like a version."""
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=60, check=False
+    )
     match = re.search(r"\d+\.\d+[\w.+-]*", told.stdout + told.stderr)
     return match.group().rstrip(".") if match else "unknown"

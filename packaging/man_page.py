@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from fanfold._kernel import VERSION
-from fanfold.cli import cli
+from fanfold.cli.commands import cli
 from fanfold.cli.ending import EXIT_CODES
 
 PAGE = Path(__file__).parent / "fanfold.data/data/share/man/man1/fanfold.1"

@@ -6,10 +6,12 @@ import os
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from servers.warm import end_warm_fanfold
 
 TESTS = Path(__file__).parent
 FOREIGN = re.compile(
@@ -33,6 +35,13 @@ def _leave_the_shell_behind() -> None:
 
 
 _leave_the_shell_behind()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_fanfold_ended() -> Iterator[None]:
+    yield
+    end_warm_fanfold()
+
 
 # How long an example takes is no property: the machine may be busy.
 settings.register_profile("patient", deadline=None)

@@ -732,7 +732,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     """Neither for the commands that run here, nor for a look at the help."""
     heavy = {"botocore", "boto3", "urllib3", "rich", "distributed", "obstore", "fanfold.api.client"}
     program = (
-        "import sys; from fanfold.cli import cli\n"
+        "import sys; from fanfold.cli.commands import cli\n"
         "cli.main(sys.argv[1:], prog_name='fanfold', standalone_mode=False)\n"
         f"print(*sorted({heavy} & set(sys.modules)), file=sys.stderr)"
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pytest
 
-from fanfold.cli import cli
+from fanfold.cli.commands import cli
 from fanfold.cli.completion import SHELLS
 from fanfold.cli.options import FILE, FOLDER
 

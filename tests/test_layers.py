@@ -9,7 +9,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS = (
-    {"fanfold.errors", "fanfold.shown", "fanfold._kernel"},
+    {"fanfold.errors", "fanfold.shown", "fanfold.decoding", "fanfold._kernel"},
     {
         "fanfold.params",
         "fanfold.checked_json",
@@ -24,6 +24,7 @@ LAYERS = (
     {"fanfold.api", "fanfold.ledger", "fanfold.submitting", "fanfold"},
     {"fanfold.aws", "fanfold.web"},
     {"fanfold.cli"},
+    {"fanfold.start"},
     {"fanfold.__main__"},
 )
 """Packages and modules, the lowest first."""

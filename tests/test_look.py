@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold.checked_json import encode_checked
@@ -422,7 +423,7 @@ def test_real_genomes_look_as_fresh(tmp_path: Path) -> None:
 
 def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path) -> None:
     def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=False)
+        return warm_fanfold().run([str(FANFOLD), *map(str, words)])
 
     view = ("--min-gap", "10", "--min-length", "6", "--genome-size", "700")
     expected = files(fanfold.run(path, out=tmp_path / "expected", view=VIEW).out)
@@ -439,6 +440,7 @@ def test_the_commands_do_as_the_functions(path: Path, out: Path, tmp_path: Path)
     svg = tmp_path / "x.svg"
     assert command("plot", out, "nx", "-o", svg).stdout == f"{svg}\n"
     assert svg.read_bytes() == fanfold.plot(out, "nx")
+    assert command("plot", out, "nx", "-o", "-").stdout == svg.read_text()
     assert command("plot", out, "snail", "-o", svg).returncode == 0
     before = path.read_bytes()
     refused = command("plot", out, "snail", "-o", path)
@@ -467,7 +469,7 @@ def test_all_reports_of_a_collection_are_made_again(tmp_path: Path) -> None:
     assert (out / "index.html").read_bytes() != (expected / "index.html").read_bytes()
 
     def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=False)
+        return warm_fanfold().run([str(FANFOLD), *map(str, words)])
 
     view = ("--min-gap", "10", "--min-length", "6", "--genome-size", "700")
     done = command("report", out, *view)

@@ -11,7 +11,7 @@ import click
 import pytest
 from man_page import PAGE, man_page
 
-from fanfold.cli import cli
+from fanfold.cli.commands import cli
 
 NO_DATE = 'WARNING: missing date, using "": TH'
 """The page has none on purpose: it changes only when the commands do."""

@@ -333,6 +333,91 @@ def test_numbers_of_another_type_are_refused_in_words(
         fanfold.stats(TEXT, view=fanfold.View(min_gap=value))
 
 
+def arguments() -> list[tuple[str, str]]:
+    """Every argument of every public function."""
+    functions = {name: getattr(fanfold, name) for name in fanfold.__all__}
+    return [
+        (name, argument)
+        for name, function in functions.items()
+        if inspect.isfunction(function)
+        for argument in inspect.signature(function).parameters
+    ]
+
+
+@pytest.mark.parametrize(("function", "argument"), arguments())
+def test_an_argument_of_another_type_is_refused_by_its_name(
+    function: str, argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "toy.fa"
+    path.write_bytes(TEXT)
+    folder = fanfold.plan(path, out=tmp_path / "plan")
+    fanfold.run(path, out=tmp_path / "run")
+    before = {*tmp_path.rglob("*")}
+    given: dict[str, dict[str, Any]] = {
+        "run": {"location": path},
+        "run_many": {"locations": [path], "out": "out"},
+        "stats": {"location": path},
+        "stats_many": {"locations": [path]},
+        "compare": {"locations": [path]},
+        "plan": {"location": path, "out": "out"},
+        "task": {"plan_location": folder.plan_url, "index": 0},
+        "fold": {"plan_location": folder.plan_url},
+        "render": {"location": "run"},
+        "plot": {"location": "run", "what": "snail"},
+        "scan": {"data": TEXT},
+    }
+    good = given[function]
+    for value in (object(), 1.5, Strange()):
+        with pytest.raises(ParameterError) as caught:
+            getattr(fanfold, function)(**(good | {argument: value}))
+        told = str(caught.value)
+        assert argument in told or "an input is a path" in told or "list of paths" in told
+        assert "\n" not in told
+    assert {*tmp_path.rglob("*")} == before
+
+
+class Strange:
+    """A path, of a kind that has no text."""
+
+    def __fspath__(self) -> Any:
+        return 3
+
+
+def test_a_path_with_a_nul_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "toy.fa"
+    path.write_bytes(TEXT)
+    for refused in (
+        lambda: fanfold.run("a\0b"),
+        lambda: fanfold.stats("a\0b"),
+        lambda: fanfold.run_many(["a\0b"], out=tmp_path / "out"),
+        lambda: fanfold.run(path, out="a\0b"),
+    ):
+        with pytest.raises(ParameterError, match="has a NUL"):
+            refused()
+    with pytest.raises(ParameterError, match="the folder for the results has no name"):
+        fanfold.run_many([path], out="")
+    with pytest.raises(ParameterError, match="labels must be a list"):
+        fanfold.run_many([path], out=tmp_path / "out", labels="x")
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_whole_numbers_of_numpy_are_numbers_everywhere(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    view = fanfold.View(numpy.int64(1), numpy.int32(2), numpy.uint8(8))
+    report = fanfold.run(
+        TEXT,
+        out=tmp_path / "out",
+        name="toy",
+        view=view,
+        workers=numpy.int64(1),
+        slice_bytes=numpy.int64(3),
+        memory_bytes=numpy.int64(2**30),
+    )
+    assert report.master.parameters.view == fanfold.View(1, 2, 8)
+    assert fanfold.stats(TEXT, view=view) == fanfold.stats(TEXT, view=fanfold.View(1, 2, 8))
+
+
 # --- reprs
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import archives
 import pytest
 from naive import analyse, comparable, crc64nvme
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold.errors import OutputError
@@ -61,15 +62,8 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """The real command, with no array's index in its environment but those in `variables`."""
     environment = {name: value for name, value in os.environ.items() if name not in INDEX_VARIABLES}
-    return subprocess.run(
-        [FANFOLD, *map(str, arguments)],
-        cwd=cwd,
-        env=environment | dict(variables or {}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    words = [FANFOLD, *map(str, arguments)]
+    return warm_fanfold().run(words, environment | dict(variables or {}), folder=cwd)
 
 
 def succeed(

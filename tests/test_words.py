@@ -108,6 +108,11 @@ def test_a_command_wins_over_a_genome_of_its_name(tmp_path: Path) -> None:
         (["run", "--cannonical", "x.fa"], "did you mean --canonical?"),
         (["run", "--xyzzy", "x.fa"], "No such option: --xyzzy; `fanfold help run` lists them"),
         (["run", "-k", "5", "8", "x.fa"], "8 is no genome; for several k write -k 5,8"),
+        (["stats", "-a", "x.fa"], "No such option: -a; it shows every column: leave -a out"),
+        (["stats", "-T", "x.fa"], "No such option: -T; here it is --tsv"),
+        (["compare", "--tabular", "x.fa"], "No such option: --tabular; here it is --tsv"),
+        (["run", "-T", "4", "x.fa"], "No such option: -T; here it is --threads"),
+        (["STATS", "x.fa"], "STATS: no such command; did you mean `fanfold stats`?"),
         (["help", "rnu"], "rnu: no such command; did you mean `fanfold run`?"),
     ],
 )
@@ -119,6 +124,26 @@ def test_a_near_miss_is_told_what_is_meant(words: list[str], said: str, tmp_path
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert [each.name for each in tmp_path.iterdir()] == ["x.fa"]
+
+
+@pytest.mark.parametrize("words", [["x.fa"], ["x.fa", "--label", "wild"], ["x.fa", "y.fa"]])
+def test_other_parameters_replace_what_is_in_a_folder_that_nobody_named(
+    words: list[str], tmp_path: Path
+) -> None:
+    for name in ("x.fa", "y.fa"):
+        (tmp_path / name).write_bytes(PHIX.read_bytes())
+    succeed("run", *words, "-k", "3", cwd=tmp_path)
+    folders = {each.name for each in tmp_path.iterdir()}
+
+    done = succeed("run", *words, "-k", "2", cwd=tmp_path)
+
+    assert "replacing the results with -k 3" in done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == folders
+    (report, *_) = tmp_path.rglob("master.json")
+    assert ks_of(report.parent) == [2]
+    succeed("run", *words, "-k", "3", "-o", "named", cwd=tmp_path)
+    assert command("run", *words, "-k", "2", "-o", "named", cwd=tmp_path).returncode in {5, 9}
+    assert command("run", *words, "-o", "", cwd=tmp_path).returncode == 2
 
 
 def test_a_file_called_8_is_a_genome(tmp_path: Path) -> None:

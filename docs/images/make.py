@@ -85,12 +85,12 @@ def main() -> None:
             svg = fanfold.plot(folder / drawing.genome, drawing.plot, k=drawing.k)
             (HERE / drawing.file).write_bytes(svg)
         take(chromium, folder / GOOD / "report.html", HERE / "report.png")
-        take(chromium, folder / "index.html", HERE / "index.png")
+        take(chromium, folder / "index.html", HERE / "index.png", is_whole=True)
         take_server(chromium, genomes, folder / "root")
 
 
-def take(chromium: str, page: Path, picture: Path) -> None:
-    """Take a picture of a page's first screen."""
+def take(chromium: str, page: Path, picture: Path, *, is_whole: bool = False) -> None:
+    """Take a picture of a page: of its first screen, or of all of it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
@@ -99,7 +99,7 @@ def take(chromium: str, page: Path, picture: Path) -> None:
         )
         shown = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX})
         shown.goto(page.as_uri())
-        shown.screenshot(path=picture)
+        shown.screenshot(path=picture, full_page=is_whole)
         browser.close()
 
 

@@ -1,5 +1,5 @@
 """`python -m fanfold`: the command line."""
 
-from fanfold.cli import main
+from fanfold.start import main
 
 main()

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from fanfold._kernel import crc64nvme
+from fanfold.decoding import JsonDecoder
 
 _HEAD = b'{\n "checksum": "%016x",'
 _START = b'{\n "checksum": "'
@@ -44,15 +45,12 @@ def encode_checked(document: object) -> bytes:
 class Checked(Generic[_Kind]):
     """The documents of one type.
 
-    Made once for each type, when its module is imported: msgspec 0.22 dereferences NULL when
-    several threads decode the first message of a type at once.
-
     Args:
         kind: the type; without the checksum.
     """
 
     def __init__(self, kind: type[_Kind]) -> None:
-        self._decoder = msgspec.json.Decoder(kind)
+        self._decoder = JsonDecoder(kind)
 
     def decode(self, data: bytes) -> _Kind:
         """The document in some bytes.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from fanfold.decoding import JsonDecoder
 from fanfold.shown import escaped, without_secrets
 
 
@@ -15,7 +16,7 @@ class _Line(msgspec.Struct):
 
 
 _ENCODER = msgspec.json.Encoder()
-_LINE = msgspec.json.Decoder(_Line)
+_LINE = JsonDecoder(_Line)
 
 Facts = Mapping[str, str | int]
 """What a line is about, such as the job."""

@@ -60,8 +60,9 @@ def check_params(
     """The parameters, in order and without repeats; a k of 0 counts none.
 
     Raises:
-        ParameterError: a k that can't be, or a `trailing_garbage` of another word.
+        ParameterError: a k that can't be, or another of a wrong type or word.
     """
+    check_flags(canonical=canonical)
     if trailing_garbage not in get_args(TrailingGarbage):
         raise ParameterError(
             f"trailing_garbage = {trailing_garbage!r} is neither 'refuse' nor 'ignore'"
@@ -125,22 +126,75 @@ def parse_size(text: str) -> int:
     return int(whole + decimals) * _UNITS[match[2].lower()] // tenths
 
 
-def check_positive(name: str, value: int | None) -> None:
-    """Check that a value that may be left out is 1 or more.
+def check_positive(name: str, value: int | None) -> int | None:
+    """A value that may be left out, if it is 1 or more.
 
     Raises:
         ParameterError: it is not.
     """
-    check_whole(name, value)
+    value = check_whole(name, value)
     if value is not None and value < 1:
         raise ParameterError(f"{name} must be 1 or more, not {value}")
+    return value
 
 
-def check_whole(name: str, value: object) -> None:
-    """Check that a value that may be left out is a whole number.
+def check_whole(name: str, value: object) -> int | None:
+    """A value that may be left out, if it is a whole number, of whatever library.
 
     Raises:
         ParameterError: it is not.
     """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ParameterError(f"{name} must be a whole number, not {repr(value)[:80]}")
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        raise _of_another_type(name, "a whole number", value)
+    try:
+        return operator.index(value)  # type: ignore[arg-type] # which it refuses
+    except TypeError as error:
+        raise _of_another_type(name, "a whole number", value) from error
+
+
+def check_flags(**flags: object) -> None:
+    """Check that each is True or False.
+
+    Raises:
+        ParameterError: one is not.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise _of_another_type(name, "True or False", value)
+
+
+def check_texts(**texts: object) -> None:
+    """Check that each is text, or left out.
+
+    Raises:
+        ParameterError: one is not.
+    """
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise _of_another_type(name, "text", value)
+
+
+def check_call(name: str, value: object) -> None:
+    """Check that a value that may be left out can be called.
+
+    Raises:
+        ParameterError: it can't.
+    """
+    if value is not None and not callable(value):
+        raise _of_another_type(name, "a function", value)
+
+
+def check_executor(executor: object) -> None:
+    """Check that an executor, which may be left out, takes tasks.
+
+    Raises:
+        ParameterError: it doesn't.
+    """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise _of_another_type("executor", "a concurrent.futures.Executor", executor)
+
+
+def _of_another_type(name: str, wanted: str, value: object) -> ParameterError:
+    return ParameterError(f"{name} must be {wanted}, not {repr(value)[:80]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from report.genomes import HOSTILE_NAMES, genome, thousand_genomes
 from browser.axe import barriers
 from browser.conftest import OpenPage
 from browser.watching import PHONE_WIDTH_PX, Look
+from fanfold.report.distances import distances_of
 from fanfold.report.measures import IndexRow
 from fanfold.report.page.index_page import index_page
 
@@ -112,6 +114,19 @@ def test_a_phone_does_not_scroll_sideways(
     opened = open_page(written(tmp_path, rows), Look(width_px=PHONE_WIDTH_PX))
 
     assert opened.overflow_px() == 0
+
+
+def test_names_beside_the_heat_map_are_whole(open_page: OpenPage, tmp_path: Path) -> None:
+    rows = [genome(name) for name in ("GCF_000005845.2_ASM584v2.fna.gz", "ECOLI_K12_MG1655.fna")]
+    distances = distances_of([array("Q", [1, 2, 3, 4]), array("Q", [4, 3, 2, 1])], 1)
+    path = tmp_path / "index.html"
+    path.write_bytes(index_page(rows, {}, distances))
+
+    drawn = open_page(path).figure("heat").locator("svg").first
+    starts = drawn.evaluate("svg => [...svg.querySelectorAll('text')].map(t => t.getBBox().x)")
+
+    assert len(starts) == 4  # two names, and two ends of the scale
+    assert min(starts) >= 0
 
 
 def test_hostile_names_are_text(open_page: OpenPage, tmp_path: Path) -> None:

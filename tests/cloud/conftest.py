@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from servers.process import ServerUnavailableError
 from servers.proxy import FaultProxy
+from servers.warm import warm_fanfold
 
 from cloud.emulator.batch_runner import Image
 from cloud.emulator.cloud import Cloud
@@ -81,7 +82,7 @@ def system(deployed: System) -> Iterator[System]:
     batch = deployed.cloud.batch
     batch.calm()
     batch.images.clear()
-    batch.images["*"] = Image([FANFOLD])
+    batch.images["*"] = Image([FANFOLD], start=warm_fanfold().start)
     yield deployed
     batch.calm()
     batch.wait_idle()

@@ -92,14 +92,14 @@ def run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            while process.poll() is None:
+            while kill_after and process.poll() is None:
                 done = [each for each in proxy.log() if of(each.request) and each.served]
-                if kill_after and len(done) >= kill_after:
+                if len(done) >= kill_after:
                     raise Killed
                 time.sleep(0.01)
+            out, err = process.communicate()
         finally:
             process.kill()
-        out, err = process.communicate()
     assert process.returncode == 0, err
     answer: Json = json.loads(out)
     return answer

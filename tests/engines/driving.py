@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from servers.s3 import S3Server
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold.params import TrailingGarbage
@@ -63,9 +64,11 @@ def command(
     timeout_seconds: float = 120,
 ) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
-    with running(*arguments, variables=variables, stdin=stdin, cwd=cwd) as process:
-        out, err = process.communicate(timeout=timeout_seconds)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    words = [FANFOLD, *map(str, arguments)]
+    environment = clean_environment() | dict(variables or {})
+    return warm_fanfold().run(
+        words, environment, folder=cwd, stdin=stdin, timeout_seconds=timeout_seconds
+    )
 
 
 def succeed(

@@ -29,6 +29,7 @@ from typing import Any
 import archives
 import pytest
 from naive import LONGEST_HEADER_BYTES, crc64nvme
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold import errors
@@ -67,9 +68,13 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """The real command; `before` is another that runs it."""
     environment = {name: value for name, value in os.environ.items() if name not in INDEX_VARIABLES}
+    environment |= variables or {}
+    words = [*before, FANFOLD, *map(str, arguments)]
+    if not before and stdout is None:
+        return warm_fanfold().run(words, environment, errors="surrogateescape")
     return subprocess.run(
-        [*before, FANFOLD, *map(str, arguments)],
-        env=environment | dict(variables or {}),
+        words,
+        env=environment,
         stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -560,6 +565,12 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, out: Path) -> None:
     assert not out.exists()
 
 
+def test_an_empty_path_is_told_as_such(fasta: Path, out: Path) -> None:
+    for words in (("run", ""), ("stats", ""), ("run", "", "--out", out)):
+        assert_told(command(*words), errors.SourceError, "an empty path")
+    assert command("run", fasta, "", "--out", out).returncode == 9
+
+
 def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path, out: Path) -> None:
     for verb in ("run", "plan"):
         done = command(verb, "/dev/null", "--out", out)
@@ -644,6 +655,18 @@ def test_an_out_that_is_a_file_or_leads_through_one_is_told(
         done = command(verb, fasta, "--out", out)
         assert_told(done, errors.OutputError, file)
     assert file.read_bytes() == b"theirs"
+
+
+def test_results_are_not_written_to_standard_output(
+    fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.iterdir()}
+    for words in (("run", fasta), ("run", fasta, fasta.with_name("other.fa")), ("plan", fasta)):
+        done = command(*words, "--out", "-")
+        assert_told(done, errors.ParameterError, "standard output is none", "./-")
+    assert {*tmp_path.iterdir()} == before
+    assert command("run", fasta, "--out", "./-").returncode == 0
 
 
 def test_an_out_that_cannot_be_made_is_told(fasta: Path) -> None:

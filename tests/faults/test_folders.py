@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from servers.warm import warm_fanfold
 
 import fanfold
 from fanfold.errors import FolderBusyError, MissingSlicesError, OutputError
@@ -48,7 +49,9 @@ def files(out: Path) -> dict[str, bytes]:
 def command(
     *arguments: str | Path, before: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    words = [*before, FANFOLD, *arguments]
+    words = [*before, str(FANFOLD), *map(str, arguments)]
+    if not before:
+        return warm_fanfold().run(words)
     return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import pytest
 from archives import bgzf
+from servers.warm import warm_fanfold
 
 import fanfold
 
@@ -134,13 +135,7 @@ def running(*arguments: str | Path, **variables: str) -> Iterator[subprocess.Pop
 
 def finish(path: Path, out: Path) -> None:
     """Run, or take up, to the end."""
-    done = subprocess.run(
-        [FANFOLD, "run", path, "--out", out, *OPTIONS],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm_fanfold().run([FANFOLD, "run", str(path), "--out", str(out), *OPTIONS])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{out / 'master.json'}\n"
 

@@ -21,6 +21,7 @@ import pytest
 from servers.api import JOB, ApiServer, job_document
 from servers.proxy import Answer, FaultProxy
 from servers.s3 import S3Server, s3_server
+from servers.warm import warm_fanfold
 from servers.web import WebServer
 from stores.driving import FANFOLD, clean_environment
 
@@ -93,17 +94,8 @@ class World:
         self, *words: str | Path, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """A command, in its own words and with what it tells of where an error came from."""
-        done = subprocess.run(
-            [FANFOLD, *map(str, words)],
-            env=clean_environment() | self.variables | dict(variables or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            umask=0o022,
-            timeout=60,
-            check=False,
-        )
+        environment = clean_environment() | self.variables | dict(variables or {})
+        done = warm_fanfold().run([FANFOLD, *map(str, words)], environment, folder=self.folder)
         assert_kept(done)
         return done
 

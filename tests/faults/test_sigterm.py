@@ -21,6 +21,7 @@ import pytest
 from archives import bgzf
 from servers.proxy import FaultProxy, Stall
 from servers.s3 import s3_server
+from servers.warm import warm_fanfold
 
 import fanfold
 
@@ -93,7 +94,9 @@ def running(*words: str | Path, **variables: str) -> Iterator[subprocess.Popen[s
 
 
 def succeed(*words: str | Path) -> str:
-    return subprocess.run([FANFOLD, *words], capture_output=True, text=True, check=True).stdout
+    done = warm_fanfold().run([FANFOLD, *map(str, words)])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:

@@ -27,8 +27,14 @@ class Certificates(NamedTuple):
     server: Path
 
 
-def make_certificates(folder: Path, *, ended: bool = False) -> Certificates:
-    """Certificates of a new authority; the server's may have ended yesterday."""
+def make_certificates(
+    folder: Path, *, ended: bool = False, is_authority: bool = False
+) -> Certificates:
+    """Certificates of a new authority.
+
+    The server's may have ended yesterday, or be one that an authority has, as `openssl req -x509`
+    makes them.
+    """
     key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fanfold tests")])
     now = datetime.now(UTC)
@@ -53,6 +59,7 @@ def make_certificates(folder: Path, *, ended: bool = False) -> Certificates:
             x509.SubjectAlternativeName([x509.IPAddress(ip_address(ADDRESS))]), critical=False
         )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .sign(key, SHA256())
     )
     made = Certificates(folder / "authority.pem", folder / "server.pem")

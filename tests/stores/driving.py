@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archives import bgzf
+from servers.warm import warm_fanfold
 
 import fanfold
 
@@ -45,6 +46,9 @@ FORMS = {
 
 OPTIONS = ("-k", "3", "-k", "5", "--slice-size", "9000", "--quiet")
 """Those of `fanfold.run(..., **KEYWORDS)` on the command line."""
+
+
+STDIN = {"-", "/dev/stdin"}
 
 
 class Keywords(NamedTuple):
@@ -133,6 +137,10 @@ def command(
     program: tuple[str, ...] = (FANFOLD,),
 ) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
+    if program == (FANFOLD,) and not stdin and not STDIN.intersection(map(str, arguments)):
+        environment = clean_environment() | AT_LEISURE | dict(variables)
+        words = [FANFOLD, *map(str, arguments)]
+        return warm_fanfold().run(words, environment, errors="surrogateescape")
     with running(*arguments, variables=variables, program=program) as process:
         out, err = process.communicate(stdin, timeout=120)
     return subprocess.CompletedProcess(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -177,6 +179,39 @@ def test_a_certificate_that_has_ended_is_told(
         monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
         with pytest.raises(ParameterError, match=r"TLS: .*Expired"):
             stat_source(INPUT)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_certificate_of_an_authority_is_none_of_a_server(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_certificates(tmp_path, is_authority=True)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
+    with TlsProxy(s3.endpoint_url, made) as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.url)
+        with pytest.raises(ParameterError, match=r"\(CaUsedAsEndEntity\).*openssl.*CA:FALSE"):
+            stat_source(INPUT)
+
+
+def test_a_server_that_hangs_up_before_tls_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FANFOLD_RETRY_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = f"https://127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        with pytest.raises(SourceError, match=rf"{asked} can't be reached \(tls handshake eof\)"):
+            stat_source(f"{asked}/genome.fa")
+        server.shutdown(socket.SHUT_RDWR)  # ends the thread
+
+
+def hang_up(server: socket.socket) -> None:
+    """Take what a client says first, and close each connection."""
+    with suppress(OSError):
+        while True:
+            connection = server.accept()[0]
+            with connection:
+                connection.recv(4096)
 
 
 @pytest.mark.usefixtures("behind_tls")

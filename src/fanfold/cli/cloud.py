@@ -274,7 +274,7 @@ def _asked(
             raise ParameterError(
                 "the genome's URL has a slip in it: write s3://BUCKET/KEY, or BUCKET/KEY"
             )
-    check_positive("the size of a slice", slice_size)
+    check_positive("slice_bytes", slice_size)
     parameters = check_params(k or DEFAULT_K, canonical=canonical)
     return ChunkRequest(
         bucket=bucket,

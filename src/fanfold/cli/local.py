@@ -36,16 +36,13 @@ from fanfold.cli.telling import tell, tell_many
 from fanfold.cli.words import check_genomes
 from fanfold.errors import EngineError, ParameterError, PlanError
 from fanfold.flow import tasks
+from fanfold.flow.collection import OF_MANY
 from fanfold.objects import is_pipe, name_of, open_place
 from fanfold.params import DEFAULT_K, Alphabet, TrailingGarbage
 from fanfold.report.view import View
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-OF_MANY = "fanfold-results"
-"""The folder for the results of several genomes, unless the user gives another."""
-
 
 _LONG_SECONDS = 2
 """How long a user waits before a word says for what."""
@@ -122,7 +119,6 @@ def run(
             location = found.inputs[0].location
             if label is not None:
                 name = name or label if is_pipe(location) else name
-                out = out or f"{label}.fanfold"
             with progress_bar(label or name_of(location, name), quiet=quiet) as progress:
                 report = fanfold.run(
                     location,
@@ -136,13 +132,13 @@ def run(
                     fresh=fresh,
                     trailing_garbage=trailing_garbage,
                     name=name,
+                    label=label,
                     view=view,
                     alphabet=alphabet,
                     progress=progress,
                 )
             tell(report, quiet=quiet, as_json=as_json)
             return
-        folder = out or OF_MANY
         genomes_in_words = f"{len(found.inputs)} genomes"
         with progress_bar(genomes_in_words, quiet=quiet, of_bytes=False) as progress:
             outcomes = fanfold.run_many(
@@ -150,7 +146,7 @@ def run(
                 k or DEFAULT_K,
                 labels=found.labels,
                 canonical=canonical,
-                out=folder,
+                out=out,
                 executor=executor,
                 slice_bytes=slice_size,
                 workers=workers,
@@ -161,7 +157,7 @@ def run(
                 alphabet=alphabet,
                 progress=progress,
             )
-    tell_many(outcomes, folder, quiet=quiet)
+    tell_many(outcomes, OF_MANY if out is None else out, quiet=quiet)
 
 
 @click.command()

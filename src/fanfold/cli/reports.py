@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 import fanfold
@@ -10,7 +12,7 @@ from fanfold.cli.streams import show_path
 from fanfold.cli.telling import tell, tell_many
 from fanfold.errors import OutputError
 from fanfold.flow.many import render_many
-from fanfold.objects import Place, open_place, split_location
+from fanfold.objects import STDIN, Place, open_place, split_location
 from fanfold.report.page.plot import PLOTS
 from fanfold.report.view import View
 
@@ -62,7 +64,12 @@ class _Plots(click.Choice[str]):
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @click.argument("what", type=_Plots(PLOTS))
 @click.option(
-    "--out", "-o", type=FILE, required=True, metavar="FILE", help="The SVG file to write."
+    "--out",
+    "-o",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="The SVG file to write; - is standard output.",
 )
 @click.option(
     "-k",
@@ -78,6 +85,9 @@ def plot(*, folder: str, what: str, out: str, k: int | None) -> None:
     DIR is what --out of the run was: a folder or a URL.
     """
     svg = fanfold.plot(folder, what, k=k)
+    if out == STDIN:  # a dash is either stream
+        sys.stdout.buffer.write(svg)
+        return
     where, name = split_location(out)
     place = open_place(where)
     _check_replaceable(place, name)

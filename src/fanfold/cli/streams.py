@@ -21,7 +21,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from fanfold.errors import OutputError
-from fanfold.json_log import log_line
 from fanfold.shown import escaped, escaped_json, without_secrets
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def open_streams() -> None:
 def say(*lines: str, level: Level = "INFO") -> None:
     """Write lines to stderr; each as a JSON document where the environment asks for that."""
     if os.environ.get(_LOG) == "json":
+        from fanfold.json_log import log_line  # noqa: PLC0415 - few ask for that
+
         facts = _facts()
         sys.stderr.write("".join(f"{log_line(level, line, facts)}\n" for line in lines))
     else:

@@ -29,6 +29,9 @@ from fanfold.report.run_record import KMER_TABLES, MASTER, NX, RUN, RUN_RECORD, 
 from fanfold.report.statistics import COLUMNS, cell
 from fanfold.shown import escaped
 
+OF_MANY = "fanfold-results"
+"""The folder for the results of several genomes, unless the caller names another."""
+
 SUMMARY = "summary.tsv"
 INDEX = "index.html"
 COLLECTION = "collection.json"

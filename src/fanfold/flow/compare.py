@@ -98,7 +98,7 @@ def compare(
         PlanError: a folder has no complete report of this version.
         FanfoldError: a genome can't be read, or is no FASTA.
     """
-    check_view(view)
+    view = check_view(view)
     given = paths_of(locations)
     workers, allowed = divide(memory_bytes, workers, is_remote=any(map(is_remote, given)))
     inputs = [each for location in given for each in _expanded(location)]

@@ -71,6 +71,7 @@ class Genome:
         grows: bool = True,
         apart: bool = False,
         nonce: str = "",
+        is_kept: bool = True,
         judges_small: bool = False,
         version: str = VERSION,
     ) -> Plan:
@@ -82,6 +83,7 @@ class Genome:
             grows: see `Plan`.
             apart: see `Plan`.
             nonce: see `Plan`.
+            is_kept: see `make_plan`.
             judges_small: whether one whose first bytes are all it has is told of every fault here,
                 so that no container is started for it.
             version: the version whose tasks will read it.
@@ -106,6 +108,7 @@ class Genome:
             grows=grows,
             apart=apart,
             nonce=nonce,
+            is_kept=is_kept,
             version=version,
         )
 

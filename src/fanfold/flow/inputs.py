@@ -38,6 +38,7 @@ from fanfold.objects.listing import (
 )
 from fanfold.objects.local import reason
 from fanfold.objects.urls import NAME_BYTES
+from fanfold.params import check_texts
 
 _STDIN_NAME = "stdin"
 
@@ -121,7 +122,7 @@ def _parse_line(line: bytes, where: str, *, is_first: bool) -> Input | None:
         raise ParameterError(f"{where}: write a path or URL, and a label after one tab if need be")
     label = labels[0] if labels and labels[0] else None
     if label is not None:
-        _check_label(label, where)
+        check_label(label, where)
     return Input(location, label)
 
 
@@ -134,6 +135,8 @@ def labelled(
         ParameterError: a label can't be one, two are equal, or there are more or fewer.
     """
     places = [os.fspath(each) for each in locations]
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable | None):
+        raise ParameterError(f"labels must be a list of texts, not {repr(labels)[:80]}")
     names = [None] * len(places) if labels is None else list(labels)
     if len(names) != len(places):
         raise ParameterError(
@@ -141,14 +144,20 @@ def labelled(
         )
     for location, name in zip(places, names, strict=True):
         if name is not None:
-            _check_label(name, shown(location))
+            check_label(name, shown(location))
     for name, count in Counter(names).items():
         if name is not None and count > 1:
             raise ParameterError(f"{count} inputs have the label {name!r}; give each its own")
     return [Input(*each) for each in zip(places, names, strict=True)]
 
 
-def _check_label(label: str, where: str) -> None:
+def check_label(label: str, where: str) -> None:
+    """Check that results can be called `label`.
+
+    Raises:
+        ParameterError: they can't.
+    """
+    check_texts(label=label)
     if not is_name(label):
         raise ParameterError(
             f"{where}: {label[:NAME_BYTES]!r} is no label: it names a folder, so it is neither"

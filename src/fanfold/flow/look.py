@@ -29,7 +29,8 @@ from fanfold.flow.contents import (
 from fanfold.flow.plan import Plan
 from fanfold.flow.publication import NewReport
 from fanfold.flow.publish import publisher_of
-from fanfold.objects import LocalPlace, Place, open_place, shown, split_location
+from fanfold.objects import LocalPlace, Place, open_place, path_of, shown, split_location
+from fanfold.params import check_texts, check_whole
 from fanfold.report.busco import Busco, parse_busco
 from fanfold.report.finished import Report
 from fanfold.report.kmer_counts import counts_of_map
@@ -164,9 +165,10 @@ def render(
         FanfoldError: see `fanfold.errors`.
     """
     started = time.monotonic()
-    place = open_place(location)
-    found = None if busco is None else parse_busco(_read_busco(busco))
-    master = make_again(place, check_view(view), found)
+    view = check_view(view)
+    place = open_place(path_of(location, "location"))
+    found = None if busco is None else parse_busco(_read_busco(path_of(busco, "busco")))
+    master = make_again(place, view, found)
     return Report(place, master, resumed=False, seconds=time.monotonic() - started)
 
 
@@ -184,17 +186,19 @@ def plot(location: str | os.PathLike[str], what: str, *, k: int | None = None) -
         PlanError: there is no complete report of this version.
         FanfoldError: see `fanfold.errors`.
     """
-    place = open_place(location)
+    check_texts(what=what)
+    k = check_whole("k", k)
+    place = open_place(path_of(location, "location"))
     master, survey = survey_again(place)
     return plot_of(what, master, survey, _counts(place, master), k=k)
 
 
-def _read_busco(location: str | os.PathLike[str]) -> bytes:
+def _read_busco(location: str) -> bytes:
     where, name = split_location(location)
     try:
         return open_place(where).read(name)
     except (FileNotFoundError, OutputError) as error:
-        raise SourceError(f"{shown(os.fspath(location))}: can't be read; check --busco") from error
+        raise SourceError(f"{shown(location)}: can't be read; check --busco") from error
 
 
 def _finished(place: Place) -> tuple[RunRecord, bytes]:

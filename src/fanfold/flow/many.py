@@ -15,6 +15,7 @@ from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import (
     COLLECTION,
     INDEX,
+    OF_MANY,
     SUMMARY,
     Failed,
     check_collection,
@@ -25,7 +26,8 @@ from fanfold.flow.genome import Genome
 from fanfold.flow.inputs import find_inputs, labelled, names_of
 from fanfold.flow.look import render
 from fanfold.flow.memory import divide
-from fanfold.flow.run import Options, run_on
+from fanfold.flow.options import Options
+from fanfold.flow.run import run_on
 from fanfold.objects import (
     STATE,
     Place,
@@ -34,6 +36,7 @@ from fanfold.objects import (
     is_pipe,
     is_remote,
     open_place,
+    path_of,
     paths_of,
     shown,
 )
@@ -42,6 +45,9 @@ from fanfold.params import (
     Alphabet,
     TrailingGarbage,
     check_alphabet,
+    check_call,
+    check_executor,
+    check_flags,
     check_params,
     check_positive,
 )
@@ -95,7 +101,7 @@ def run_many(
     locations: Iterable[str | os.PathLike[str]],
     k: Iterable[int] | int = DEFAULT_K,
     *,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     labels: Iterable[str | None] | None = None,
     canonical: bool = False,
     executor: Executor | None = None,
@@ -118,7 +124,7 @@ def run_many(
         locations: paths or URLs. A folder, or a URL of a store with a slash at its end, stands for
             the FASTA objects directly in it; a glob in a store's URL for those that match.
         k: as in `run`, as are the other arguments that it has.
-        out: the folder, or the URL of a prefix, for all results.
+        out: the folder, or the URL of a prefix, for all results; ``./fanfold-results`` when None.
         labels: what to call the results of each location, or None: by its base name, with as many
             folders before it as tell it from others (``a_x.fa`` and ``b_x.fa``).
         canonical: see `run`.
@@ -141,13 +147,20 @@ def run_many(
         SourceError: a folder or prefix has no FASTA object, or nothing matches a glob.
         OutputError: the summary can't be written, or one that fanfold did not write is there.
     """
+    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
+    check_alphabet(alphabet)
+    view = check_view(view)
+    slice_bytes = check_positive("slice_bytes", slice_bytes)
+    check_flags(fresh=fresh)
+    check_executor(executor)
+    check_call("progress", progress)
+    is_named = out is not None
+    out = path_of(OF_MANY if out is None else out, "out")
+    open_place(out)  # it has to be possible before anything is looked for
     found = find_inputs(labelled(paths_of(locations), labels))
     names = names_of(found)
     _check_names(names)
     inputs = [each.location for each in found]
-    parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_alphabet(alphabet)
-    check_positive("the size of a slice", slice_bytes)
     any_remote = any(map(is_remote, inputs))
     workers, allowed = divide(memory_bytes, workers, is_remote=any_remote)
     place = open_place(absolute(out))
@@ -158,7 +171,9 @@ def run_many(
     with opened(executor, workers) as engine:
         drivers = min(len(inputs), workers if engine.is_own else _DRIVERS)
         allowed = allowed._replace(runs=max(drivers, 1))
-        options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
+        options = Options(
+            parameters, slice_bytes, allowed, fresh, view, alphabet, is_named=is_named
+        )
 
         def drive(index: int) -> Outcome:
             name = names[index]
@@ -187,8 +202,8 @@ def render_many(
         ParameterError: the view can't be.
         OutputError: the table or the page can't be written.
     """
-    check_view(view)
-    place = open_place(location)
+    view = check_view(view)
+    place = open_place(path_of(location, "location"))
     collection = read_collection(place)
     if collection is None:
         return None
@@ -272,4 +287,6 @@ def _check_places(place: Place, locations: Sequence[str], names: Sequence[str]) 
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if name in {SUMMARY, INDEX, COLLECTION, STATE}:
-            raise ParameterError(f"an input called {name} is in the way of the files over all")
+            raise ParameterError(
+                f"an input called {name} is in the way of the files over all; label it"
+            )

@@ -90,8 +90,8 @@ def divide(
     Raises:
         ParameterError: not even one worker is affordable.
     """
-    check_positive("the number of workers", workers)
-    check_whole("the most memory in bytes", memory_bytes)
+    workers = check_positive("workers", workers)
+    memory_bytes = check_whole("memory_bytes", memory_bytes)
     wanted = available_cores() if workers is None else workers
     worker_bytes = _WORKER_BYTES + (_REMOTE_BYTES if is_remote else 0)
     if memory_bytes is None:

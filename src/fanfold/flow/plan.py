@@ -176,11 +176,14 @@ def make_plan(
     grows: bool = True,
     apart: bool = False,
     nonce: str = "",
+    is_kept: bool = True,
     version: str = VERSION,
 ) -> Plan:
     """The plan of a job. An object that can't be cut has no slices until it was inflated.
 
-    A stream can't be cut, whatever it is. The other arguments are fields of `Plan`.
+    A stream can't be cut, whatever it is. Unless `is_kept`, no results are kept under the names of
+    job and plan, and these are empty: to load what hashes them takes as long as to scan a small
+    genome. The other arguments are fields of `Plan`.
 
     Raises:
         ParameterError: there would be too many slices.
@@ -196,7 +199,7 @@ def make_plan(
     plan = Plan(
         schema=PLAN_SCHEMA,
         version=version,
-        job=job_of(source, parameters, version),
+        job=job_of(source, parameters, version) if is_kept else "",
         id="",
         source=source,
         compression=compression,
@@ -208,7 +211,7 @@ def make_plan(
         apart=apart,
         nonce=nonce,
     )
-    return msgspec.structs.replace(plan, id=_id_of(plan))
+    return msgspec.structs.replace(plan, id=_id_of(plan)) if is_kept else plan
 
 
 def _cut_of(source: Source, compression: Compression) -> Cut:

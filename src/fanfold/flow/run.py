@@ -21,9 +21,11 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.inputs import check_label
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
-from fanfold.flow.memory import Allowed, RowsMemory, divide
+from fanfold.flow.memory import RowsMemory, divide
+from fanfold.flow.options import Options
 from fanfold.flow.phases import log_finished, log_planned, log_scanned
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
@@ -33,20 +35,25 @@ from fanfold.objects import (
     BinaryFile,
     Source,
     absolute,
+    blocks_of,
     is_location,
     is_remote,
     open_place,
+    path_of,
     stored_checksum,
 )
 from fanfold.params import (
     DEFAULT_K,
     DEFAULT_SLICE_BYTES,
     Alphabet,
-    Params,
     TrailingGarbage,
     check_alphabet,
+    check_call,
+    check_executor,
+    check_flags,
     check_params,
     check_positive,
+    check_texts,
 )
 from fanfold.report.finished import Report
 from fanfold.report.notes import decode_notes
@@ -66,26 +73,6 @@ _ROUNDS = 3
 """How often slices are scanned whose results turn out to be missing or damaged."""
 
 
-class Options(NamedTuple):
-    """What is asked of an input, and how.
-
-    Attributes:
-        parameters: what changes the answer.
-        slice_bytes: the size of a slice; what suits the input when None.
-        allowed: the memory that it may take.
-        fresh: start over even if results are there.
-        view: how lengths and gaps are looked at.
-        alphabet: what the input may be of.
-    """
-
-    parameters: Params
-    slice_bytes: int | None
-    allowed: Allowed
-    fresh: bool
-    view: View
-    alphabet: Alphabet = "any"
-
-
 @exhaustion_in_words()
 def run(
     location: str | os.PathLike[str] | Buffer | BinaryFile,
@@ -100,6 +87,7 @@ def run(
     fresh: bool = False,
     trailing_garbage: TrailingGarbage = "refuse",
     name: str | None = None,
+    label: str | None = None,
     view: View = DEFAULT_VIEW,
     alphabet: Alphabet = "any",
     progress: Progress | None = None,
@@ -128,6 +116,7 @@ def run(
             ``refuse`` the input, or ``ignore`` them, which the report notes.
         name: what to call standard input (``stdin`` when None), another pipe (its base name when
             None), bytes or a file.
+        label: what to call the results' folder, ``./<label>.fanfold``, when `out` is None.
         view: how lengths and gaps are looked at. A report that is complete under another view is
             made again under this one, from its tables.
         alphabet: ``dna`` to refuse what looks like protein or RNA; ``any`` takes it, with a note.
@@ -137,13 +126,26 @@ def run(
         FanfoldError: see `fanfold.errors`; nothing half-written passes for complete.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_positive("the size of a slice", slice_bytes)
-    if not is_location(location):
-        _check_held(out, name, executor)
+    slice_bytes = check_positive("slice_bytes", slice_bytes)
+    check_flags(fresh=fresh)
+    check_texts(name=name, label=label)
+    check_executor(executor)
+    check_call("progress", progress)
+    out = None if out is None else path_of(out, "out")
+    if is_location(location):
+        location = path_of(location)
+    else:
+        _check_held(location, out, name, executor)
     from_store = is_location(location) and is_remote(location)
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
-    options = Options(parameters, slice_bytes, allowed, fresh, check_view(view), alphabet)
+    is_named = out is not None
+    options = Options(
+        parameters, slice_bytes, allowed, fresh, check_view(view), alphabet, is_named=is_named
+    )
+    if out is None and label is not None:
+        check_label(label, "label")
+        out = f"{label}.fanfold"
     if out is not None:
         open_place(out)  # it has to be possible before anything is read
     with opened(executor, workers) as engine:
@@ -151,9 +153,10 @@ def run(
 
 
 def _check_held(
-    out: str | os.PathLike[str] | None, name: str | None, executor: Executor | None
+    given: Buffer | BinaryFile, out: str | None, name: str | None, executor: Executor | None
 ) -> None:
-    """Check what can be asked of an input that the caller holds."""
+    """Check an input that the caller holds, and what can be asked of it."""
+    blocks_of(given, "the input" if name is None else name)
     if out is None or name is None:
         raise ParameterError(
             "bytes and open files have no name and no place: give name= and out= too"
@@ -202,7 +205,7 @@ def run_on(
         options.slice_bytes or _default_slice_bytes(engine, source),
         grows=options.slice_bytes is None,
         fresh=options.fresh,
-        is_named=out is not None,
+        is_named=options.is_named,
     )
     check(place, genome, asked)
     with publisher_of(place).hold(source.url):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fanfold._kernel import Scanner, Summary, crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, Read
-from fanfold.errors import ArchiveError, PlanError
+from fanfold.errors import ArchiveError, ParameterError, PlanError
 from fanfold.flow.copies import Copies
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import Plan, Slice
@@ -31,10 +31,13 @@ def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
         k: the k-mers that will be asked for, 1 to 8.
 
     Raises:
-        ParameterError: a k that can't be.
+        ParameterError: a k that can't be, or data that are no bytes.
     """
     scanner = Scanner(check_params(k, canonical=False).dense_k)
-    scanner.update(data)
+    try:
+        scanner.update(data)
+    except (TypeError, BufferError) as error:
+        raise ParameterError(f"data must be bytes, not {repr(data)[:80]} ({error})") from error
     return scanner.finish()
 
 

@@ -30,6 +30,7 @@ from fanfold.objects import (
     check_unchanged,
     is_location,
     is_remote,
+    path_of,
     paths_of,
     read_blocks,
     shown,
@@ -41,7 +42,9 @@ from fanfold.params import (
     Params,
     TrailingGarbage,
     check_alphabet,
+    check_call,
     check_params,
+    check_texts,
 )
 from fanfold.report.notes import ARCHIVE, Note
 from fanfold.report.statistics import Statistics, nx_of, statistics_of
@@ -124,6 +127,10 @@ def stats(
         FanfoldError: see `fanfold.errors`.
     """
     asked = _asked(view, trailing_garbage, alphabet)
+    check_texts(name=name)
+    check_call("progress", progress)
+    if is_location(location):
+        location = path_of(location)
     from_store = is_location(location) and is_remote(location)
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     genome = open_unnamed(location) if name is None else Genome(location, name)
@@ -250,7 +257,7 @@ def analyse(
     slice_bytes = DEFAULT_SLICE_BYTES
     if not source.is_stream:
         slice_bytes = default_slice_bytes(source.size_bytes, engine.workers or 1)
-    plan = genome.plan(parameters, slice_bytes)
+    plan = genome.plan(parameters, slice_bytes, is_kept=False)
     log_planned(plan)
     results = MemoryResults(plan)
     rows = RowsMemory(source.name, allowed)

@@ -28,8 +28,12 @@ from fanfold.params import (
     Alphabet,
     TrailingGarbage,
     check_alphabet,
+    check_call,
+    check_flags,
     check_params,
     check_positive,
+    check_texts,
+    check_whole,
 )
 from fanfold.report.finished import Report
 from fanfold.report.notes import decode_notes
@@ -62,8 +66,11 @@ def plan(
         FanfoldError: see `fanfold.errors`.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_positive("the size of a slice", slice_bytes)
-    place = open_place(out)
+    slice_bytes = check_positive("slice_bytes", slice_bytes)
+    check_flags(fresh=fresh)
+    check_texts(name=name)
+    check_call("progress", progress)
+    place = open_place(path_of(out, "out"))
     genome = Genome(path_of(location), name)
     size_bytes = genome.source.size_bytes
     asked = Asked(
@@ -99,7 +106,7 @@ def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | No
         FanfoldError: see `fanfold.errors`.
     """
     folder = open_plan(plan_location, plan_id)
-    if not 0 <= index < len(folder.slices):
+    if check_whole("index", index) is None or not 0 <= index < len(folder.slices):
         raise ParameterError(
             f"{plan_location}: there is no slice {index}; the plan has 0 to"
             f" {len(folder.slices) - 1}"
@@ -175,20 +182,22 @@ def fold(
     """
     started = time.monotonic()
     check_alphabet(alphabet)
+    view = check_view(view)
+    memory_bytes = check_whole("memory_bytes", memory_bytes)
     folder = open_plan(plan_location)
     plan, place = folder.plan, folder.place
     master = read_finished(place, plan.question)
     is_finished = master is not None
     if master is not None:
         check_notes(plan.source.name, decode_notes(master), alphabet)
-        master = look_again(place, master, check_view(view))
+        master = look_again(place, master, view)
     else:
         wait_for_lagging(folder)
         master = fold_in(
             folder,
             Watch(plan.size_bytes, None),
             Scanned("array", None, started),
-            check_view(view),
+            view,
             alphabet=alphabet,
             checksum=lambda: stored_checksum(plan.source),
             allowed=Allowed(memory_bytes),
@@ -203,9 +212,11 @@ def open_plan(location: str | os.PathLike[str], plan_id: str | None = None) -> R
     Raises:
         PlanError: there is none, it can't be used, or it is another than `plan_id`.
     """
+    check_texts(plan_id=plan_id)
+    location = path_of(location, "plan_location")
     where, name = split_location(location)
     if name != PLAN:
-        raise PlanError(f"{shown(os.fspath(location))}: can't be read: there is no plan.json there")
+        raise PlanError(f"{shown(location)}: can't be read: there is no plan.json there")
     place = open_place(where)
     folder = open_run(place)
     if plan_id not in {None, folder.plan.id} and place.lags:

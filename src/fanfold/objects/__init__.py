@@ -228,6 +228,11 @@ def open_place(location: str | os.PathLike[str]) -> Place:
     location = os.fspath(location)
     if not location:
         raise ParameterError("the folder for the results has no name: give --out DIR")
+    if location == STDIN:
+        raise ParameterError(
+            "-: results are files in a folder, and standard output is none; give --out DIR (a"
+            " folder that is called so is ./-)"
+        )
     if is_local(location):
         return LocalPlace(Path(local_path(location)))
     from fanfold.objects import remote

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanfold.errors import ParameterError, SourceError
 from fanfold.objects.source import BLOCK_BYTES
-from fanfold.shown import without_secrets
+from fanfold.shown import escaped, shortened, without_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, TypeIs
@@ -30,18 +30,29 @@ def is_location(given: object) -> TypeIs[str | os.PathLike[str]]:
     return isinstance(given, str | os.PathLike)
 
 
-def path_of(location: object) -> str:
+def path_of(location: object, argument: str | None = None) -> str:
     """A path or URL as text.
 
+    Args:
+        location: it.
+        argument: what the caller's argument is called, if it is no input.
+
     Raises:
-        ParameterError: it is neither.
+        ParameterError: it is neither, or no path can be like it.
     """
-    path = os.fspath(location) if is_location(location) else None
+    try:
+        path = os.fspath(location) if is_location(location) else None
+    except TypeError:  # what a class of the caller's gives is no text
+        path = None
     if not isinstance(path, str):
+        if argument is not None:
+            raise ParameterError(f"{argument} must be a path or a URL, not {_kind(location)}")
         raise ParameterError(
             f"an input is a path or a URL here, not {_kind(location)}; fanfold.run and"
             " fanfold.stats take bytes and open files"
         )
+    if "\0" in path:
+        raise ParameterError(f"{shortened(escaped(path))}: has a NUL, as no path and no URL has")
     return path
 
 

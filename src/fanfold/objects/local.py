@@ -28,6 +28,8 @@ def stat_source(path: str) -> Source:
     Raises:
         SourceError: there is no such regular file.
     """
+    if not path:
+        raise SourceError("an empty path: give that of a FASTA file")
     # Of a link the name stays: results are named after it.
     absolute = Path(path).parent.resolve() / Path(path).name
     try:

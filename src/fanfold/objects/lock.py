@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from fanfold.decoding import JsonDecoder
 from fanfold.errors import FolderBusyError, OutputError
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
@@ -73,7 +74,7 @@ class Holder(msgspec.Struct, frozen=True):
         return self.host == os.uname().nodename
 
 
-_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Holder)
+_ENCODER, _DECODER = msgspec.json.Encoder(), JsonDecoder(Holder)
 
 
 class _Descriptor:

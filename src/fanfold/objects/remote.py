@@ -110,7 +110,9 @@ _PLAIN_HTTP = re.compile(
 )
 """Settings by which a store may be reached without TLS."""
 
-_TLS_FAULT = re.compile(r"kind: InvalidData,\s*error: (\w+)(?:\(\s*(\w+))?")
+_TLS_FAULT = re.compile(
+    r"kind: InvalidData,\s*error: (\w+)(?:\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+))?"
+)
 """What obstore says of TLS that could not be made, deep in what it adds: rustls' error."""
 
 _OF_CERTIFICATES = {
@@ -118,6 +120,8 @@ _OF_CERTIFICATES = {
     "NotValidYet": "check the clock of this machine",
     "NotValidForName": "it is another host's: check the host",
     "Revoked": "its owner has to renew it",
+    "CaUsedAsEndEntity": "it is an authority's own, as `openssl req -x509` makes them: the server"
+    " needs one with basicConstraints CA:FALSE",
 }
 """What to do about certificates that no other authority would make valid."""
 
@@ -125,7 +129,7 @@ _NO_CONNECTION = re.compile(r"client::legacy::Error\(\s*Connect,")
 """What obstore says of a connection that could not be made."""
 
 _CONNECTION_SAID = re.compile(
-    r'message: "([^"]+)"|error: "failed to lookup address information: ([^"]+)"'
+    r'message: "([^"]+)"|error: "(?:failed to lookup address information: )?([^"]+)"'
 )
 """Why that was, as the system says it."""
 

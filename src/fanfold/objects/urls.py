@@ -146,6 +146,8 @@ def base_name(location: str) -> str:
     name = path.rpartition("/")[2]
     if url.is_web and path.count("/") < 3:
         name = ""
+    if url.is_web and not name:
+        raise ParameterError(f"{shown(location)}: names no file; give the URL of one")
     check_name(name, location)
     return name
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from fanfold._kernel import VERSION, Findings
+from fanfold.decoding import JsonDecoder
 from fanfold.errors import ProofError
 from fanfold.params import Params
 from fanfold.report.master import (
@@ -136,7 +137,7 @@ class _Counts(msgspec.Struct):
     kmer_counts: msgspec.Raw
 
 
-_COUNTS = msgspec.json.Decoder(_Counts)
+_COUNTS = JsonDecoder(_Counts)
 
 
 def facts_of_report(master: Master, data: bytes) -> Facts:

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from fanfold.checked_json import encode_indented
+from fanfold.decoding import JsonDecoder
 from fanfold.params import MAX_K, TrailingGarbage
 from fanfold.report.notes import Note
 from fanfold.report.ratio import percent
@@ -289,7 +290,7 @@ class Master(msgspec.Struct, frozen=True):
     kmer_counts: dict[str, int]
 
 
-_DECODER = msgspec.json.Decoder(Master)
+_DECODER = JsonDecoder(Master)
 
 _LIST = re.compile(rb"\[\n([^\[\]{}]+)\n *\]")
 """An indented list without another one in it. A text has no line end, so that none begins in it."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from fanfold.decoding import JsonDecoder
 from fanfold.report.master import Master
 from fanfold.report.ratio import percent
 from fanfold.report.statistics import Counted, Statistics, statistics_of
@@ -75,7 +76,7 @@ class IndexRow(NamedTuple):
     nx: Sequence[int]
 
 
-_DECODER = msgspec.json.Decoder(Counted)
+_DECODER = JsonDecoder(Counted)
 
 
 def decode_measures(data: bytes) -> tuple[Measures, Statistics, tuple[int, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from fanfold.decoding import JsonDecoder
 from fanfold.report.ratio import percent
 
 _SHORT_BASES = 200
@@ -112,7 +113,7 @@ class _Noted(msgspec.Struct):
     notes: list[Note]
 
 
-_DECODER = msgspec.json.Decoder(_Noted)
+_DECODER = JsonDecoder(_Noted)
 
 
 def decode_notes(data: bytes) -> list[Note]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from fanfold._kernel import Survey as KernelSurvey
+from fanfold.decoding import JsonDecoder
 from fanfold.report.view import View
 
 STEPS = 400
@@ -264,7 +265,7 @@ class Survey(msgspec.Struct, frozen=True):
     gap_lengths: list[GapBin]
 
 
-_DECODER = msgspec.json.Decoder(Survey)
+_DECODER = JsonDecoder(Survey)
 
 Feed = Callable[[Callable[[bytes | memoryview], object]], object]
 """Passes the bytes of a table on, piece by piece."""

@@ -33,13 +33,20 @@ def check_view(view: View) -> View:
     Raises:
         ParameterError: one of its values can't be.
     """
-    values = (
-        ("min_gap", view.min_gap, 1),
-        ("min_length", view.min_length, 0),
-        ("genome_size", 1 if view.genome_size is None else view.genome_size, 1),
+    if not isinstance(view, View):
+        raise ParameterError(f"view must be a fanfold.View, not {repr(view)[:80]}")
+    genome_size = view.genome_size
+    return View(
+        _bounded("min_gap", view.min_gap, 1),
+        _bounded("min_length", view.min_length, 0),
+        None if genome_size is None else _bounded("genome_size", genome_size, 1),
     )
-    for name, value, least in values:
-        check_whole(name, value)
-        if not least <= value < 2**63:
-            raise ParameterError(f"{name} must be {least} or more, and below 2^63, not {value}")
-    return view
+
+
+def _bounded(name: str, value: int, least: int) -> int:
+    whole = check_whole(name, value)
+    if whole is None:
+        raise ParameterError(f"{name} must be a whole number, not None")
+    if not least <= whole < 2**63:
+        raise ParameterError(f"{name} must be {least} or more, and below 2^63, not {whole}")
+    return whole

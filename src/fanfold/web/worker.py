@@ -26,9 +26,10 @@ from fanfold.flow.contents import read_contents
 from fanfold.flow.copies import copy_slices
 from fanfold.flow.genome import Genome
 from fanfold.flow.memory import divide
+from fanfold.flow.options import Options
 from fanfold.flow.plan import array_slice_bytes
 from fanfold.flow.publish import publisher_of
-from fanfold.flow.run import Options, run_on
+from fanfold.flow.run import run_on
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import plan_text
 from fanfold.objects import Source, is_remote, open_place

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +24,10 @@ _BUILDERS = ("cargo", "cc", "python3", "rustc", "rustup")
 
 
 class Answer(NamedTuple):
-    """What a stub says to the calls that `call` is found in, once `after` was called."""
+    """What a stub says to the calls that `call` is found in, once `after` was called.
+
+    Both are extended regular expressions, as in bash.
+    """
 
     call: str
     stdout: str = ""
@@ -54,10 +57,9 @@ class Checkout:
         for name in ("LICENSE", "README.md", "pyproject.toml", "scripts"):
             (self.folder / name).symlink_to(ROOT / name)
         self.bin.mkdir()
-        shutil.copyfile(Path(__file__).with_name("stub.py"), self.bin / "stub.py")
-        (self.bin / "stub.py").chmod(0o755)
+        shutil.copy(Path(__file__).with_name("stub.sh"), self.bin / "stub.sh")
         for tool in _STUBBED:
-            self.bin.joinpath(tool).symlink_to("stub.py")
+            self.bin.joinpath(tool).symlink_to("stub.sh")
         for tool in (*_SYSTEM, *_BUILDERS):
             found = sys.executable if tool == "python3" else shutil.which(tool)
             if found:
@@ -76,8 +78,8 @@ class Checkout:
             self.bin.joinpath(tool).unlink(missing_ok=True)
 
     def answer(self, answers: Sequence[Answer]) -> None:
-        table = [answer._asdict() for answer in answers]
-        (self.bin / "answers.json").write_text(json.dumps(table))
+        table = [shlex.join(["answer", *map(str, answer)]) for answer in answers]
+        (self.bin / "answers.sh").write_text("\n".join(table) + "\n")
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """deploy.sh, from a folder that isn't its own, without a terminal."""

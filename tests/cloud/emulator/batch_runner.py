@@ -25,9 +25,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from botocore.exceptions import ClientError as AwsError
+from servers.warm import WarmProcess
 
 from cloud.emulator.batch_model import Job, Outcome
 from cloud.emulator.batch_scheduler import Attempt, now_ms
@@ -46,12 +47,30 @@ _LOG_SECONDS = 0.3
 _LOG_EVENTS_A_CALL = 1000
 
 
+Process: TypeAlias = subprocess.Popen[bytes] | WarmProcess
+
+
+def started(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+    """A process in a folder, without standard input; all that it writes is its stdout."""
+    return subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
 @dataclass(frozen=True)
 class Image:
     """What a container image would bring: its entrypoint and its environment."""
 
     entrypoint: Sequence[str | Path]
     environment: Mapping[str, str] = field(default_factory=dict)
+    start: Callable[[Sequence[str], Path, Mapping[str, str]], Process] = started
+    """How its processes are started."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +131,8 @@ class Runner:
             stream = self._log_stream(job, task)
             pull(self._roles.client("ecr", job.container["executionRoleArn"]), image_name)
             environment = self._environment(attempt, image, disk)
-            process = subprocess.Popen(
-                [str(word) for word in [*image.entrypoint, *job.container["command"]]],
-                cwd=disk,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            words = [str(word) for word in [*image.entrypoint, *job.container["command"]]]
+            process = image.start(words, disk, environment)
         except (AwsError, RoleRefusedError) as error:
             shutil.rmtree(folder)
             return Outcome(TASK_FAILED_TO_START, reason=f"ResourceInitializationError: {error}")
@@ -138,7 +150,7 @@ class Runner:
             finally:
                 _signal(process, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
-        exit_code = _exit_code(process.returncode)
+        exit_code = _exit_code(process.wait())
         return replace(outcome, exit_code=exit_code, log_stream=stream.name)
 
     def _image(self, name: str) -> Image | None:
@@ -189,7 +201,7 @@ class Runner:
             }
         return environment
 
-    def _watch(self, process: subprocess.Popen[bytes], attempt: Attempt) -> Outcome:
+    def _watch(self, process: Process, attempt: Attempt) -> Outcome:
         """Wait for the end, and bring it about when it is time."""
         interruption = next((one for one in self.interruptions if one.meets(attempt)), None)
         started = time.monotonic()
@@ -210,7 +222,7 @@ class Runner:
             return Outcome(interruption.status_reason, interrupted=True)
         return Outcome(ESSENTIAL_CONTAINER_EXITED)
 
-    def _stop(self, process: subprocess.Popen[bytes], attempt: Attempt, seconds: float) -> None:
+    def _stop(self, process: Process, attempt: Attempt, seconds: float) -> None:
         if seconds:
             _signal(process, signal.SIGTERM)
             deadline = time.monotonic() + seconds
@@ -284,7 +296,7 @@ def _create_log_group(client: Any, group: str) -> None:
         return
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal(process: Process, number: signal.Signals) -> None:
     """Signal the process and those it started."""
     try:
         os.killpg(process.pid, number)

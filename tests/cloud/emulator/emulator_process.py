@@ -29,26 +29,33 @@ Mended, since MiniStack 1.5.33 does otherwise than AWS:
 - Policies: aws:SecureTransport is true, though on loopback there is no TLS, and aws:SourceAccount
   is the account, for tests assume roles as its services do.
 - Schedules: SCHEDULE_SPEED makes them run that many times faster.
+- A function's zip is unpacked and compiled once for all its processes, as Lambda keeps a package
+  that it has seen. MiniStack does so for each process, which takes most of its start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import hashlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as gateway  # type: ignore[import-untyped]
-from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-untyped]
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
 from ministack.core.responses import get_account_id, get_region  # type: ignore[import-untyped]
 from ministack.core.router import extract_access_key_id  # type: ignore[import-untyped]
 from ministack.services import apigateway_v1, batch, eventbridge, lambda_svc, s3, sqs  # type: ignore[import-untyped]
@@ -79,6 +86,7 @@ def main() -> None:
     _say_which_queue_gave_up()
     _hasten_retries()
     _hasten_schedules(float(os.environ.get("SCHEDULE_SPEED", "1")))
+    _unpack_each_zip_once()
     _hide_what_is_not_there()
     _know_the_conditions()
     _word_denials_as_the_gateway()
@@ -364,6 +372,28 @@ def _hasten_schedules(speed: float) -> None:
 
     eventbridge._parse_rate_seconds = hastened  # noqa: SLF001
     eventbridge._SCHEDULER_TICK_INTERVAL = _SCHEDULER_TICK_SECONDS  # noqa: SLF001
+
+
+def _unpack_each_zip_once() -> None:
+    unpacked: dict[bytes, Path] = {}
+    unpacking = threading.Lock()
+
+    class SharedZip(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+            """Links to the files: the folders of bytecode, which Python makes, are shared, too."""
+            if members is not None or pwd is not None or self.filename is None:
+                super().extractall(path, members, pwd)
+                return
+            with unpacking:
+                digest = hashlib.sha256(Path(self.filename).read_bytes()).digest()
+                if digest not in unpacked:
+                    folder = Path(tempfile.mkdtemp(prefix="function-"))
+                    super().extractall(folder)
+                    unpacked[digest] = folder
+            for each in unpacked[digest].iterdir():
+                Path(path or ".", each.name).symlink_to(each)
+
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ _LISTED = 25
 """Distances of up to so many genomes are listed, too."""
 
 _TOP, _BAR_WIDTH = 8, 12
-_LETTER, _NAME_LETTERS = 6, 24
+_LETTER_PIXELS, _NAME_LETTERS = 8, 22
 
 
 def heat_section(names: Sequence[str], distances: Distances | None) -> Markup:
@@ -61,7 +61,7 @@ def heat_figure(names: Sequence[str], distances: Distances | None) -> Figure:
     )
     left = 10
     if count <= _NAMED:
-        left += _LETTER * min(_NAME_LETTERS, max(map(len, names)))
+        left += _LETTER_PIXELS * min(_NAME_LETTERS, max(map(len, names)))
     side = WIDTH - left - 70
     bar_left = left + side + 10
     colours = palette()
