@@ -23,7 +23,7 @@ from fanfold.report.run_record import FileFacts, Question, Record
 
 WriteTable = Callable[[Callable[[bytes], object]], object]
 
-_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa)|gzi)", re.DOTALL)
+_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window)|gzi)", re.DOTALL)
 
 
 class NewReport(NamedTuple):
