@@ -1,4 +1,4 @@
-"""Tasks of a gzip object inflate their own slices: as the plan saw them, or an error says why not."""
+"""Tasks of a gzip object inflate their slices as the plan saw them, or an error says why not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sysconfig
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -92,7 +93,7 @@ def report(out: Path) -> dict[str, bytes]:
 
 
 def windows(out: Path) -> list[Path]:
-    return sorted(out.glob("chunks/*/*.window"))
+    return sorted(out.glob("chunks/*/windows/*.window"))
 
 
 @pytest.mark.parametrize("slice_bytes", [1, 5000, 50_000, 10**6])
@@ -216,7 +217,8 @@ def test_an_object_that_changed_since_is_an_error(tmp_path: Path) -> None:
 def test_an_altered_object_that_looks_the_same_is_an_error(tmp_path: Path) -> None:
     data = bytearray(FORMS["stored"])
     folder = planned(tmp_path, bytes(data), 70_000)
-    path, before = tmp_path / "genome.fa.gz", os.stat(tmp_path / "genome.fa.gz")
+    path = tmp_path / "genome.fa.gz"
+    before = path.stat()
     data[-100] ^= 1
     with path.open("r+b") as file:
         file.write(data)
@@ -254,13 +256,14 @@ def damaged_forms() -> Iterator[tuple[str, bytes]]:
 def test_a_plan_tells_what_is_wrong_as_a_run_does(tmp_path: Path) -> None:
     for name, data in damaged_forms():
         path = written(tmp_path, data)
-        by_run = told(lambda: fanfold.run(path, K, out=tmp_path / name / "run"))
-        by_plan = told(lambda: fanfold.plan(path, K, out=tmp_path / name / "plan", slice_bytes=20))
+        out = tmp_path / name
+        by_run = told(partial(fanfold.run, path, K, out=out / "run"))
+        by_plan = told(partial(fanfold.plan, path, K, out=out / "plan", slice_bytes=20))
 
         if by_run is not None and by_run[0] is not ArchiveError and by_plan is None:
             continue  # of a text that is whole, tasks and the fold tell
         assert by_plan == by_run, name
-        assert by_run is None or windows(tmp_path / name / "plan") == []
+        assert by_run is None or windows(out / "plan") == []
 
 
 def test_garbage_that_is_ignored_is_counted(tmp_path: Path) -> None:
@@ -356,6 +359,7 @@ def test_windows_can_lie_apart(tmp_path: Path) -> None:
     size_bytes = plan.source.size_bytes
     made = uncut.plan_text(folder, read_blocks(plan.source, 0, size_bytes), Watch(0, None).advance)
 
-    there = sorted((tmp_path / "data" / "chunks" / "job").iterdir())
-    assert [path.name for path in there] == [each.object for each in made.known_slices()[1:]]
+    there = sorted((tmp_path / "data" / "chunks" / "job" / "windows").iterdir())
+    names = [f"windows/{path.name}" for path in there]
+    assert names == [each.object for each in made.known_slices()[1:]]
     assert not folder.with_plan(made).lacks_objects(range(len(there) + 1))

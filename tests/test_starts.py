@@ -1,4 +1,4 @@
-"""Start points inside a gzip object: slices that are inflated from them have the text that is there."""
+"""Start points inside a gzip object: slices that are inflated from them have its text."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def outcome(texts: Iterator[bytes]) -> bytes | None:
 
 
 def check_same_outcome(data: bytes) -> None:
-    """That the text is that of another inflater, and that it is refused where that one refuses it."""
+    """That the text is that of another inflater, or that both refuse it."""
     source = source_of(data)
     usual = outcome(inflate(source, "gzip", blocks_of(data, 50)))
 
@@ -280,7 +280,7 @@ def test_a_member_that_failed_stays_so() -> None:
     inflater = Inflater()
 
     for _ in range(2):
-        with pytest.raises(ValueError, match="header|failed"):
+        with pytest.raises(ValueError, match=r"header|failed"):
             inflater.decompress(b"\x1f\x8b\x08\xe0" + bytes(20), 100)
     assert not inflater.eof
 

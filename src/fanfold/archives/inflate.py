@@ -121,7 +121,7 @@ def inflate(
                         position_byte += len(rest)
                     return
                 codec = None if codec_of is None else codec_of(position_byte)
-                member = Member(source, compression, head, position_byte, window_bytes, codec)
+                member = Member(source, compression, head, position_byte, window_bytes, codec=codec)
                 padding.end()
             yield from member.feed(data)
             data = data[member.end_byte - position_byte :]
@@ -200,6 +200,7 @@ class Member:
         head: bytes | memoryview,
         start_byte: int,
         window_bytes: int | None = None,
+        *,
         codec: Codec | None = None,
     ) -> None:
         self.start_byte = start_byte
@@ -309,12 +310,19 @@ class Decompressor(Protocol):
     """What the decompressors of all formats have in common."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether there is no more text without more input."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """The bytes beyond the member, once it has ended."""
+
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
+        """The text that follows, at most `max_length` bytes of it."""
 
 
 class Codec(NamedTuple):

@@ -136,7 +136,7 @@ class _Noting:
 def inflate_from(
     source: Source, bit: int, window: bytes | None, blocks: Iterable[bytes | memoryview]
 ) -> Iterator[bytes]:
-    """The text of a gzip object from a start point on; raises as `fanfold.archives.inflate.inflate`.
+    """The text of a gzip object from a start point on; raises as `inflate`.
 
     Args:
         source: the object.

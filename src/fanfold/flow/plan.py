@@ -24,6 +24,9 @@ are in the hashes."""
 CHUNKS = "chunks"
 """The folder of all plans' work."""
 
+WINDOWS = "windows"
+"""The folder of a plan's windows, below that of its work."""
+
 PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
 MAX_SLICES = 10_000
@@ -174,9 +177,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def window_name(self, index: int) -> str:
         """The name of the text before a slice that is inflated from inside a gzip member."""
-        if self.apart:
-            return f"{self.source.name}.chunk{index:04d}.window"
-        return self.chunk_name(index, "window")
+        return f"{self.windows_folder}/{self.source.name}.chunk{index:04d}.window"
+
+    @property
+    def windows_folder(self) -> str:
+        """The folder of the windows, relative to where the slices' own objects are."""
+        return WINDOWS if self.apart else f"{self.folder}/{WINDOWS}"
 
     def stored_end_byte(self, index: int) -> int:
         """Where in the gzip object the bytes end that hold a slice's text."""
@@ -369,9 +375,9 @@ def _fault_of(plan: Plan) -> str | None:
         each.object not in {None, _object_name(plan, each)} for each in plan.slices or ()
     ):
         return "it names files outside its folder"
-    if plan.slices is not None and not _start_in_order(plan, plan.slices):
-        return "its slices don't start one after the other in a gzip object"
-    return None
+    if plan.slices is None or _start_in_order(plan, plan.slices):
+        return None
+    return "its slices don't start one after the other in a gzip object"
 
 
 def _object_name(plan: Plan, each: Slice) -> str:

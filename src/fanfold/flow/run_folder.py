@@ -110,7 +110,7 @@ class RunFolder:
             wanted = [each for each in wanted if each.object is not None]
         if not wanted or (self.plan.cut != "text" and not any(each.object for each in wanted)):
             return False
-        files = self.objects.sizes("" if self.plan.apart else self.plan.folder)
+        files = self.objects.sizes(self._objects_folder())
         return any(
             each.object is None or files.get(PurePath(each.object).name) != _object_bytes(each)
             for each in wanted
@@ -121,6 +121,14 @@ class RunFolder:
         self.objects.remove(
             each.object for each in self.plan.slices or () if each.object is not None
         )
+        if self.plan.is_inflated_by_tasks:
+            self.objects.remove_folder(self.plan.windows_folder)
+
+    def _objects_folder(self) -> str:
+        """The folder of the slices' own objects."""
+        if self.plan.is_inflated_by_tasks:
+            return self.plan.windows_folder
+        return "" if self.plan.apart else self.plan.folder
 
     def _json(self, index: int) -> str:
         return self.plan.chunk_name(index, "json")

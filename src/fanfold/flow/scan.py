@@ -115,7 +115,7 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -
 
 def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take) -> SliceResult:
     if each.start_bit is not None:
-        return _scan_from_start(plan, each, each.start_bit, objects, watch, take)
+        return _scan_from_start(plan, each, each.start_bit, objects, watch, take=take)
     if each.object is None:
         raise PlanError(
             f"the text of slice {each.index} was not kept: its run inflates the input itself."
@@ -132,7 +132,7 @@ def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take
 
 
 def _scan_from_start(
-    plan: Plan, each: Slice, start_bit: int, objects: Place, watch: Watch, take: Take
+    plan: Plan, each: Slice, start_bit: int, objects: Place, watch: Watch, *, take: Take
 ) -> SliceResult:
     """The result of a slice that is inflated from its start point in a gzip object."""
     source = plan.source

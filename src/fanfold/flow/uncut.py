@@ -136,6 +136,8 @@ def _plan_starts(folder: RunFolder, inflating: Inflating) -> Plan:
         if start.window is not None:
             folder.objects.write(plan.window_name(index), start.window)
 
+    folder.objects.prepare(plan.windows_folder)
+    folder.objects.sweep(plan.windows_folder)
     try:
         with ThreadPoolExecutor(_WINDOWS_AHEAD, "fanfold-window") as pool:
             under_way = deque[Future[None]]()
@@ -147,6 +149,7 @@ def _plan_starts(folder: RunFolder, inflating: Inflating) -> Plan:
                 each.result()
     except InputError:
         folder.objects.remove(plan.window_name(index) for index in range(1, len(slices) + 1))
+        folder.objects.remove_folder(plan.windows_folder)
         raise
     return inflating.whole_plan(slices)
 
