@@ -128,8 +128,8 @@ def chunk(ledger: Ledger, entry: Entry, batch: Batch, limits: Limits) -> None:
     if plan.slices is None:
         if entry.ended("inflate") is not None:  # Batch would find that job again
             raise PlanError(
-                f"{entry.request.source.name}: its text was written out, but that or the plan with"
-                " it is gone; post the job again"
+                f"{entry.request.source.name}: it was inflated, but what was written or the plan"
+                " is gone; post the job again"
             )
         submit(ledger, entry, "inflate", inflate_size(), batch)
         return

@@ -357,6 +357,9 @@ class MadeBy(msgspec.Struct):
 _PLAN, MADE_BY = Checked(Plan), Checked(MadeBy)
 
 
+_NAMES_OUTSIDE = "it names files outside its folder"
+
+
 def _fault_of(plan: Plan) -> str | None:
     """What contradicts itself in a plan whose checksum holds."""
     source, k = plan.source, plan.parameters.k
@@ -368,16 +371,20 @@ def _fault_of(plan: Plan) -> str | None:
     is_resized = not source.is_stream and plan.object_bytes not in {None, source.size_bytes}
     if is_resized or plan.garbage_bytes > plan.size_bytes:
         return "its object has another size than its source, or than its parts"
-    size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
-    if plan.slices is not None and not _tile(plan.slices, size_bytes):
+    if not is_name(source.name):
+        return _NAMES_OUTSIDE
+    return None if plan.slices is None else _fault_of_slices(plan, plan.slices)
+
+
+def _fault_of_slices(plan: Plan, slices: Sequence[Slice]) -> str | None:
+    size_bytes = plan.text_bytes if plan.cut == "text" else plan.source.size_bytes
+    if not _tile(slices, size_bytes):
         return "its slices don't tile the input"
-    if not is_name(source.name) or any(
-        each.object not in {None, _object_name(plan, each)} for each in plan.slices or ()
-    ):
-        return "it names files outside its folder"
-    if plan.slices is None or _start_in_order(plan, plan.slices):
-        return None
-    return "its slices don't start one after the other in a gzip object"
+    if any(each.object not in {None, _object_name(plan, each)} for each in slices):
+        return _NAMES_OUTSIDE
+    if not _start_in_order(plan, slices):
+        return "its slices don't start one after the other in a gzip object"
+    return None
 
 
 def _object_name(plan: Plan, each: Slice) -> str:
