@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 import fanfold
-from fanfold.archives.starts import WINDOW_BYTES
+from fanfold.archives.starts import WINDOW_BYTES, Starts
 from fanfold.engine.progress import Watch
 from fanfold.errors import (
     ArchiveError,
@@ -140,15 +140,16 @@ def test_the_verbs_do_the_same_from_a_shell(tmp_path: Path) -> None:
     fanfold.run(written(tmp_path, FORMS["members"]), K, out=tmp_path / "run")
     plan = tmp_path / "out" / "plan.json"
     sizes = ["-k", "2", "-k", "5", "--slice-size", "9000"]
-    for words in (
+    commands: list[list[str | Path]] = [
         ["plan", tmp_path / "genome.fa.gz", "--out", tmp_path / "out", *sizes],
         ["inflate", plan],
-    ):
+    ]
+    for words in commands:
         subprocess.run([FANFOLD, *words], check=True, capture_output=True)
     slices = json.loads(plan.read_bytes())["slices"]
     for each in slices:
-        words = [FANFOLD, "task", plan, "--index", str(each["index"])]
-        subprocess.run(words, check=True, capture_output=True)
+        index = str(each["index"])
+        subprocess.run([FANFOLD, "task", plan, "--index", index], check=True, capture_output=True)
     subprocess.run([FANFOLD, "fold", plan], check=True, capture_output=True)
 
     assert len(slices) > 3
@@ -291,7 +292,7 @@ def test_an_archive_that_the_other_inflater_alone_takes_is_written_out(
     def refusing(*_: object) -> Iterator[bytes]:
         raise ArchiveError("genome.fa.gz", 0, "damaged")
 
-    monkeypatch.setattr(uncut.Starts, "inflate", refusing)
+    monkeypatch.setattr(Starts, "inflate", refusing)
 
     folder = planned(tmp_path, FORMS["flushes"])
 
