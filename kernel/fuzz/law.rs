@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| _kernel::fuzzing::law(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| _kernel::laws::fuzzing::law(data));

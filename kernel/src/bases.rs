@@ -17,6 +17,9 @@ const CODE_OF_LETTER: [u8; 256] = {
     codes
 };
 
+/// The most bases of a string: a code has 2 bits a base, and a mask of all of them one more.
+const MAX_BASES: u32 = 31;
+
 /// Up to 31 bases, 2 bits each, the first in the highest bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bases {
@@ -32,9 +35,21 @@ pub fn spell(code: u64, letters: &mut [u8]) {
 }
 
 impl Bases {
+    /// At most 31, first to last.
+    pub fn of_codes(codes: impl ExactSizeIterator<Item = u64>) -> Self {
+        let length = codes.len();
+        assert!(
+            length <= MAX_BASES as usize,
+            "{length} bases are too many for a code"
+        );
+        Self {
+            length: length as u32,
+            code: codes.fold(0, |code, base| code << 2 | base),
+        }
+    }
+
     pub fn push(&mut self, code: u64) {
-        self.code = self.code << 2 | code;
-        self.length += 1;
+        *self = self.then(Self { length: 1, code });
     }
 
     /// The last `length` bases, or all when there are fewer.
@@ -55,9 +70,15 @@ impl Bases {
         }
     }
 
+    /// These bases, then `next`; 31 in all at most.
     pub fn then(self, next: Self) -> Self {
+        let length = self.length + next.length;
+        assert!(
+            length <= MAX_BASES,
+            "{length} bases are too many for a code"
+        );
         Self {
-            length: self.length + next.length,
+            length,
             code: self.code << (2 * next.length) | next.code,
         }
     }
@@ -84,18 +105,18 @@ impl Bases {
 
     /// The bases of a text of at most 31 letters `ACGT`.
     pub fn from_text(text: &[u8]) -> Option<Self> {
-        if text.len() > 31 {
+        let length = u32::try_from(text.len()).ok()?;
+        if length > MAX_BASES {
             return None;
         }
         // By a table and without branches, which random bases would make the processor mispredict.
-        let mut bases = Self::default();
-        let mut unknown = 0;
+        let (mut code, mut unknown) = (0, 0);
         for letter in text {
-            let code = CODE_OF_LETTER[usize::from(*letter)];
-            unknown |= code;
-            bases.push(u64::from(code & 3));
+            let base = CODE_OF_LETTER[usize::from(*letter)];
+            unknown |= base;
+            code = code << 2 | u64::from(base & 3);
         }
-        (unknown < 4).then_some(bases)
+        (unknown < 4).then_some(Self { length, code })
     }
 }
 
@@ -127,5 +148,13 @@ mod tests {
             assert_eq!(kmers, naive);
         }
         assert_eq!(Bases::from_text(b"GAN"), None);
+        assert_eq!(Bases::from_text(&[b'T'; 32]), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "32 bases are too many for a code")]
+    fn strings_longer_than_a_code_are_not_joined() {
+        let bases = Bases::from_text(&[b'T'; 16]).unwrap();
+        bases.then(bases);
     }
 }

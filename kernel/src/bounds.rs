@@ -16,13 +16,13 @@
 
 use std::ops::Range;
 
-use crate::composition::Composition;
-use crate::gaps::GapBlock;
-use crate::geometry::Line;
-use crate::lines::{Front, MAX_LINE_BYTES, State, Text};
-use crate::records::{Index, RecordBlock, is_space};
-use crate::runs::RunLengths;
+use crate::dense::runs::{Run, RunLengths};
+use crate::rows::gaps::GapBlock;
+use crate::rows::records::{Index, RecordBlock, is_space};
 use crate::summary::{Lead, MAX_LEAD_BYTES};
+use crate::text::composition::Composition;
+use crate::text::geometry::Line;
+use crate::text::{Front, MAX_LINE_BYTES, State, Text};
 
 /// The most bytes that a summary may have: far more than any object, far less than 64 bits hold.
 pub const MAX_BYTES: u64 = 1 << 56;
@@ -77,59 +77,47 @@ impl Read<'_> {
 
     fn numbers_fit(self, bytes: u64) -> bool {
         let text = self.text;
-        let head = text.head.unwrap_or_default();
-        let compositions = [&text.closed, &text.part.composition, &head.composition];
-        let lines = [text.part.geometry.first, head.geometry.first];
-        compositions
-            .into_iter()
-            .all(|composition| composition_fits(composition, bytes))
+        composition_fits(&text.closed, bytes)
+            && text.record.pieces().all(|part| {
+                let first_line = part.geometry.first.unwrap_or_default();
+                composition_fits(&part.composition, bytes) && line_fits(first_line, bytes)
+            })
             && text.composition().length() <= bytes
-            && lines
-                .into_iter()
-                .flatten()
-                .all(|line| line_fits(line, bytes))
+            && text.line.pieces().all(|line| line_fits(*line, bytes))
             && text.comments <= bytes
     }
 
     fn last_line_fits(self, range: &Range<u64>) -> bool {
         let text = self.text;
-        let Some(bytes) = range.end.checked_sub(text.line_start_byte) else {
-            return false;
-        };
+        let Line { bytes, graphic } = text.line.right;
+        let start_byte = range.end - bytes;
         let header_start_byte = text.open.as_ref().map(|open| open.start_byte);
         let header_bytes = text.header_line.len() as u64;
-        range.start <= text.line_start_byte
-            && text.waiting_crs <= text.line_not_graphic
-            && text.line_not_graphic <= bytes
+        let is_all = text.line.left.is_none();
+        text.waiting_crs <= bytes - graphic
             && match text.state {
                 State::LineStart => text.waiting_crs == bytes && header_bytes == 0,
                 State::Header => {
-                    header_start_byte == Some(text.line_start_byte)
+                    header_start_byte == Some(start_byte)
                         && header_bytes <= bytes.min(MAX_LINE_BYTES)
                 }
                 State::Comment | State::Sequence => header_bytes == 0,
             }
-            && match text.front {
-                Front::LineStart => true,
-                Front::MidLine(Some(line)) => line_fits(line, range.end - range.start),
-                Front::MidLine(None) => {
-                    text.state == State::Sequence
-                        && text.open.is_none()
-                        && text.line_start_byte == range.start
-                }
-            }
+            && (!is_all
+                || text.state == State::Sequence
+                    && text.open.is_none()
+                    && start_byte == range.start)
     }
 
     /// Each record stands behind the header before it, and its residues are graphic characters.
     fn stretches_fit(self, range: &Range<u64>) -> Option<()> {
         let text = self.text;
         let is_header = text.state == State::Header;
-        let (mut free_byte, mut graphic) = match text.front {
-            Front::MidLine(Some(line)) => (range.start + line.bytes, line.graphic),
-            Front::MidLine(None) | Front::LineStart => (range.start, 0),
-        };
+        let line_start_byte = range.end - text.line.right.bytes;
+        let left_line = text.line.left.unwrap_or_default();
+        let (mut free_byte, mut graphic) = (range.start + left_line.bytes, left_line.graphic);
         let mut headers = 0;
-        match (&text.head, &text.open) {
+        match (&text.record.left, &text.open) {
             (Some(head), Some(open)) => {
                 require(head.composition.length() <= head.graphic.saturating_add(graphic))?;
                 free_byte = free_byte.saturating_add(head.graphic);
@@ -161,24 +149,25 @@ impl Read<'_> {
             (Some(_), None) | (None, Some(_)) => return None,
         }
         if !is_header {
-            graphic += range.end - text.line_start_byte - text.line_not_graphic;
+            graphic += text.line.right.graphic;
         }
-        let part = &text.part;
+        let part = &text.record.right;
         require(part.composition.length() <= part.graphic.saturating_add(graphic))?;
-        require(free_byte.saturating_add(part.graphic) <= text.line_start_byte)?;
+        require(free_byte.saturating_add(part.graphic) <= line_start_byte)?;
         require(text.headers == headers)
     }
 
     /// Gaps lie in their records, in order, and none reaches into those at the ends.
     fn gaps_fit(self) -> Option<()> {
         let text = self.text;
-        let open_bases = text.part.composition.length().checked_sub(text.gap)?;
-        let Some(left_gap) = text.left_gap else {
+        let open_bases = text.record.right.composition.length();
+        let open_bases = open_bases.checked_sub(text.gap.right)?;
+        let Some(left_gap) = text.gap.left else {
             return require(text.open.is_none() && self.gaps.bytes.is_empty());
         };
-        let head = text.head.iter().map(|head| head.composition.length());
+        let head = text.record.left.map(|head| head.composition.length());
         let closed = self.records.iter().flatten().map(|record| record.length);
-        let mut lengths = head.chain(closed).chain([open_bases]);
+        let mut lengths = head.into_iter().chain(closed).chain([open_bases]);
         let (mut record, mut free_base, mut length) = (0, left_gap, lengths.next()?);
         require(free_base <= length)?;
         for gap in self.gaps.iter() {
@@ -196,13 +185,18 @@ impl Read<'_> {
     /// Runs hold as many bases and k-mers as are told, and end once.
     fn runs_fit(self, bytes: u64) -> bool {
         let text = self.text;
-        let k = text.dense.k;
-        let open = [text.left_run.unwrap_or_default(), text.run];
+        let k = text.dense.k.get();
+        let open = [text.run.left.unwrap_or_default(), text.run.right];
         let RunLengths { runs, bases, short } = &text.run_lengths;
+        let has_edges = |run: &Run| {
+            let edge = run.length_bases.min(u64::from(k - 1)) as u32;
+            run.first.length == edge && run.last.length == edge
+        };
         let open_bases = open.iter().map(|run| run.length_bases);
         let all_bases = open_bases.fold(*bases, u64::saturating_add);
         let short_runs = short.iter().copied().fold(0, u64::saturating_add);
-        if short.len() != RunLengths::new(k).short.len()
+        if !open.iter().all(has_edges)
+            || short.len() != RunLengths::new(text.dense.k).short.len()
             || all_bases > bytes
             || runs > bases
             || short_runs > *runs
@@ -224,12 +218,11 @@ impl Read<'_> {
         let text = self.text;
         let fault = text.fault.map(|fault| fault.offset_byte);
         let residue = text.first_residue.map(|(offset_byte, _)| offset_byte);
-        let first = text.head.unwrap_or(text.part);
         fault
             .into_iter()
             .chain(residue)
             .all(|byte| range.contains(&byte))
-            && residue.is_some() == (first.composition.length() > 0)
+            && residue.is_some() == (text.record.first().composition.length() > 0)
     }
 }
 

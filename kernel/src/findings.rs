@@ -2,16 +2,15 @@
 
 use std::collections::{HashSet, TryReserveError};
 
-use crate::composition::Composition;
+use crate::dense::runs::RunLengths;
 use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
-use crate::gaps::{GapBlock, Gaps};
-use crate::geometry::Line;
-use crate::lines::{State, Text};
-use crate::records::{Index, Record, RecordBlock, Records};
-use crate::runs::RunLengths;
+use crate::rows::gaps::{GapBlock, Gaps};
+use crate::rows::records::{Index, Record, RecordBlock, Records};
+use crate::rows::tables;
 use crate::summary::{Start, Summary};
-use crate::tables;
+use crate::text::composition::Composition;
+use crate::text::{State, Text};
 
 /// Why there are no findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +77,7 @@ impl Findings {
     /// Closes the summary of a whole object.
     pub fn of(summary: &Summary) -> Result<Self, Refusal> {
         let (start, mut text) = summary.at_object_start();
-        let ending = Ending::of(&text, summary.bytes);
+        let ending = Ending::of(&text);
         close(&mut text, summary.bytes);
         if text.out_of_memory {
             return Err(Refusal::OutOfMemory);
@@ -196,8 +195,8 @@ enum Ending {
 }
 
 impl Ending {
-    fn of(text: &Text, bytes: u64) -> Self {
-        if text.state == State::Header && bytes - text.line_start_byte == 1 {
+    fn of(text: &Text) -> Self {
+        if text.state == State::Header && text.line.right.bytes == 1 {
             Self::LoneMark
         } else {
             Self::Other
@@ -209,15 +208,10 @@ impl Ending {
 fn close(text: &mut Text, bytes: u64) {
     if text.state == State::Header {
         text.end_header(bytes);
-    } else if bytes > text.line_start_byte {
-        let line_bytes = bytes - text.line_start_byte;
-        let line = Line {
-            bytes: line_bytes,
-            graphic: line_bytes - text.line_not_graphic,
-        };
-        text.close_line(line, false);
+    } else if text.line.right.bytes > 0 {
+        text.close_line(false);
     }
-    for run in [text.left_run.take(), Some(text.run)].into_iter().flatten() {
+    for run in [text.run.left.unwrap_or_default(), text.run.right] {
         text.add_run(&run);
     }
     text.close_gap();
@@ -299,17 +293,14 @@ impl Walk {
     }
 
     fn index(&mut self, text: &Text, start: Start, ending: Ending) -> FaidxIndex {
-        let head_is_blank = text
-            .head
-            .as_ref()
-            .is_none_or(|head| head.geometry.all_blank);
+        let head = text.record.left.unwrap_or_default();
         let ends_well = match ending {
             Ending::LoneMark => self.last_but_one_has_lines,
             Ending::Other => self.last_has_lines,
         };
         let refusal = if start == Start::ByteOrderMark {
             Some("samtools faidx refuses a byte order mark".to_owned())
-        } else if !head_is_blank {
+        } else if !head.geometry.all_blank {
             Some("samtools faidx refuses what stands before the first header".to_owned())
         } else if let Some(name) = &self.refused {
             let name = tables::printable(name);

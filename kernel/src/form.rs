@@ -9,59 +9,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::bases::{Bases, spell};
 use crate::bounds::{self, MAX_BYTES};
-use crate::composition::Composition;
-use crate::dense::{MAX_K, RunEnds};
+use crate::dense::runs::{Run, RunLengths};
+use crate::dense::{MAX_K, RunEnds, SmallK};
+use crate::ends::Ends;
 use crate::fault::Fault;
-use crate::gaps::{GapBlock, Gaps};
-use crate::geometry::Line;
-use crate::lines::{Front, State, Text};
-use crate::records::{Header, Part, RecordBlock, Records};
-use crate::runs::{Run, RunLengths};
+use crate::rows::gaps::{GapBlock, Gaps};
+use crate::rows::records::{Header, Part, RecordBlock, Records};
+use crate::rows::varint;
 use crate::summary::{Lead, Summary};
-use crate::tables::{from_printable, printable};
-use crate::varint;
+use crate::text::composition::Composition;
+use crate::text::geometry::Line;
+use crate::text::{Front, State, Text};
 
 /// Everything that a merge needs, but the counts of k-mers and the rows.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
-    k: u32,
+    k: SmallK,
     bytes: u64,
-    lead: LeadForm,
+    lead: Lead,
     text: TextForm,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum LeadForm {
-    Open { content: Raw, waiting_crs: u64 },
-    Closed { content: Raw, waiting_crs: u64 },
-    Long { first: Raw },
-}
-
+/// A text, with the pieces at its ends under names of their own.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TextForm {
     front: FrontForm,
-    state: StateForm,
+    state: State,
     waiting_crs: u64,
     line_start_byte: u64,
     line_not_graphic: u64,
-    header_line: Raw,
+    #[serde(with = "raw")]
+    header_line: Vec<u8>,
     fault: Option<Fault>,
     first_residue: Option<(u64, u8)>,
     comments: u64,
     head: Option<Part>,
     part: Part,
-    open: Option<HeaderForm>,
+    open: Option<Header>,
     headers: u64,
     closed: Composition,
     left_gap: Option<u64>,
     gap: u64,
-    left_run: Option<RunForm>,
-    run: RunForm,
-    run_lengths: RunLengthsForm,
-    run_ends: RunEndsForm,
+    left_run: Option<Run>,
+    run: Run,
+    run_lengths: RunLengths,
+    run_ends: RunEnds,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,120 +65,76 @@ enum FrontForm {
     MidLine { end: Option<Line> },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StateForm {
-    LineStart,
-    Header,
-    Comment,
-    Sequence,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HeaderForm {
-    start_byte: u64,
-    end_byte: u64,
-    name: Raw,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RunForm {
-    length_bases: u64,
-    first: BasesForm,
-    last: BasesForm,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RunLengthsForm {
-    runs: u64,
-    bases: u64,
-    short: Vec<u64>,
-}
-
 /// Bytes, as `tables::printable` shows them.
-struct Raw(Vec<u8>);
+pub mod raw {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
 
-impl Serialize for Raw {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&printable(&self.0))
+    use crate::rows::tables::{from_printable, printable};
+
+    pub fn serialize<S: Serializer>(
+        bytes: &impl AsRef<[u8]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&printable(bytes.as_ref()))
     }
-}
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = from_printable(&text).ok_or_else(|| D::Error::custom("a broken escape"))?;
-        Ok(Self(bytes))
+        T::try_from(bytes).map_err(|_| D::Error::custom("too many bytes, or too few"))
     }
 }
 
-struct BasesForm(Bases);
-
-impl Serialize for BasesForm {
+impl Serialize for Bases {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_text())
+        serializer.serialize_str(&self.to_text())
     }
 }
 
-impl<'de> Deserialize<'de> for BasesForm {
+impl<'de> Deserialize<'de> for Bases {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bases = Bases::from_text(text.as_bytes());
-        bases
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("not a text of bases"))
+        let text = <&[u8]>::deserialize(deserializer)?;
+        Self::from_text(text).ok_or_else(|| D::Error::custom("not a text of bases"))
     }
 }
 
 /// A map from texts of bases to counts.
-struct RunEndsForm(RunEnds);
-
-impl Serialize for RunEndsForm {
+impl Serialize for RunEnds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.observed().map(|(end, count)| (end.to_text(), count)))
+        serializer.collect_map(self.observed())
     }
 }
 
-impl<'de> Deserialize<'de> for RunEndsForm {
+impl<'de> Deserialize<'de> for RunEnds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut ends = RunEnds::default();
-        let mut sum = 0_u64;
-        deserializer.deserialize_map(BaseCounts(|end: Bases, count| {
-            sum = sum.saturating_add(count);
-            let fits = end.length < MAX_K && sum <= MAX_BYTES;
-            if fits {
-                ends.add_end(end, count);
-            }
-            fits
-        }))?;
-        Ok(Self(ends))
+        deserializer.deserialize_map(RunEndsVisitor)
     }
 }
 
-/// Reads a map from texts of bases to counts; `take` says whether an entry may be.
-struct BaseCounts<F>(F);
+struct RunEndsVisitor;
 
-impl<'de, F: FnMut(Bases, u64) -> bool> Visitor<'de> for BaseCounts<F> {
-    type Value = ();
+impl<'de> Visitor<'de> for RunEndsVisitor {
+    type Value = RunEnds;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a map from texts of bases to counts")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((text, count)) = map.next_entry::<&[u8], u64>()? {
-            let bases = Bases::from_text(text);
-            if !bases.is_some_and(|bases| (self.0)(bases, count)) {
-                return Err(A::Error::custom(format_args!(
-                    "{} can't be here",
-                    printable(text)
-                )));
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RunEnds, A::Error> {
+        let mut ends = RunEnds::default();
+        let mut sum = 0_u64;
+        while let Some((end, count)) = map.next_entry::<Bases, u64>()? {
+            sum = sum.saturating_add(count);
+            if end.length >= MAX_K || sum > MAX_BYTES {
+                let end = end.to_text();
+                return Err(A::Error::custom(format_args!("{end} can't be here")));
             }
+            ends.add_end(end, count);
         }
-        Ok(())
+        Ok(ends)
     }
 }
 
@@ -281,67 +231,11 @@ fn copied(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
 impl Summary {
     /// What a merge needs, but for the k-mers and the rows.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let text = &self.text;
         serde_json::to_vec(&Form {
             k: self.k(),
             bytes: self.bytes,
-            lead: match &self.lead {
-                Lead::Open {
-                    content,
-                    waiting_crs,
-                } => LeadForm::Open {
-                    content: Raw(content.clone()),
-                    waiting_crs: *waiting_crs,
-                },
-                Lead::Closed {
-                    content,
-                    waiting_crs,
-                } => LeadForm::Closed {
-                    content: Raw(content.clone()),
-                    waiting_crs: *waiting_crs,
-                },
-                Lead::Long { first } => LeadForm::Long {
-                    first: Raw(first.to_vec()),
-                },
-            },
-            text: TextForm {
-                front: match text.front {
-                    Front::LineStart => FrontForm::LineStart,
-                    Front::MidLine(end) => FrontForm::MidLine { end },
-                },
-                state: match text.state {
-                    State::LineStart => StateForm::LineStart,
-                    State::Header => StateForm::Header,
-                    State::Comment => StateForm::Comment,
-                    State::Sequence => StateForm::Sequence,
-                },
-                waiting_crs: text.waiting_crs,
-                line_start_byte: text.line_start_byte,
-                line_not_graphic: text.line_not_graphic,
-                header_line: Raw(text.header_line.clone()),
-                fault: text.fault,
-                first_residue: text.first_residue,
-                comments: text.comments,
-                head: text.head,
-                part: text.part,
-                open: text.open.as_ref().map(|open| HeaderForm {
-                    start_byte: open.start_byte,
-                    end_byte: open.end_byte,
-                    name: Raw(open.name.clone()),
-                }),
-                headers: text.headers,
-                closed: text.closed,
-                left_gap: text.left_gap,
-                gap: text.gap,
-                left_run: text.left_run.as_ref().map(RunForm::of),
-                run: RunForm::of(&text.run),
-                run_lengths: RunLengthsForm {
-                    runs: text.run_lengths.runs,
-                    bases: text.run_lengths.bases,
-                    short: text.run_lengths.short.clone(),
-                },
-                run_ends: RunEndsForm(text.run_ends.clone()),
-            },
+            lead: self.lead.clone(),
+            text: TextForm::of(&self.text, end_byte(&self.lead, self.bytes)),
         })
     }
 
@@ -350,9 +244,10 @@ impl Summary {
         let dense = &self.text.dense;
         // The runs that are open end here, as far as this text goes.
         let run_ends = &self.text.run_ends_so_far();
-        let smaller = ks.iter().copied().filter(|k| *k < dense.k);
+        let largest = dense.k.get();
+        let smaller = ks.iter().copied().filter(|k| *k < largest);
         let tables = smaller
-            .chain([dense.k])
+            .chain([largest])
             .map(|k| (k, dense.counts(run_ends, k)));
         kmer_counts_json(tables.collect())
     }
@@ -382,14 +277,12 @@ impl Summary {
         mut rows: &[u8],
     ) -> Result<Self, Unreadable> {
         let form: Form = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        if !(1..=MAX_K).contains(&form.k) {
-            return Err(format!("k = {} can't be here", form.k).into());
-        }
-        let mut text = form.text.text(form.k).ok_or("runs that can't be")?;
+        let end_byte = end_byte(&form.lead, form.bytes);
+        let mut text = form.text.text(form.k, end_byte).ok_or(MISFIT)?;
         let dense = &mut text.dense;
         let mut kmers = 0_u64;
         read_kmer_counts(kmer_counts, |kmer, count| {
-            if kmer.length == dense.k {
+            if kmer.length == dense.k.get() {
                 kmers = kmers.saturating_add(count);
                 if kmers <= MAX_BYTES {
                     dense.add_kmer(kmer.code, count);
@@ -402,9 +295,8 @@ impl Summary {
         let (records, gaps) = records.ok_or("rows that are cut off")?;
         let records = RecordBlock::from_bytes(copied(records)?);
         let gaps = GapBlock::from_bytes(copied(gaps)?);
-        let lead = form.lead.lead().ok_or("a lead that can't be")?;
         let range =
-            bounds::text_range(&lead, text.front, form.bytes).ok_or("a lead that can't be")?;
+            bounds::text_range(&form.lead, text.front, form.bytes).ok_or("a lead that can't be")?;
         let read = bounds::Read {
             text: &text,
             kmers,
@@ -412,7 +304,7 @@ impl Summary {
             gaps: &gaps,
         };
         if !read.fits(&range) {
-            return Err("numbers that don't fit each other".into());
+            return Err(MISFIT.into());
         }
         if !records.bytes.is_empty() {
             text.records = Records::leaf(records);
@@ -422,99 +314,92 @@ impl Summary {
         }
         Ok(Self {
             bytes: form.bytes,
-            lead,
+            lead: form.lead,
             text,
         })
     }
 }
 
-impl LeadForm {
-    fn lead(self) -> Option<Lead> {
-        Some(match self {
-            Self::Open {
-                content,
-                waiting_crs,
-            } => Lead::Open {
-                content: content.0,
-                waiting_crs,
-            },
-            Self::Closed {
-                content,
-                waiting_crs,
-            } => Lead::Closed {
-                content: content.0,
-                waiting_crs,
-            },
-            Self::Long { first } => Lead::Long {
-                first: first.0.try_into().ok()?,
-            },
-        })
-    }
-}
+const MISFIT: &str = "numbers that don't fit each other";
 
-impl RunForm {
-    fn of(run: &Run) -> Self {
-        Self {
-            length_bases: run.length_bases,
-            first: BasesForm(run.first),
-            last: BasesForm(run.last),
-        }
-    }
-
-    fn run(&self, k: u32) -> Option<Run> {
-        let run = Run {
-            length_bases: self.length_bases,
-            first: self.first.0,
-            last: self.last.0,
-        };
-        let edge = u64::from(k - 1).min(run.length_bases) as u32;
-        (run.first.length == edge && run.last.length == edge).then_some(run)
+/// Where a summary's text ends: an open lead has none, and it counts from 0.
+fn end_byte(lead: &Lead, bytes: u64) -> u64 {
+    match lead {
+        Lead::Open { .. } => 0,
+        Lead::Closed { .. } | Lead::Long { .. } => bytes,
     }
 }
 
 impl TextForm {
-    /// None when its runs can't be.
-    fn text(self, k: u32) -> Option<Text> {
+    fn of(text: &Text, end_byte: u64) -> Self {
+        Self {
+            front: match text.front {
+                Front::LineStart => FrontForm::LineStart,
+                Front::MidLine => FrontForm::MidLine {
+                    end: text.line.left,
+                },
+            },
+            state: text.state,
+            waiting_crs: text.waiting_crs,
+            line_start_byte: end_byte - text.line.right.bytes,
+            line_not_graphic: text.line.right.bytes - text.line.right.graphic,
+            header_line: text.header_line.clone(),
+            fault: text.fault,
+            first_residue: text.first_residue,
+            comments: text.comments,
+            head: text.record.left,
+            part: text.record.right,
+            open: text.open.clone(),
+            headers: text.headers,
+            closed: text.closed,
+            left_gap: text.gap.left,
+            gap: text.gap.right,
+            left_run: text.run.left,
+            run: text.run.right,
+            run_lengths: text.run_lengths.clone(),
+            run_ends: text.run_ends.clone(),
+        }
+    }
+
+    /// None when its last line can't be.
+    fn text(self, k: SmallK, end_byte: u64) -> Option<Text> {
         let front = match self.front {
             FrontForm::LineStart => Front::LineStart,
-            FrontForm::MidLine { end } => Front::MidLine(end),
+            FrontForm::MidLine { .. } => Front::MidLine,
         };
-        let mut text = Text::new(k, front, self.line_start_byte);
-        text.state = match self.state {
-            StateForm::LineStart => State::LineStart,
-            StateForm::Header => State::Header,
-            StateForm::Comment => State::Comment,
-            StateForm::Sequence => State::Sequence,
-        };
-        text.waiting_crs = self.waiting_crs;
-        text.line_not_graphic = self.line_not_graphic;
-        text.header_line = self.header_line.0;
-        text.fault = self.fault;
-        text.first_residue = self.first_residue;
-        text.comments = self.comments;
-        text.head = self.head;
-        text.part = self.part;
-        text.open = self.open.map(|open| Header {
-            start_byte: open.start_byte,
-            end_byte: open.end_byte,
-            name: open.name.0,
-        });
-        text.headers = self.headers;
-        text.closed = self.closed;
-        text.left_gap = self.left_gap;
-        text.gap = self.gap;
-        text.left_run = match self.left_run {
-            Some(run) => Some(run.run(k)?),
-            None => None,
-        };
-        text.run = self.run.run(k)?;
-        text.run_lengths = RunLengths {
-            runs: self.run_lengths.runs,
-            bases: self.run_lengths.bases,
-            short: self.run_lengths.short,
-        };
-        text.run_ends = self.run_ends.0;
-        Some(text)
+        let mut text = Text::new(k, front);
+        if let FrontForm::MidLine { end } = self.front {
+            text.line.left = end;
+        }
+        let bytes = end_byte.checked_sub(self.line_start_byte)?;
+        let graphic = bytes.checked_sub(self.line_not_graphic)?;
+        text.line.right = Line { bytes, graphic };
+        Some(Text {
+            state: self.state,
+            waiting_crs: self.waiting_crs,
+            header_line: self.header_line,
+            fault: self.fault,
+            first_residue: self.first_residue,
+            comments: self.comments,
+            record: Ends {
+                left: self.head,
+                right: self.part,
+            },
+            open: self.open,
+            headers: self.headers,
+            closed: self.closed,
+            gap: Ends {
+                left: self.left_gap,
+                right: self.gap,
+            },
+            run: Ends {
+                left: self.left_run,
+                right: self.run,
+            },
+            run_lengths: self.run_lengths,
+            run_ends: self.run_ends,
+            ..text
+        })
     }
 }
 

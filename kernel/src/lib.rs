@@ -3,34 +3,21 @@
 mod bases;
 mod bounds;
 mod checksum;
-mod composition;
-#[cfg(test)]
-mod crafted;
 mod dense;
 mod distances;
+mod ends;
 mod fault;
 mod findings;
 mod form;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
-mod gaps;
-mod geometry;
 mod inflater;
-mod join;
-#[cfg(test)]
-mod laws;
-mod lines;
+#[cfg(any(test, fuzzing))]
+pub mod laws;
 mod machine;
-mod records;
-mod rope;
-mod runs;
+mod rows;
 mod scanner;
 mod summary;
 mod survey;
-mod tables;
-#[cfg(any(test, fuzzing))]
-mod twin;
-mod varint;
+mod text;
 
 use pyo3::prelude::*;
 
@@ -47,10 +34,10 @@ mod _kernel {
     use pyo3::types::{PyBytes, PyDict};
 
     use crate::bounds::MAX_BYTES;
-    use crate::composition::Composition;
-    use crate::dense::MAX_K;
+    use crate::dense::SmallK;
     use crate::findings::Refusal;
     use crate::form::Unreadable;
+    use crate::text::composition::Composition;
     use crate::{checksum, distances, findings, form, inflater, scanner, summary, survey};
 
     #[pymodule_export]
@@ -129,14 +116,8 @@ mod _kernel {
         Ok(py.detach(|| distances::clustered_order(&all, count)))
     }
 
-    fn checked_k(k: u32) -> PyResult<u32> {
-        if (1..=MAX_K).contains(&k) {
-            Ok(k)
-        } else {
-            Err(PyValueError::new_err(format!(
-                "k must be 1 to {MAX_K}, not {k}"
-            )))
-        }
+    fn checked_k(k: u32) -> PyResult<SmallK> {
+        k.try_into().map_err(PyValueError::new_err::<String>)
     }
 
     /// The scan of one slice, fed in blocks of any size.
@@ -356,7 +337,7 @@ mod _kernel {
             let composition = self.0.text.composition();
             format!(
                 "<Summary k={} size_bytes={} total_bases={} gc_count={}>",
-                self.0.k(),
+                self.0.k().get(),
                 self.0.bytes,
                 composition.acgt(),
                 composition.gc()
@@ -365,7 +346,7 @@ mod _kernel {
 
         #[getter]
         fn k(&self) -> u32 {
-            self.0.k()
+            self.0.k().get()
         }
 
         #[getter]
@@ -396,8 +377,8 @@ mod _kernel {
             if self.0.k() != right.0.k() {
                 return Err(PyValueError::new_err(format!(
                     "a summary with k = {} can't be merged with one with k = {}",
-                    self.0.k(),
-                    right.0.k()
+                    self.0.k().get(),
+                    right.0.k().get()
                 )));
             }
             if self.0.bytes + right.0.bytes > MAX_BYTES {
@@ -520,6 +501,15 @@ mod _kernel {
     #[pyclass(frozen)]
     struct Findings(findings::Findings);
 
+    impl Findings {
+        fn counted(&self, k: u32) -> PyResult<()> {
+            if (1..=self.0.dense.k.get()).contains(&k) {
+                return Ok(());
+            }
+            Err(PyValueError::new_err(format!("{k}-mers were not counted")))
+        }
+    }
+
     #[pymethods]
     impl Findings {
         fn __repr__(&self) -> String {
@@ -624,9 +614,7 @@ mod _kernel {
             k: u32,
             canonical: bool,
         ) -> PyResult<Bound<'py, PyBytes>> {
-            if k == 0 || k > self.0.dense.k {
-                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
-            }
+            self.counted(k)?;
             let counts: Vec<u8> = py.detach(|| {
                 let counts = self.0.kmer_counts(k, canonical);
                 counts.into_iter().flat_map(u64::to_ne_bytes).collect()
@@ -642,9 +630,7 @@ mod _kernel {
             canonical: bool,
         ) -> PyResult<Bound<'py, PyBytes>> {
             for &k in &ks {
-                if k == 0 || k > self.0.dense.k {
-                    return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
-                }
+                self.counted(k)?;
             }
             let table = |k| (k, self.0.kmer_counts(k, canonical));
             let json = py
@@ -655,9 +641,7 @@ mod _kernel {
 
         /// The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers.
         fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {
-            if k == 0 || k > self.0.dense.k {
-                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
-            }
+            self.counted(k)?;
             Ok(self.0.run_lengths.kmers(k))
         }
 
@@ -666,9 +650,7 @@ mod _kernel {
         /// Raises:
         ///     ValueError: k-mers of this length were not counted.
         fn write_kmers(&self, k: u32, canonical: bool, write: &Bound<'_, PyAny>) -> PyResult<()> {
-            if k == 0 || k > self.0.dense.k {
-                return Err(PyValueError::new_err(format!("{k}-mers were not counted")));
-            }
+            self.counted(k)?;
             self.0
                 .kmers_tsv(k, canonical, |page| write_page(write, page))
         }

@@ -1,10 +1,10 @@
 //! The scan of one slice, fed in blocks of any size.
 
-use crate::dense::Bulk;
+use crate::dense::{Bulk, SmallK};
 use crate::findings;
-use crate::lines::Tools;
 use crate::machine::Portable;
 use crate::summary::Summary;
+use crate::text::Tools;
 
 pub struct Scanner {
     summary: Summary,
@@ -13,7 +13,7 @@ pub struct Scanner {
 
 impl Scanner {
     /// A scan that counts k-mers up to `k`.
-    pub fn new(k: u32) -> Self {
+    pub fn new(k: SmallK) -> Self {
         Self {
             summary: Summary::new(k),
             tools: Tools::new(Bulk::new(k)),

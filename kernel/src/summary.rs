@@ -2,11 +2,14 @@
 //! stands around it, and summaries of neighbours merge into the summary of both.
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
-use crate::dense::{Count, Dense};
+use crate::dense::{Count, Dense, SmallK};
 use crate::fault::FaultKind;
-use crate::lines::{Front, MAX_LINE_BYTES, State, Text, Tools, without_trailing_crs};
+use crate::form::raw;
 use crate::machine::{Machine, Portable};
+use crate::text::geometry::Line;
+use crate::text::{Front, MAX_LINE_BYTES, State, Text, Tools, without_trailing_crs};
 
 /// The UTF-8 byte order mark.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -15,15 +18,27 @@ pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub const MAX_LEAD_BYTES: u64 = MAX_LINE_BYTES + BYTE_ORDER_MARK.len() as u64;
 
 /// The bytes up to the first line end: their line's kind is known on the left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Lead {
     /// No line end yet.
-    Open { content: Vec<u8>, waiting_crs: u64 },
+    Open {
+        #[serde(with = "raw")]
+        content: Vec<u8>,
+        waiting_crs: u64,
+    },
     /// The line ended; the text begins at the next line's start.
-    Closed { content: Vec<u8>, waiting_crs: u64 },
+    Closed {
+        #[serde(with = "raw")]
+        content: Vec<u8>,
+        waiting_crs: u64,
+    },
     /// The line is too long for a header or a comment, and was taken for sequence: the text begins
     /// inside of it, after the first bytes, which still tell what it is at a line start.
-    Long { first: [u8; 4] },
+    Long {
+        #[serde(with = "raw")]
+        first: [u8; 4],
+    },
 }
 
 #[derive(Clone)]
@@ -35,18 +50,18 @@ pub struct Summary {
 
 impl Summary {
     /// The summary of nothing; k-mers up to `k` will be counted.
-    pub fn new(k: u32) -> Self {
+    pub fn new(k: SmallK) -> Self {
         Self {
             bytes: 0,
             lead: Lead::Open {
                 content: Vec::new(),
                 waiting_crs: 0,
             },
-            text: Text::new(k, Front::LineStart, 0),
+            text: Text::new(k, Front::LineStart),
         }
     }
 
-    pub fn k(&self) -> u32 {
+    pub fn k(&self) -> SmallK {
         self.text.dense.k
     }
 
@@ -109,8 +124,7 @@ impl Summary {
             content: std::mem::take(content),
             waiting_crs: *waiting_crs,
         };
-        let next_byte = self.bytes - (block.len() - line_feed - 1) as u64;
-        self.text = Text::new(self.k(), Front::LineStart, next_byte);
+        self.text = Text::new(self.k(), Front::LineStart);
         line_feed + 1
     }
 
@@ -132,7 +146,7 @@ impl Summary {
         let from_block = 4 - from_content - from_crs as usize;
         first[4 - from_block..].copy_from_slice(&block[..from_block]);
         self.lead = Lead::Long { first };
-        self.text = Text::new(self.k(), Front::MidLine(None), 4);
+        self.text = Text::new(self.k(), Front::MidLine);
         self.text.feed_few(&content[from_content..], 4);
         self.text.feed_crs(waiting_crs - from_crs);
         from_block
@@ -151,33 +165,29 @@ impl Summary {
             (Lead::Closed { .. } | Lead::Long { .. }, _) => {
                 follow(&mut self.text, right, 0, shift_bytes);
             }
-            (
-                Lead::Open { .. },
-                Lead::Open {
-                    content,
-                    waiting_crs,
-                },
-            ) => {
-                self.feed_few(content);
-                self.feed_crs(*waiting_crs);
-            }
-            (
-                Lead::Open { .. },
-                Lead::Closed {
-                    content,
-                    waiting_crs,
-                },
-            ) => {
-                self.feed_few(content);
-                self.feed_crs(*waiting_crs);
-                self.feed_few(b"\n");
-                self.text.absorb(&right.text, self.bytes, shift_bytes);
-            }
             (Lead::Open { .. }, Lead::Long { first }) => {
                 let taken = self.lengthen(first);
                 let at_byte = shift_bytes + taken as u64;
                 self.text.feed_few(&first[taken..], at_byte);
                 self.text.absorb(&right.text, shift_bytes + 4, shift_bytes);
+            }
+            (
+                Lead::Open { .. },
+                Lead::Open {
+                    content,
+                    waiting_crs,
+                }
+                | Lead::Closed {
+                    content,
+                    waiting_crs,
+                },
+            ) => {
+                self.feed_few(content);
+                self.feed_crs(*waiting_crs);
+                if matches!(right.lead, Lead::Closed { .. }) {
+                    self.feed_few(b"\n");
+                    self.text.absorb(&right.text, self.bytes, shift_bytes);
+                }
             }
         }
         self.text.seal();
@@ -200,7 +210,7 @@ impl Summary {
             Start::ByteOrderMark => BYTE_ORDER_MARK.len(),
             Start::Utf16 | Start::Text => 0,
         };
-        let mut text = Text::new(self.k(), Front::LineStart, skip as u64);
+        let mut text = Text::new(self.k(), Front::LineStart);
         follow(&mut text, self, skip, 0);
         (start, text)
     }
@@ -221,19 +231,18 @@ fn follow(text: &mut Text, right: &Summary, skip: usize, shift_bytes: u64) {
         Lead::Open {
             content,
             waiting_crs,
-        } => {
-            text.feed_few(&content[skip..], at_byte);
-            text.feed_crs(*waiting_crs);
         }
-        Lead::Closed {
+        | Lead::Closed {
             content,
             waiting_crs,
         } => {
             text.feed_few(&content[skip..], at_byte);
             text.feed_crs(*waiting_crs);
-            let line_feed_byte = shift_bytes + content.len() as u64 + waiting_crs;
-            text.feed_few(b"\n", line_feed_byte);
-            text.absorb(&right.text, line_feed_byte + 1, shift_bytes);
+            if matches!(right.lead, Lead::Closed { .. }) {
+                let line_feed_byte = shift_bytes + content.len() as u64 + waiting_crs;
+                text.feed_few(b"\n", line_feed_byte);
+                text.absorb(&right.text, line_feed_byte + 1, shift_bytes);
+            }
         }
         Lead::Long { first } => {
             take_for_sequence(text, &first[skip..], at_byte);
@@ -244,27 +253,24 @@ fn follow(text: &mut Text, right: &Summary, skip: usize, shift_bytes: u64) {
 
 /// Carries `text` on with the first bytes of a long line, which tell what it really is.
 fn take_for_sequence(text: &mut Text, first: &[u8], at_byte: u64) {
-    let (kind, line_start_byte) = match text.state {
-        State::LineStart if text.waiting_crs == 0 => match first[0] {
-            b'>' => (State::Header, at_byte),
-            b';' => (State::Comment, at_byte),
-            _ => (State::Sequence, at_byte),
-        },
-        state => (state, text.line_start_byte),
+    let is_line_start = text.state == State::LineStart && text.waiting_crs == 0;
+    let kind = match first[0] {
+        b'>' if is_line_start => State::Header,
+        b';' if is_line_start => State::Comment,
+        _ => text.state,
     };
+    let line_start_byte = at_byte - text.line.right.bytes;
+    // What follows was scanned as sequence: nothing of that stands left of these faults.
     match kind {
-        State::LineStart | State::Sequence => text.feed_few(first, at_byte),
-        // What follows was scanned as sequence: nothing of that stands left of these faults.
-        State::Header => {
-            text.add_fault(FaultKind::HeaderTooLong, line_start_byte, b'>');
-            if text.state == State::Header {
-                text.end_header(at_byte);
-            }
-            text.state = State::Sequence;
-        }
-        State::Comment => {
-            text.add_fault(FaultKind::CommentTooLong, line_start_byte, b';');
-            text.state = State::Sequence;
-        }
+        State::LineStart | State::Sequence => return text.feed_few(first, at_byte),
+        State::Header => text.add_fault(FaultKind::HeaderTooLong, line_start_byte, b'>'),
+        State::Comment => text.add_fault(FaultKind::CommentTooLong, line_start_byte, b';'),
     }
+    if text.state == State::Header {
+        text.end_header(at_byte);
+    }
+    text.state = State::Sequence;
+    let bytes = first.len() as u64;
+    let graphic = bytes;
+    text.line.right = text.line.right.then(&Line { bytes, graphic });
 }

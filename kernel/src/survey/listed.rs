@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, TryReserveError};
 
 use super::found::Row;
 use super::rows::SequenceRow;
-use crate::tables::printable;
+use crate::rows::tables::printable;
 
 /// Up to so many records are all listed.
 pub const ALL_LISTED: usize = 2000;

@@ -129,7 +129,7 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::SEQUENCES_HEADER;
+    use crate::rows::tables::SEQUENCES_HEADER;
 
     const VIEW: View = View {
         min_gap: 1,

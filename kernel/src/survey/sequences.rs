@@ -8,7 +8,7 @@ use super::found::{AtLeast, Sums};
 use super::listed::Listed;
 use super::rows::{SequenceRow, Wrong};
 use super::{LIMIT, View, room};
-use crate::tables::SEQUENCES_HEADER;
+use crate::rows::tables::SEQUENCES_HEADER;
 
 /// What is kept of a record; of a million, 40 MB.
 #[derive(Clone, Copy, Debug)]

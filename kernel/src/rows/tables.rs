@@ -1,8 +1,8 @@
 //! The text tables: rows of sequences, gaps and the index.
 
 use crate::bases::spell;
-use crate::gaps::Gap;
-use crate::records::{Index, Record};
+use crate::rows::gaps::Gap;
+use crate::rows::records::{Index, Record};
 
 pub const SEQUENCES_HEADER: &[u8] =
     b"name\tlength\tA\tC\tG\tT\tN\tother\tlowercase\tgc_percent\tstart_byte\tU\n";

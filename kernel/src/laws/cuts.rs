@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use crate::dense::MAX_K;
+use crate::laws::twin::{naive, read_back, scan, tell};
 use crate::scanner::Scanner;
 use crate::summary::Summary;
-use crate::twin::{naive, read_back, scan, tell};
 
 /// Merges neighbours until one is left, which of them as `choices` say.
 fn merge_in_any_order(mut summaries: Vec<Summary>, choices: &[prop::sample::Index]) -> Summary {
@@ -107,7 +107,7 @@ fn the_law_holds(
         .collect();
     let merged = read_back(&merge_in_any_order(kept, choices));
     prop_assert_eq!(&tell(&merged), &whole);
-    let mut scanner = Scanner::new(k);
+    let mut scanner = Scanner::new(k.try_into().unwrap());
     cut(bytes, cuts)
         .iter()
         .for_each(|block| scanner.update(block));
@@ -150,7 +150,7 @@ proptest! {
     #[test]
     fn nothing_is_the_neutral_element(bytes in fasta_like()) {
         let summary = scan(&bytes, 3);
-        let nothing = Summary::new(3);
+        let nothing = Summary::new(3.try_into().unwrap());
         prop_assert_eq!(tell(&summary.merge(&nothing)), tell(&summary));
         prop_assert_eq!(tell(&nothing.merge(&summary)), tell(&summary));
     }
@@ -163,8 +163,8 @@ proptest! {
                 prop_assert_eq!((fault.kind, fault.offset_byte), expected);
             }
             (Ok((sequences, gaps, composition, counts)), Ok(told)) => {
-                prop_assert_eq!(told.sequences, crate::tables::printable(sequences.as_slice()));
-                prop_assert_eq!(told.gaps, crate::tables::printable(gaps.as_slice()));
+                prop_assert_eq!(told.sequences, crate::rows::tables::printable(sequences.as_slice()));
+                prop_assert_eq!(told.gaps, crate::rows::tables::printable(gaps.as_slice()));
                 prop_assert_eq!(told.composition, composition);
                 prop_assert_eq!(told.length, composition.length());
                 prop_assert_eq!(told.gap_length, composition.n);

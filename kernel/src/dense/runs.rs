@@ -1,9 +1,13 @@
 //! Runs of bases, the k-mers' ground: their lengths are counted apart from the k-mers.
 
+use serde::{Deserialize, Serialize};
+
+use super::SmallK;
 use crate::bases::Bases;
 
 /// A run, or as much of it as was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Run {
     pub length_bases: u64,
     /// Its first bases, up to K-1.
@@ -14,17 +18,18 @@ pub struct Run {
 
 impl Run {
     /// This run's part, then `next`, the part that follows it without a break.
-    pub fn then(&self, next: &Self, k: u32) -> Self {
+    pub fn then(&self, next: &Self, k: SmallK) -> Self {
         Self {
             length_bases: self.length_bases + next.length_bases,
-            first: self.first.then(next.first).first(k - 1),
-            last: self.last.then(next.last).last(k - 1),
+            first: self.first.then(next.first).first(k.edge()),
+            last: self.last.then(next.last).last(k.edge()),
         }
     }
 }
 
 /// The lengths of whole runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunLengths {
     pub runs: u64,
     pub bases: u64,
@@ -33,11 +38,11 @@ pub struct RunLengths {
 }
 
 impl RunLengths {
-    pub fn new(k: u32) -> Self {
+    pub fn new(k: SmallK) -> Self {
         Self {
             runs: 0,
             bases: 0,
-            short: vec![0; k.saturating_sub(2) as usize],
+            short: vec![0; k.edge().saturating_sub(1) as usize],
         }
     }
 
@@ -78,7 +83,7 @@ mod tests {
     #[test]
     fn the_number_of_kmers_is_that_of_the_definition() {
         let lengths = [1, 1, 2, 3, 5, 6, 7, 8, 9, 100];
-        let mut counted = RunLengths::new(8);
+        let mut counted = RunLengths::new(8.try_into().unwrap());
         lengths.iter().for_each(|length| counted.push(*length));
         counted.push(0);
         for k in 1..=8_u64 {

@@ -4,10 +4,11 @@ use std::collections::TryReserveError;
 
 use serde::{Deserialize, Serialize};
 
-use crate::composition::Composition;
-use crate::geometry::{Geometry, Judgement};
-use crate::rope::Rope;
-use crate::varint;
+use crate::form::raw;
+use crate::rows::rope::Rope;
+use crate::rows::varint;
+use crate::text::composition::Composition;
+use crate::text::geometry::{Geometry, Judgement};
 
 /// Residues and lines of one record, or of a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +34,14 @@ impl Part {
 }
 
 /// A header that was met.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// Where its `>` stands.
     pub start_byte: u64,
     /// Where the line after it starts.
     pub end_byte: u64,
+    #[serde(with = "raw")]
     pub name: Vec<u8>,
 }
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A line without its line feed.
+/// A line without its line feed, or a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
@@ -15,6 +15,16 @@ pub struct Line {
     pub bytes: u64,
     /// Graphic characters (0x21 to 0x7e).
     pub graphic: u64,
+}
+
+impl Line {
+    /// This part of a line, then `next`, the part that follows.
+    pub fn then(&self, next: &Self) -> Self {
+        Self {
+            bytes: self.bytes + next.bytes,
+            graphic: self.graphic + next.graphic,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

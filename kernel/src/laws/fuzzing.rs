@@ -4,9 +4,9 @@
 //! same inputs. What is random in the tests of the kernel is in `laws` and `crafted`.
 
 use crate::dense::MAX_K;
+use crate::laws::twin::{naive, read_back, scan, tell};
 use crate::scanner::Scanner;
 use crate::summary::Summary;
-use crate::twin::{naive, read_back, scan, tell};
 
 /// k, and six places to cut at, of two bytes each.
 const HEAD_BYTES: usize = 13;
@@ -43,7 +43,7 @@ pub fn law(data: &[u8]) {
     let pieces: Vec<_> = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect();
     let scans: Vec<_> = pieces.iter().map(|piece| scan(piece, k)).collect();
     let kept = scans.iter().map(read_back).collect();
-    let mut fed = Scanner::new(k);
+    let mut fed = Scanner::new(k.try_into().expect("it is small"));
     pieces.iter().for_each(|piece| fed.update(piece));
     assert_eq!(tell(&merged(scans, &places)), whole);
     assert_eq!(tell(&read_back(&merged(kept, &places))), whole);
@@ -73,7 +73,7 @@ pub fn forms(data: &[u8]) {
         return;
     };
     for text in [&b""[..], b">x\nACNN", b"GTN\n>y\nA", b"\r\n"] {
-        let other = scan(text, summary.k());
+        let other = scan(text, summary.k().get());
         try_out(&summary.merge(&other));
         try_out(&other.merge(&summary));
     }

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::bounds::MAX_BYTES;
-use crate::laws::fasta_like;
+use crate::laws::cuts::fasta_like;
+use crate::laws::twin::{read_back, scan, tell};
+use crate::rows::varint;
 use crate::summary::Summary;
-use crate::twin::{read_back, scan, tell};
-use crate::varint;
 
 /// State, counts of k-mers, rows.
 type Forms = [Vec<u8>; 3];
@@ -185,7 +185,7 @@ proptest! {
         for each in &changes {
             change(&mut altered, each, &forms(&neighbours[0]));
         }
-        if let Some(summary) = read(&altered).filter(|summary| summary.k() == k) {
+        if let Some(summary) = read(&altered).filter(|summary| summary.k().get() == k) {
             merge_and_use_up(&summary, &neighbours);
         }
     }

@@ -1,13 +1,13 @@
 //! All that a summary tells, to compare it with another's; and the naive twin of the whole scan.
 
 use crate::bases::Bases;
-use crate::composition::{BYTES, Byte, Composition};
 use crate::dense::slots;
 use crate::fault::{Fault, FaultKind};
 use crate::findings::{FaidxIndex, Findings, Refusal};
-use crate::lines::MAX_LINE_BYTES;
 use crate::scanner::Scanner;
 use crate::summary::Summary;
+use crate::text::MAX_LINE_BYTES;
+use crate::text::composition::{BYTES, Byte, Composition};
 
 /// All that is told of an object.
 #[derive(Debug, PartialEq)]
@@ -36,7 +36,7 @@ fn collect(
         Ok(())
     })
     .unwrap();
-    crate::tables::printable(&all)
+    crate::rows::tables::printable(&all)
 }
 
 pub fn tell(summary: &Summary) -> Result<Told, Fault> {
@@ -44,7 +44,7 @@ pub fn tell(summary: &Summary) -> Result<Told, Fault> {
         Refusal::Fault(fault) => fault,
         Refusal::OutOfMemory => panic!("no memory for the rows"),
     })?;
-    let k = findings.dense.k;
+    let k = findings.dense.k.get();
     Ok(Told {
         composition: findings.composition,
         comments: findings.comments,
@@ -65,7 +65,7 @@ pub fn tell(summary: &Summary) -> Result<Told, Fault> {
 }
 
 pub fn scan(bytes: &[u8], k: u32) -> Summary {
-    let mut scanner = Scanner::new(k);
+    let mut scanner = Scanner::new(k.try_into().unwrap());
     scanner.update(bytes);
     scanner.finish()
 }
@@ -147,7 +147,7 @@ pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
         return Err((kind, 0));
     }
     let mut composition = Composition::default();
-    let mut sequences = crate::tables::SEQUENCES_HEADER.to_vec();
+    let mut sequences = crate::rows::tables::SEQUENCES_HEADER.to_vec();
     let mut gaps = Vec::new();
     let mut counts: Vec<_> = (1..=k).map(|k| vec![0; slots(k)]).collect();
     for (name, start, residues) in &records {

@@ -1,100 +1,15 @@
-//! The line automaton: text whose lines' kinds are known, scanned and joined.
+//! The line automaton: text whose lines' kinds are known, scanned.
 
 use memchr::memchr;
 
+use super::composition::{BYTES, Byte};
+use super::{MAX_LINE_BYTES, State, Text, without_trailing_crs};
 use crate::bases::Bases;
-use crate::composition::{BYTES, Byte, Composition};
-use crate::dense::{Count, Dense, RunEnds, Stretch};
-use crate::fault::{Fault, FaultKind};
-use crate::gaps::{Gap, GapBlock, GapShift, Gaps};
-use crate::geometry::Line;
+use crate::dense::{Count, Dense, Stretch};
+use crate::fault::FaultKind;
 use crate::machine::{Machine, Planes, Portable};
-use crate::records::{Header, Part, Record, RecordBlock, Records};
-use crate::runs::{Run, RunLengths};
-
-/// The longest header or comment line, without its line end.
-pub const MAX_LINE_BYTES: u64 = if cfg!(any(test, fuzzing)) {
-    12
-} else {
-    1 << 20
-};
-
-/// Where the text stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    LineStart,
-    Header,
-    Comment,
-    Sequence,
-}
-
-/// Where the text begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
-    LineStart,
-    /// Inside a sequence line; what this text has of that line, once it ended.
-    MidLine(Option<Line>),
-}
-
-/// Text that was scanned. Positions count from the first byte of the summary it belongs to.
-///
-/// Before the first header, residues belong to the record that was open on the left; the runs of
-/// bases and of N that touch the left end are kept apart until it is known what stands there.
-#[derive(Clone)]
-pub struct Text {
-    pub front: Front,
-    pub state: State,
-    /// Carriage returns that wait for a line feed.
-    pub waiting_crs: u64,
-    /// Where the last line starts (where the text starts, if that is inside a line).
-    pub line_start_byte: u64,
-    /// Bytes of the last line that are not graphic characters.
-    pub line_not_graphic: u64,
-    /// The last line so far, in state `Header`.
-    pub header_line: Vec<u8>,
-
-    /// The leftmost fault.
-    pub fault: Option<Fault>,
-    /// The first residue before the first header.
-    pub first_residue: Option<(u64, u8)>,
-    pub comments: u64,
-
-    /// What stands before the first header, once there is one.
-    pub head: Option<Part>,
-    /// The record that is open at the right end, and its header if that is in this text.
-    pub part: Part,
-    pub open: Option<Header>,
-    /// Headers in this text.
-    pub headers: u64,
-    /// Sums over the closed records.
-    pub closed: Composition,
-    pub records: Records,
-    pub(crate) new_records: RecordBlock,
-
-    /// The run of N at the left end, once it ended there.
-    pub left_gap: Option<u64>,
-    /// The run of N at the right end.
-    pub gap: u64,
-    pub gaps: Gaps,
-    pub(crate) new_gaps: GapBlock,
-
-    /// Rows were left out, for want of memory: the text is of no use.
-    pub out_of_memory: bool,
-
-    /// The run of bases at the left end, once it ended there.
-    pub left_run: Option<Run>,
-    /// The run of bases at the right end.
-    pub run: Run,
-    pub run_lengths: RunLengths,
-    pub run_ends: RunEnds,
-    pub dense: Dense,
-}
-
-/// `text` without the carriage returns at its end.
-pub fn without_trailing_crs(text: &[u8]) -> &[u8] {
-    let crs = text.iter().rev().take_while(|byte| **byte == b'\r').count();
-    &text[..text.len() - crs]
-}
+use crate::rows::records::Header;
+use crate::text::geometry::Line;
 
 /// What a scan counts k-mers with.
 pub struct Tools<C> {
@@ -112,40 +27,6 @@ impl<C: Count> Tools<C> {
 }
 
 impl Text {
-    pub fn new(k: u32, front: Front, start_byte: u64) -> Self {
-        Self {
-            front,
-            state: match front {
-                Front::LineStart => State::LineStart,
-                Front::MidLine(_) => State::Sequence,
-            },
-            waiting_crs: 0,
-            line_start_byte: start_byte,
-            line_not_graphic: 0,
-            header_line: Vec::new(),
-            fault: None,
-            first_residue: None,
-            comments: 0,
-            head: None,
-            part: Part::default(),
-            open: None,
-            headers: 0,
-            closed: Composition::default(),
-            records: Records::default(),
-            new_records: RecordBlock::default(),
-            left_gap: None,
-            gap: 0,
-            gaps: Gaps::default(),
-            new_gaps: GapBlock::default(),
-            out_of_memory: false,
-            left_run: None,
-            run: Run::default(),
-            run_lengths: RunLengths::new(k),
-            run_ends: RunEnds::default(),
-            dense: Dense::new(k),
-        }
-    }
-
     /// Scans the bytes that follow, of which the first stands at `at_byte`.
     #[inline(always)]
     pub fn feed<M: Machine, C: Count>(
@@ -155,7 +36,7 @@ impl Text {
         block: &[u8],
         at_byte: u64,
     ) {
-        tools.stretch.begin(self.run.last);
+        tools.stretch.begin(self.run.right.last);
         let mut index = 0;
         while index < block.len() {
             index = match self.state {
@@ -174,12 +55,6 @@ impl Text {
         let mut tools = Tools::new(std::mem::replace(&mut self.dense, Dense::new(k)));
         self.feed(Portable, &mut tools, bytes, at_byte);
         self.dense = tools.counter;
-    }
-
-    /// `count` carriage returns follow, as many bytes.
-    pub fn feed_crs(&mut self, count: u64) {
-        self.waiting_crs += count;
-        self.line_not_graphic += count;
     }
 
     /// Scans sequence lines from `block[index]` on; returns where a header or comment begins, or
@@ -229,11 +104,16 @@ impl Text {
         // What changes with every chunk is kept in registers until the last.
         let mut lowercase = 0;
         let mut tail = tools.stretch.tail();
-        let mut line_start_byte = self.line_start_byte;
+        let mut line_start_byte = at_byte - self.line.right.bytes;
+        let mut not_graphic = self.line.right.bytes - self.line.right.graphic;
         let mut steady_bytes = self.steady_bytes();
-        let mut has_residue = self.gap == 0 && self.left_gap.is_some();
+        let mut has_residue = self.gap.right == 0 && self.gap.left.is_some();
         let mut line_feeds = 0;
         let mut scanned = 0;
+        let line = |bytes, not_graphic| Line {
+            bytes,
+            graphic: bytes - not_graphic,
+        };
         for chunk in block.as_chunks::<64>().0 {
             let planes = machine.planes(chunk);
             if planes.acgt | planes.line_feed != u64::MAX {
@@ -263,10 +143,11 @@ impl Text {
                 let line_feed_byte = at_chunk + u64::from(rest.trailing_zeros());
                 let bytes = line_feed_byte - line_start_byte;
                 if bytes == steady_bytes {
-                    self.part.graphic += bytes;
+                    self.record.right.graphic += bytes;
                 } else {
-                    self.line_start_byte = line_start_byte;
-                    self.end_line(line_feed_byte);
+                    self.line.right = line(bytes, not_graphic);
+                    self.end_line();
+                    not_graphic = 0;
                     steady_bytes = self.steady_bytes();
                 }
                 line_start_byte = line_feed_byte + 1;
@@ -274,8 +155,9 @@ impl Text {
             }
         }
         if scanned > 0 {
-            self.line_start_byte = line_start_byte;
-            self.part.composition.lowercase += lowercase;
+            let bytes = at_byte + scanned as u64 - line_start_byte;
+            self.line.right = line(bytes, not_graphic);
+            self.record.right.composition.lowercase += lowercase;
             self.state = if line_feeds >> 63 == 1 {
                 State::LineStart
             } else {
@@ -298,19 +180,22 @@ impl Text {
         at_byte: u64,
     ) -> usize {
         let mut index = 0;
+        let mut line = self.line.right; // in registers
         while index < length {
             let byte = chunk[index];
             let at = at_byte + index as u64;
             let kind = BYTES[usize::from(byte)];
             match kind {
                 Byte::LineFeed => {
-                    self.end_line(at);
+                    self.line.right = std::mem::take(&mut line);
+                    self.end_line();
                     self.state = State::LineStart;
                     index += 1;
                     continue;
                 }
                 Byte::CarriageReturn => {
-                    self.feed_crs(1);
+                    self.waiting_crs += 1;
+                    line.bytes += 1;
                     index += 1;
                     continue;
                 }
@@ -334,7 +219,7 @@ impl Text {
                     let mask = (u64::MAX >> (64 - (end - index))) << index;
                     self.before_base(at, byte);
                     let lowercase = (planes.lowercase & mask).count_ones();
-                    self.part.composition.lowercase += u64::from(lowercase);
+                    self.record.right.composition.lowercase += u64::from(lowercase);
                     let plane = |bits: u64| (bits & mask) >> index;
                     let mut tail = tools.stretch.tail();
                     let (low, high) = (plane(planes.low), plane(planes.high));
@@ -351,30 +236,32 @@ impl Text {
                     let run = (machine.equal(chunk, b'N') >> index).trailing_ones() as usize;
                     let end = (index + run).min(length);
                     let mask = (u64::MAX >> (64 - (end - index))) << index;
-                    let composition = &mut self.part.composition;
+                    let composition = &mut self.record.right.composition;
                     composition.n += u64::from(mask.count_ones());
                     composition.lowercase += u64::from((mask & planes.lowercase).count_ones());
-                    self.gap += (end - index) as u64;
+                    self.gap.right += (end - index) as u64;
                     end
                 }
-                Byte::Blank => {
-                    self.line_not_graphic += 1;
-                    index + 1
-                }
+                Byte::Blank => index + 1,
                 Byte::Invalid => {
-                    self.line_not_graphic += 1;
                     self.add_fault(FaultKind::InvalidByte, at, byte);
                     index + 1
                 }
                 _ => {
                     self.before_residue(machine, tools, at, byte);
                     self.close_gap();
-                    self.part.composition.add_residue(kind, byte);
+                    self.record.right.composition.add_residue(kind, byte);
                     index + 1
                 }
             };
+            let bytes = (end - index) as u64;
+            line.bytes += bytes;
+            if !matches!(kind, Byte::Blank | Byte::Invalid) {
+                line.graphic += bytes;
+            }
             index = end;
         }
+        self.line.right = line;
         length
     }
 
@@ -393,10 +280,14 @@ impl Text {
             if let Some(cr) = memchr(b'\r', content) {
                 self.add_fault(FaultKind::BareCr, at + cr as u64, b'\r');
             }
-            let too_long = at + content.len() as u64 - self.line_start_byte > MAX_LINE_BYTES;
+            let bytes = content.len() as u64;
+            let line_start_byte = at - self.line.right.bytes;
+            self.line.right.bytes += bytes;
+            let too_long = self.line.right.bytes > MAX_LINE_BYTES;
             if self.state == State::Header {
+                self.line.right.graphic += bytes;
                 if too_long {
-                    self.add_fault(FaultKind::HeaderTooLong, self.line_start_byte, b'>');
+                    self.add_fault(FaultKind::HeaderTooLong, line_start_byte, b'>');
                 } else {
                     // Bare CRs are left out, which their fault excuses.
                     self.header_line.extend_from_slice(content);
@@ -406,9 +297,9 @@ impl Text {
                 }
             } else {
                 let graphic = content.iter().filter(|byte| byte.is_ascii_graphic());
-                self.line_not_graphic += (content.len() - graphic.count()) as u64;
+                self.line.right.graphic += graphic.count() as u64;
                 if too_long {
-                    self.add_fault(FaultKind::CommentTooLong, self.line_start_byte, b';');
+                    self.add_fault(FaultKind::CommentTooLong, line_start_byte, b';');
                 }
             }
         }
@@ -416,63 +307,21 @@ impl Text {
         let Some(line_feed) = line_feed else {
             return block.len();
         };
-        let at_line_feed = at + line_feed as u64;
         if self.state == State::Header {
-            self.end_header(at_line_feed + 1);
+            self.end_header(at + line_feed as u64 + 1);
         } else {
-            self.end_line(at_line_feed);
+            self.end_line();
         }
         self.state = State::LineStart;
         index + line_feed + 1
     }
 
-    /// A header's line ended; the next begins at `next_byte`.
-    pub(crate) fn end_header(&mut self, next_byte: u64) {
-        if let Some(open) = &mut self.open {
-            open.end_byte = next_byte;
-            open.name = Header::name_of(&self.header_line).to_vec();
-        }
-        self.header_line = Vec::new();
-        self.start_line(next_byte);
-    }
-
-    /// A line that is no header ended with the line feed at `at_byte`.
-    fn end_line(&mut self, at_byte: u64) {
-        let bytes = at_byte - self.line_start_byte;
-        let graphic = bytes - self.line_not_graphic;
-        self.close_line(
-            Line { bytes, graphic },
-            bytes == self.waiting_crs && bytes <= 1,
-        );
-        self.start_line(at_byte + 1);
-    }
-
     /// The length of a line of bases that would change nothing but sums, or one that no line has.
     fn steady_bytes(&self) -> u64 {
-        match (self.front, self.part.geometry.steady_bytes()) {
-            (Front::LineStart | Front::MidLine(Some(_)), Some(bytes))
-                if self.line_not_graphic == 0 =>
-            {
-                bytes
-            }
-            _ => u64::MAX,
-        }
-    }
-
-    pub(crate) fn close_line(&mut self, line: Line, blank: bool) {
-        match &mut self.front {
-            Front::MidLine(end @ None) => *end = Some(line),
-            _ => {
-                self.part.geometry.push(line, blank);
-                self.part.graphic += line.graphic;
-            }
-        }
-    }
-
-    fn start_line(&mut self, at_byte: u64) {
-        self.line_start_byte = at_byte;
-        self.line_not_graphic = 0;
-        self.waiting_crs = 0;
+        let line = &self.line;
+        let is_known = line.left.is_some() && line.right.bytes == line.right.graphic;
+        let steady_bytes = self.record.right.geometry.steady_bytes();
+        steady_bytes.filter(|_| is_known).unwrap_or(u64::MAX)
     }
 
     /// A record begins with the `>` at `at_byte`, which ends what was open.
@@ -493,23 +342,10 @@ impl Text {
         self.state = State::Header;
     }
 
-    /// The open record is whole.
-    pub(crate) fn close_part(&mut self) {
-        let part = std::mem::take(&mut self.part);
-        if let Some(header) = &self.open {
-            let record = Record::new(header, &part);
-            // Not tried again: an allocation that fails may take milliseconds.
-            self.out_of_memory = self.out_of_memory || self.new_records.push(&record).is_err();
-            self.closed.add(&part.composition);
-        } else {
-            self.head = Some(part);
-        }
-    }
-
     /// Takes note of what a base at `at_byte` ends.
     #[inline(always)]
     fn before_base(&mut self, at_byte: u64, byte: u8) {
-        if self.gap > 0 || self.left_gap.is_none() {
+        if self.gap.right > 0 || self.gap.left.is_none() {
             self.close_gap();
             self.note_first_residue(at_byte, byte);
         }
@@ -535,7 +371,7 @@ impl Text {
 
     /// Counts the bases and k-mers of the stretch, and leaves its last bases there.
     fn count<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
-        let edge = self.dense.k - 1;
+        let edge = self.dense.k.edge();
         let stretch = &mut tools.stretch;
         let new_bases = stretch.new_bases() as u64;
         if new_bases == 0 {
@@ -543,105 +379,27 @@ impl Text {
         }
         tools.counter.count(machine, stretch);
         let bits = stretch.count_new_bits(machine);
-        self.part.composition.add_bases(new_bases, &bits);
-        if self.run.first.length < edge {
-            let first = stretch.first_new(edge - self.run.first.length);
-            self.run.first = self.run.first.then(first);
+        self.record.right.composition.add_bases(new_bases, &bits);
+        let run = &mut self.run.right;
+        if run.first.length < edge {
+            let first = stretch.first_new(edge - run.first.length);
+            run.first = run.first.then(first);
         }
-        self.run.length_bases += new_bases;
-        self.run.last = stretch.last(edge);
-        stretch.begin(self.run.last);
+        run.length_bases += new_bases;
+        run.last = stretch.last(edge);
+        stretch.begin(run.last);
     }
 
     /// The run of bases ends here.
     fn close_run<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
-        if tools.stretch.new_bases() == 0 && self.run.length_bases == 0 && self.left_run.is_some() {
+        let run = &self.run;
+        if tools.stretch.new_bases() == 0 && run.right.length_bases == 0 && run.left.is_some() {
             return;
         }
         self.count(machine, tools);
         tools.stretch.begin(Bases::default());
-        let run = std::mem::take(&mut self.run);
-        if self.left_run.is_none() {
-            self.left_run = Some(run);
-        } else {
+        if let Some(run) = self.run.close() {
             self.add_run(&run);
-        }
-    }
-
-    /// Takes a run whose both ends are known.
-    pub(crate) fn add_run(&mut self, run: &Run) {
-        if run.length_bases > 0 {
-            self.run_lengths.push(run.length_bases);
-            self.run_ends.add_end(run.last, 1);
-        }
-    }
-
-    /// The run of N ends here.
-    pub(crate) fn close_gap(&mut self) {
-        let gap = std::mem::take(&mut self.gap);
-        if self.left_gap.is_none() {
-            self.left_gap = Some(gap);
-        } else if gap > 0 {
-            let end_base = self.part.composition.length();
-            self.push_gap(end_base - gap, end_base);
-        }
-    }
-
-    /// Takes a gap of the open record whose both ends are known.
-    pub(crate) fn push_gap(&mut self, start_base: u64, end_base: u64) {
-        let gap = Gap {
-            record: self.headers,
-            start_base,
-            end_base,
-        };
-        self.out_of_memory = self.out_of_memory || self.new_gaps.push(gap).is_err();
-    }
-
-    /// The carriage returns that waited before `at_byte` have no line feed.
-    pub(crate) fn bare_crs(&mut self, at_byte: u64) {
-        self.add_fault(FaultKind::BareCr, at_byte - self.waiting_crs, b'\r');
-        self.waiting_crs = 0;
-    }
-
-    pub fn add_fault(&mut self, kind: FaultKind, offset_byte: u64, byte: u8) {
-        let fault = Fault {
-            offset_byte,
-            kind,
-            byte,
-        };
-        self.fault = Fault::leftmost(self.fault, Some(fault));
-    }
-
-    /// With those of the runs that are open.
-    pub fn run_ends_so_far(&self) -> RunEnds {
-        let mut run_ends = self.run_ends.clone();
-        for run in self.left_run.iter().chain([&self.run]) {
-            if run.length_bases > 0 {
-                run_ends.add_end(run.last, 1);
-            }
-        }
-        run_ends
-    }
-
-    /// Of all residues that are known to be such.
-    pub fn composition(&self) -> Composition {
-        let mut composition = self.closed;
-        composition.add(&self.part.composition);
-        composition.add(&self.head.unwrap_or_default().composition);
-        composition
-    }
-
-    /// Moves the rows of this scan into their shared blocks.
-    pub fn seal(&mut self) {
-        let records = std::mem::take(&mut self.new_records);
-        if !records.bytes.is_empty() {
-            self.records =
-                Records::join(std::mem::take(&mut self.records), Records::leaf(records), 0);
-        }
-        let gaps = std::mem::take(&mut self.new_gaps);
-        if !gaps.bytes.is_empty() {
-            let shift = GapShift::default();
-            self.gaps = Gaps::join(std::mem::take(&mut self.gaps), Gaps::leaf(gaps), shift);
         }
     }
 }

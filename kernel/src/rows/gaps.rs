@@ -2,8 +2,8 @@
 
 use std::collections::TryReserveError;
 
-use crate::rope::{Rope, Shift};
-use crate::varint;
+use crate::rows::rope::{Rope, Shift};
+use crate::rows::varint;
 
 /// A gap, in the residues of its record: 0-based, half open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,8 @@
+//! What must hold for any bytes, and the naive twin that judges.
+
+#[cfg(test)]
+mod crafted;
+#[cfg(test)]
+mod cuts;
+pub mod fuzzing;
+pub mod twin;
