@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
+
+import pytest
+
+from fanfold.cli.ending import Terminated, ended
 
 SCRIPT = """
 import atexit
@@ -45,3 +51,35 @@ def test_every_exit_code_is_the_commands() -> None:
     ]
 
     assert codes == [0, 2, 4]
+
+
+@pytest.mark.parametrize("is_told_as_another", [False, True])
+@pytest.mark.parametrize(
+    ("raised", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (Terminated(signal.SIGTERM), 143),
+        (Terminated(signal.SIGHUP), 129),
+    ],
+)
+def test_a_stop_amid_a_wait_is_a_stop(
+    raised: BaseException, status: int, is_told_as_another: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`Condition.wait` has let go of the lock for a moment in which nothing takes it again."""
+    condition = threading.Condition()
+
+    def wait() -> None:
+        with condition:
+            condition.release()
+            raise raised
+
+    def command() -> None:
+        try:
+            wait()
+        except RuntimeError as error:
+            if is_told_as_another:
+                raise OSError(5, "it can't be read") from error
+            raise
+
+    assert ended(command, debug=False) == status
+    assert "stopped" in capfd.readouterr().err

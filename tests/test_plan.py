@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -75,12 +76,13 @@ def test_more_slices_are_refused_before_anything_is_written(tmp_path: Path, way:
 @pytest.mark.parametrize("way", ["threads", "a plan"])
 def test_slices_of_text_are_honoured_and_refused_as_others(tmp_path: Path, way: str) -> None:
     def slices_of(data: bytes) -> int:
-        path = written(tmp_path, "x.fa.gz", gzip.compress(data))
+        path = written(tmp_path, "x.fa.bz2", bz2.compress(data))
         if way == "a plan":
             return len(fanfold.plan(path, out=tmp_path / "out", slice_bytes=1, fresh=True).slices)
         fanfold.run(path, out=tmp_path / "out", slice_bytes=1, fresh=True)
         return len(open_run(open_place(tmp_path / "out")).slices)
 
+    # Tasks inflate a slice of gzip from the next block on, so that archive is of another format.
     assert slices_of(GENOME[:MAX_SLICES]) == MAX_SLICES
     with pytest.raises(ParameterError, match=r"its text is more than 10,000 slices of 1 bytes"):
         slices_of(GENOME[: MAX_SLICES + 1])

@@ -9,6 +9,7 @@ mod ends;
 mod fault;
 mod findings;
 mod form;
+mod inflater;
 mod kmers;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
@@ -42,7 +43,7 @@ mod _kernel {
     use crate::form::Unreadable;
     use crate::kmers::parquet::{PartReader, PartWriter, ReadError, WriteError};
     use crate::text::composition::Composition;
-    use crate::{checksum, distances, findings, form, scanner, summary, survey};
+    use crate::{checksum, distances, findings, form, inflater, scanner, summary, survey};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -312,6 +313,112 @@ mod _kernel {
 
     fn finished() -> PyErr {
         PyRuntimeError::new_err("the scan is finished")
+    }
+
+    /// Inflates one gzip member, which comes in pieces, and can stop between its deflate blocks.
+    ///
+    /// Attributes:
+    ///     eof: whether the member's last byte was taken.
+    ///     needs_input: whether there is no more text without more input.
+    ///     unused_data: bytes that were given and not taken; those beyond the member, at its end.
+    ///     taken_bytes: how many bytes were taken.
+    ///     next_block_bit: where the next block starts, in bits from the first byte that was given,
+    ///         if the last call stopped between two blocks; else None.
+    #[pyclass]
+    struct Inflater(inflater::Inflater);
+
+    #[pymethods]
+    impl Inflater {
+        /// A member from its header on, whose checksum and length are verified.
+        #[new]
+        fn new() -> PyResult<Self> {
+            inflater::Inflater::of_member()
+                .map(Self)
+                .map_err(not_inflated)
+        }
+
+        /// The rest of a member, from the start of a block on. Its trailer is passed over.
+        ///
+        /// Args:
+        ///     window: the member's text before that block, 32 KiB at most.
+        ///     skipped_bits: the bits of the first byte that belong to the block before, 0 to 7.
+        ///
+        /// Raises:
+        ///     ValueError: there are more.
+        #[staticmethod]
+        fn inside(window: PyBuffer<u8>, skipped_bits: u32) -> PyResult<Self> {
+            let window = super::bytes_of(&window)?;
+            if window.len() > inflater::WINDOW_BYTES || skipped_bits > 7 {
+                return Err(PyValueError::new_err(
+                    "a window has 32 KiB at most, and a byte 8 bits",
+                ));
+            }
+            inflater::Inflater::inside(window, skipped_bits)
+                .map(Self)
+                .map_err(not_inflated)
+        }
+
+        #[getter]
+        fn eof(&self) -> bool {
+            self.0.ended()
+        }
+
+        #[getter]
+        fn needs_input(&self) -> bool {
+            self.0.needs_input
+        }
+
+        #[getter]
+        fn unused_data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            bytes(py, self.0.unused())
+        }
+
+        #[getter]
+        fn taken_bytes(&self) -> u64 {
+            self.0.taken_bytes
+        }
+
+        #[getter]
+        fn next_block_bit(&self) -> Option<u64> {
+            let unused = u64::from(self.0.block_end_unused_bits?);
+            Some(8 * self.0.taken_bytes - unused)
+        }
+
+        /// The text before the block that the last call stopped at: 32 KiB, or all that there is.
+        fn window<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            bytes(py, &self.0.window().map_err(not_inflated)?)
+        }
+
+        /// The text that follows, at most `max_length` bytes of it.
+        ///
+        /// Args:
+        ///     data: the bytes that follow what was given before, any number of them.
+        ///     max_length: the most text; what is left comes out of the next calls.
+        ///     stops_between_blocks: whether to stop where another block of the member begins.
+        ///
+        /// Raises:
+        ///     ValueError: the member is damaged.
+        ///     MemoryError: there is not enough memory.
+        #[pyo3(signature = (data, max_length, stops_between_blocks = false))]
+        fn decompress<'py>(
+            &mut self,
+            py: Python<'py>,
+            data: PyBuffer<u8>,
+            max_length: usize,
+            stops_between_blocks: bool,
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let input = super::bytes_of(&data)?;
+            let inflater = &mut self.0;
+            let text = py.detach(|| inflater.inflate(input, max_length, stops_between_blocks));
+            bytes(py, text.map_err(not_inflated)?)
+        }
+    }
+
+    fn not_inflated(failure: inflater::Failure) -> PyErr {
+        match failure {
+            inflater::Failure::OutOfMemory => PyMemoryError::new_err(failure.to_string()),
+            inflater::Failure::Damaged(message) => PyValueError::new_err(message),
+        }
     }
 
     /// The summary of a slice of an object: a value that never changes.

@@ -129,6 +129,62 @@ class Scanner:
         """
 
 @final
+class Inflater:
+    """Inflates one gzip member, which comes in pieces, and can stop between its deflate blocks.
+
+    Attributes:
+        eof: whether the member's last byte was taken.
+        needs_input: whether there is no more text without more input.
+        unused_data: bytes that were given and not taken; those beyond the member, at its end.
+        taken_bytes: how many bytes were taken.
+        next_block_bit: where the next block starts, in bits from the first byte that was given,
+            if the last call stopped between two blocks; else None.
+    """
+
+    def __new__(cls) -> Inflater:
+        """A member from its header on, whose checksum and length are verified."""
+
+    @staticmethod
+    def inside(window: Buffer, skipped_bits: int) -> Inflater:
+        """The rest of a member, from the start of a block on. Its trailer is passed over.
+
+        Args:
+            window: the member's text before that block, 32 KiB at most.
+            skipped_bits: the bits of the first byte that belong to the block before, 0 to 7.
+
+        Raises:
+            ValueError: there are more.
+        """
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def taken_bytes(self) -> int: ...
+    @property
+    def next_block_bit(self) -> int | None: ...
+    def window(self) -> bytes:
+        """The text before the block that the last call stopped at: 32 KiB, or all that there is."""
+
+    def decompress(
+        self, data: Buffer, max_length: int, stops_between_blocks: bool = False
+    ) -> bytes:
+        """The text that follows, at most `max_length` bytes of it.
+
+        Args:
+            data: the bytes that follow what was given before, any number of them.
+            max_length: the most text; what is left comes out of the next calls.
+            stops_between_blocks: whether to stop where another block of the member begins.
+
+        Raises:
+            ValueError: the member is damaged.
+            MemoryError: there is not enough memory.
+        """
+
+@final
 class Summary:
     """The summary of a slice of an object: a value that never changes.
 

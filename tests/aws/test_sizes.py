@@ -170,3 +170,11 @@ def test_a_text_is_scanned_for_what_its_estimate_says() -> None:
 
 def test_less_than_a_minute_is_billed_as_one() -> None:
     assert [billed_seconds(each) for each in (0, 59, 61)] == [60, 60, 61]
+
+
+def test_a_task_that_inflates_a_large_slice_has_more_of_a_processor() -> None:
+    scanned, inflated = task_size(2 * GIB, "none"), task_size(2 * GIB, "gzip")
+
+    assert inflated.vcpus > scanned.vcpus
+    assert inflated.memory_mb == scanned.memory_mb
+    assert scan_usd(10**12, 2 * GIB, PRICES, "gzip") > scan_usd(10**12, 2 * GIB, PRICES)

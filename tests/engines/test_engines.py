@@ -23,6 +23,7 @@ from archives import bgzf
 from servers.s3 import S3Server
 
 import fanfold
+import fanfold.flow.tasks
 from engines.dask_cluster import Cluster, dask_cluster
 from engines.driving import (
     BUCKET,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from fanfold.archives.formats import GZIP_FLAGS_BYTE, MAGIC, MAGIC_BYTES, Stream
@@ -69,6 +69,9 @@ def inflate(
     blocks: Iterable[bytes | memoryview],
     window_bytes: int | None = None,
     tail: Tail | None = None,
+    *,
+    begun: Member | None = None,
+    codec_of: Callable[[int], Codec] | None = None,
 ) -> Iterator[bytes]:
     """The text of a whole object, in blocks of 1 to `TEXT_BYTES` bytes.
 
@@ -81,6 +84,8 @@ def inflate(
         blocks: its bytes, all and in order. Each is done with when the next is asked for.
         window_bytes: the most memory for a window. One that takes more is refused before it does.
         tail: takes what follows the last member; nothing but zero padding when None.
+        begun: the member inside which `blocks` starts; at the object's first byte when None.
+        codec_of: what inflates the member that starts at a byte, where that is not the usual.
 
     Raises:
         ParameterError: a window takes more than `window_bytes`.
@@ -91,8 +96,8 @@ def inflate(
     blocks = iter(blocks)
     tail = Tail(source) if tail is None else tail
     padding = _StreamPadding(source, is_ignored=tail.is_ignored)
-    member: Member | None = None
-    position_byte = 0  # where `data` starts
+    member = begun
+    position_byte = 0 if begun is None else begun.start_byte  # where `data` starts
     cut_head = b""
     for block in blocks:
         data = memoryview(cut_head + block if cut_head else block)
@@ -115,7 +120,8 @@ def inflate(
                         tail.take(rest, position_byte)
                         position_byte += len(rest)
                     return
-                member = Member(source, compression, head, position_byte, window_bytes)
+                codec = None if codec_of is None else codec_of(position_byte)
+                member = Member(source, compression, head, position_byte, window_bytes, codec=codec)
                 padding.end()
             yield from member.feed(data)
             data = data[member.end_byte - position_byte :]
@@ -179,6 +185,7 @@ class Member:
         head: its first bytes, `MAGIC_BYTES` at least unless the object ends there.
         start_byte: where in the object it starts.
         window_bytes: the most memory for its window.
+        codec: what inflates it; what its format and head ask for when None.
 
     Attributes:
         start_byte: where in the object it starts.
@@ -193,6 +200,8 @@ class Member:
         head: bytes | memoryview,
         start_byte: int,
         window_bytes: int | None = None,
+        *,
+        codec: Codec | None = None,
     ) -> None:
         self.start_byte = start_byte
         self.end_byte = start_byte
@@ -200,7 +209,7 @@ class Member:
         self._source = source
         self._compression = compression
         self._name = _MEMBER[compression]
-        self._codec = _codec(compression, head, window_bytes)
+        self._codec = codec or _codec(compression, head, window_bytes)
         self._window_bytes = window_bytes
         self._head: bytes | None = b""  # until it shows the window
         self._zstd_header = b""
@@ -297,20 +306,29 @@ def truncated(source: Source, end_byte: int, what: str, start_byte: int) -> Arch
     )
 
 
-class _Decompressor(Protocol):
+class Decompressor(Protocol):
     """What the decompressors of all formats have in common."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether there is no more text without more input."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """The bytes beyond the member, once it has ended."""
+
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
+        """The text that follows, at most `max_length` bytes of it."""
 
 
-class _Codec(NamedTuple):
-    decompressor: _Decompressor
+class Codec(NamedTuple):
+    """A decompressor of one member, and what it raises when the member is damaged."""
+
+    decompressor: Decompressor
     failure: type[Exception]
 
 
@@ -339,28 +357,28 @@ class _Zlib:
         return text
 
 
-def _codec(compression: Stream, head: bytes | memoryview, window_bytes: int | None) -> _Codec:
+def _codec(compression: Stream, head: bytes | memoryview, window_bytes: int | None) -> Codec:
     """A decompressor of one member, and what it raises when the member is damaged.
 
     That of xz refuses each block whose dictionary takes more than `window_bytes`.
     """
     match compression:
         case "gzip" if len(head) > GZIP_FLAGS_BYTE and head[GZIP_FLAGS_BYTE] not in _ISAL_FLAGS:
-            return _Codec(_Zlib(), zlib.error)
+            return Codec(_Zlib(), zlib.error)
         case "gzip":
             from isal import igzip_lib
 
             failure: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment] # its stub says instance
-            return _Codec(igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP), failure)
+            return Codec(igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP), failure)
         case "bzip2":
             import bz2
 
-            return _Codec(bz2.BZ2Decompressor(), OSError)
+            return Codec(bz2.BZ2Decompressor(), OSError)
         case "xz":
             import lzma
 
             limit_bytes = None if window_bytes is None else window_bytes + _XZ_DECODER_BYTES
-            return _Codec(lzma.LZMADecompressor(lzma.FORMAT_XZ, limit_bytes), lzma.LZMAError)
+            return Codec(lzma.LZMADecompressor(lzma.FORMAT_XZ, limit_bytes), lzma.LZMAError)
         case "zstd":
             if sys.version_info >= (3, 14):
                 from compression import zstd
@@ -370,7 +388,7 @@ def _codec(compression: Stream, head: bytes | memoryview, window_bytes: int | No
             # 2 GiB, what `zstd --long=31` writes and refuses to read unless told; memory is
             # taken as the text fills it.
             window_log_max = zstd.DecompressionParameter.window_log_max
-            return _Codec(
+            return Codec(
                 zstd.ZstdDecompressor(options={window_log_max: window_log_max.bounds()[1]}),
                 zstd.ZstdError,
             )

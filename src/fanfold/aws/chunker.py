@@ -128,16 +128,18 @@ def chunk(ledger: Ledger, entry: Entry, batch: Batch, limits: Limits) -> None:
     if plan.slices is None:
         if entry.ended("inflate") is not None:  # Batch would find that job again
             raise PlanError(
-                f"{entry.request.source.name}: its text was written out, but that or the plan with"
-                " it is gone; post the job again"
+                f"{entry.request.source.name}: it was inflated, but what was written or the plan"
+                " is gone; post the job again"
             )
         submit(ledger, entry, "inflate", inflate_size(), batch)
         return
+    stored = plan.compression if plan.cut == "blocks" or plan.is_inflated_by_tasks else "none"
     if plan.cut == "text":
-        usd = scan_usd(plan.slices[-1].end_byte, plan.slice_bytes, limits.deployed.prices)
+        text_bytes, prices = plan.slices[-1].end_byte, limits.deployed.prices
+        usd = scan_usd(text_bytes, plan.slice_bytes, prices, stored)
         limits.deployed.check_price(entry.request.source.url, usd)
     largest_bytes = max(each.size_bytes for each in plan.slices)
-    size = task_size(largest_bytes, plan.compression if plan.cut == "blocks" else "none")
+    size = task_size(largest_bytes, stored)
     submit(ledger, entry, "task", size, batch, slices=len(plan.slices))
 
 
@@ -193,7 +195,7 @@ def _plan(entry: Entry, old: Plan | None, limits: Limits) -> Plan:
 
 
 def _inflate(folder: RunFolder, genome: Genome, limits: Limits) -> Plan:
-    """The plan with its text written out; without slices if a container has to do that."""
+    """The plan with its text or windows written; without slices if a container has to do that."""
     source = genome.source
     if source.size_bytes > limits.deployed.inflated_here_bytes:
         return folder.plan

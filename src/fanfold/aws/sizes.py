@@ -31,7 +31,7 @@ _FOLD_BASE_BYTES = 1024 * _MIB
 _TEXT_BYTES_PER_VCPU_SECOND = 200 * _MIB
 """What a vCPU reads from S3 and scans: half of what was measured, for vCPUs differ."""
 _INFLATED_BYTES_PER_VCPU_SECOND = 80 * _MIB
-"""What it inflates and scans of BGZF, in bytes of text."""
+"""What it inflates and scans of BGZF or gzip, in bytes of text."""
 _INFLATED_BYTES_PER_SECOND: dict[Compression, int] = {"bzip2": 15 * _MIB, "xz": 40 * _MIB}
 """What one thread inflates of a format that is slower than that, in bytes of text: half of what was
 measured."""
@@ -93,6 +93,7 @@ class Size(NamedTuple):
 def task_size(slice_bytes: int, compression: Compression) -> Size:
     """The container for a slice: no larger than a minute's work asks for, which is billed anyway.
 
+    The slice of a gzip object is that of its text, which the task inflates.
     Its memory doesn't depend on k: the counts of k = 8 are a megabyte.
     """
     seconds = _scan_seconds(slice_bytes, compression)
@@ -108,7 +109,10 @@ def task_size(slice_bytes: int, compression: Compression) -> Size:
 
 
 def inflate_size() -> Size:
-    """The container that inflates an archive: it reads, inflates and writes at once."""
+    """The container that inflates an archive: it reads, inflates and writes at once.
+
+    Of gzip it writes windows only; that frees a thread, not memory.
+    """
     return fitting(2, 4096 * _MIB)
 
 
@@ -155,9 +159,11 @@ def estimate(
     )
 
 
-def scan_usd(text_bytes: int, slice_bytes: int, prices: Prices) -> float:
-    """What it will probably cost to scan a text."""
-    return _rounded_usd([_scan(text_bytes, slice_bytes, "none")], prices)
+def scan_usd(
+    text_bytes: int, slice_bytes: int, prices: Prices, compression: Compression = "none"
+) -> float:
+    """What it will probably cost to scan a text; with `compression` gzip, to inflate it as well."""
+    return _rounded_usd([_scan(text_bytes, slice_bytes, compression)], prices)
 
 
 class _Containers(NamedTuple):
@@ -187,7 +193,7 @@ def _containers(
     if compression in {"none", "bgzf"}:
         return [_scan(size_bytes, slice_bytes, compression, ratio)]
     text_bytes = size_bytes * ratio
-    scan = _scan(text_bytes, slice_bytes, "none")
+    scan = _scan(text_bytes, slice_bytes, "gzip" if compression == "gzip" else "none")
     if not apart:
         return [scan]
     rate = _INFLATED_BYTES_PER_SECOND.get(compression, _INFLATED_BYTES_PER_VCPU_SECOND)
@@ -218,4 +224,6 @@ def billed_seconds(seconds: float) -> float:
 def _scan_seconds(slice_bytes: int, compression: Compression, ratio: int = _RATIO) -> float:
     if compression == "bgzf":
         return slice_bytes * ratio / _INFLATED_BYTES_PER_VCPU_SECOND
+    if compression == "gzip":
+        return slice_bytes / _INFLATED_BYTES_PER_VCPU_SECOND
     return slice_bytes / _TEXT_BYTES_PER_VCPU_SECOND

@@ -140,11 +140,30 @@ def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
         say(*_usage(error), level="ERROR")
         return error.exit_code
     except BaseException as error:  # a panic in Rust is no Exception
+        came = _signal_behind(error)
+        if came is not None:
+            return _stopped_by(came)
         status, *lines = _in_words(error)
         if debug:
             lines = _traced(error)
         say(*lines, level="ERROR")
         return status
+
+
+def _signal_behind(error: BaseException | None) -> signal.Signals | None:
+    """The signal that an error is a consequence of, if any.
+
+    Python's own locks raise a `RuntimeError` in place of what a handler raises at a bad moment:
+    a condition that is about to wait has let go of the lock that its `with` releases.
+    """
+    while error is not None:
+        match error:
+            case KeyboardInterrupt():
+                return signal.SIGINT
+            case Terminated():
+                return error.came
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _traced(error: BaseException) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,12 +17,15 @@ from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
 from fanfold.report.run_record import Count, Crc, Question
 
-PLAN_SCHEMA = 5
+PLAN_SCHEMA = 6
 """The version of the form of `plan.json`. A new `SCHEMA` of the report needs a new one too: both
 are in the hashes."""
 
 CHUNKS = "chunks"
 """The folder of all plans' work."""
+
+WINDOWS = "windows"
+"""The folder of a plan's windows, below that of its work."""
 
 PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
@@ -50,8 +54,12 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         start_byte: where it starts.
         end_byte: where it ends.
         object: the object of its own that holds the text, or a copy of the range, if one was
-            made; named as `Plan.object_name` says.
-        crc64nvme: the CRC-64/NVME of its text, in hexadecimal, if that was written out.
+            made; named as `Plan.object_name` says. If it has a `start_bit`, the window of text
+            before it, named as `Plan.window_name` says; None where a gzip member starts.
+        crc64nvme: the CRC-64/NVME of its text, in hexadecimal, if the input was inflated.
+        start_bit: where in the gzip object its text can be inflated from, in bits (byte
+            ``start_bit // 8``, without its lowest ``start_bit % 8`` bits); None if the text was
+            written out.
     """
 
     index: Count
@@ -59,6 +67,7 @@ class Slice(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     end_byte: Count
     object: str | None = None
     crc64nvme: Crc | None = None
+    start_bit: Count | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -165,6 +174,26 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.apart:
             return f"{self.source.name}.chunk{index:04d}"
         return self.chunk_name(index, "fa")
+
+    def window_name(self, index: int) -> str:
+        """The name of the text before a slice that is inflated from inside a gzip member."""
+        return f"{self.windows_folder}/{self.source.name}.chunk{index:04d}.window"
+
+    @property
+    def windows_folder(self) -> str:
+        """The folder of the windows, relative to where the slices' own objects are."""
+        return WINDOWS if self.apart else f"{self.folder}/{WINDOWS}"
+
+    def stored_end_byte(self, index: int) -> int:
+        """Where in the gzip object the bytes end that hold a slice's text."""
+        slices = self.known_slices()
+        end_bit = slices[index + 1].start_bit if index + 1 < len(slices) else None
+        return self.source.size_bytes if end_bit is None else -(-end_bit // 8)
+
+    @property
+    def is_inflated_by_tasks(self) -> bool:
+        """Whether tasks inflate their slices of a gzip object."""
+        return self.slices is not None and self.slices[0].start_bit is not None
 
 
 def make_plan(
@@ -328,6 +357,9 @@ class MadeBy(msgspec.Struct):
 _PLAN, MADE_BY = Checked(Plan), Checked(MadeBy)
 
 
+_NAMES_OUTSIDE = "it names files outside its folder"
+
+
 def _fault_of(plan: Plan) -> str | None:
     """What contradicts itself in a plan whose checksum holds."""
     source, k = plan.source, plan.parameters.k
@@ -339,14 +371,40 @@ def _fault_of(plan: Plan) -> str | None:
     is_resized = not source.is_stream and plan.object_bytes not in {None, source.size_bytes}
     if is_resized or plan.garbage_bytes > plan.size_bytes:
         return "its object has another size than its source, or than its parts"
-    size_bytes = plan.text_bytes if plan.cut == "text" else source.size_bytes
-    if plan.slices is not None and not _tile(plan.slices, size_bytes):
+    if not is_name(source.name):
+        return _NAMES_OUTSIDE
+    return None if plan.slices is None else _fault_of_slices(plan, plan.slices)
+
+
+def _fault_of_slices(plan: Plan, slices: Sequence[Slice]) -> str | None:
+    size_bytes = plan.text_bytes if plan.cut == "text" else plan.source.size_bytes
+    if not _tile(slices, size_bytes):
         return "its slices don't tile the input"
-    if not is_name(source.name) or any(
-        each.object not in {None, plan.object_name(each.index)} for each in plan.slices or ()
-    ):
-        return "it names files outside its folder"
+    if any(each.object not in {None, _object_name(plan, each)} for each in slices):
+        return _NAMES_OUTSIDE
+    if not _start_in_order(plan, slices):
+        return "its slices don't start one after the other in a gzip object"
     return None
+
+
+def _object_name(plan: Plan, each: Slice) -> str:
+    return (plan.object_name if each.start_bit is None else plan.window_name)(each.index)
+
+
+def _start_in_order(plan: Plan, slices: Sequence[Slice]) -> bool:
+    """Whether slices that have start points can be inflated from them; or none has one."""
+    bits = [each.start_bit for each in slices if each.start_bit is not None]
+    if not bits:
+        return True
+    is_gzip = plan.compression == "gzip" and not plan.source.is_stream
+    is_whole = len(bits) == len(slices) and bits[0] == 0 and slices[0].object is None
+    are_in_order = all(left < right for left, right in pairwise((*bits, 8 * plan.size_bytes)))
+    return (
+        is_gzip
+        and is_whole
+        and are_in_order
+        and all(each.object is not None or not (each.start_bit or 0) % 8 for each in slices)
+    )
 
 
 def _tile(slices: Sequence[Slice], size_bytes: int | None) -> bool:

@@ -16,14 +16,14 @@ import msgspec
 
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.contents import Contents
-from fanfold.flow.plan import CHUNKS, Plan
+from fanfold.flow.plan import CHUNKS, WINDOWS, Plan
 from fanfold.flow.run_folder import PLAN, read_plan
 from fanfold.objects import Place, is_any
 from fanfold.report.run_record import FileFacts, Question, Record
 
 WriteTable = Callable[[Callable[[bytes], object]], object]
 
-_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa)|gzi)", re.DOTALL)
+_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window)|gzi)", re.DOTALL)
 
 
 class NewReport(NamedTuple):
@@ -124,8 +124,8 @@ def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> No
     An input that lies there stays.
     """
     for each in plans:
-        below = f"{CHUNKS}/{each}"
-        names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
-        place.remove(name for name in names if not is_any(place.where(name), inputs))
-        place.sweep(below)
-        place.remove_folder(below)
+        for below in (f"{CHUNKS}/{each}/{WINDOWS}", f"{CHUNKS}/{each}"):
+            names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
+            place.remove(name for name in names if not is_any(place.where(name), inputs))
+            place.sweep(below)
+            place.remove_folder(below)

@@ -21,6 +21,7 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.inflating import TextMemory
 from fanfold.flow.inputs import check_label
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
@@ -30,7 +31,7 @@ from fanfold.flow.phases import log_finished, log_planned, log_scanned
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.run_folder import RunFolder
-from fanfold.flow.uncut import TextMemory, keep_gzi, plan_text, scan_text
+from fanfold.flow.uncut import keep_gzi, plan_text, scan_text
 from fanfold.objects import (
     BinaryFile,
     Source,

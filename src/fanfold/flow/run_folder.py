@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from fanfold._kernel import VERSION
+from fanfold.archives.starts import WINDOW_BYTES
 from fanfold.engine.ahead import map_ahead
 from fanfold.errors import PlanError
 from fanfold.flow.plan import CHUNKS, Plan, Slice, decode_plan
@@ -105,22 +106,37 @@ class RunFolder:
     def lacks_objects(self, indexes: Iterable[int]) -> bool:
         """Whether one of some slices lacks an object of its own that it should have."""
         wanted = [self.slices[index] for index in indexes]
-        if self.plan.cut != "text" and not any(each.object for each in wanted):
+        if self.plan.is_inflated_by_tasks:
+            wanted = [each for each in wanted if each.object is not None]
+        if not wanted or (self.plan.cut != "text" and not any(each.object for each in wanted)):
             return False
-        files = self.objects.sizes("" if self.plan.apart else self.plan.folder)
+        files = self.objects.sizes(self._objects_folder())
         return any(
-            each.object is None or files.get(PurePath(each.object).name) != each.size_bytes
+            each.object is None or files.get(PurePath(each.object).name) != _object_bytes(each)
             for each in wanted
         )
 
     def remove_objects(self) -> None:
-        """Remove the text that the plan wrote out, or the copies that were made."""
+        """Remove the text or the windows that the plan wrote out, or the copies that were made."""
         self.objects.remove(
             each.object for each in self.plan.slices or () if each.object is not None
         )
+        if self.plan.is_inflated_by_tasks:
+            self.objects.remove_folder(self.plan.windows_folder)
+
+    def _objects_folder(self) -> str:
+        """The folder of the slices' own objects."""
+        if self.plan.is_inflated_by_tasks:
+            return self.plan.windows_folder
+        return "" if self.plan.apart else self.plan.folder
 
     def _json(self, index: int) -> str:
         return self.plan.chunk_name(index, "json")
+
+
+def _object_bytes(each: Slice) -> int:
+    """The size of a slice's own object."""
+    return each.size_bytes if each.start_bit is None else WINDOW_BYTES
 
 
 def read_plan(place: Place, version: str | None = VERSION) -> Plan | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from fanfold._kernel import Scanner, Summary, crc64nvme
 from fanfold.archives.bgzf import BgzfSlice, Read
+from fanfold.archives.starts import WINDOW_BYTES, inflate_from
 from fanfold.errors import ArchiveError, ParameterError, PlanError
 from fanfold.flow.copies import Copies
 from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.slice_file import Failure, SliceResult
-from fanfold.objects import Place, read_blocks, shown, stat_source
+from fanfold.objects import Place, read_blocks, read_head, shown, stat_source
 from fanfold.params import DEFAULT_K, check_params
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -
 
 
 def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take) -> SliceResult:
+    if each.start_bit is not None:
+        return _scan_from_start(plan, each, each.start_bit, objects, watch, take=take)
     if each.object is None:
         raise PlanError(
             f"the text of slice {each.index} was not kept: its run inflates the input itself."
@@ -126,6 +129,38 @@ def _scan_text(plan: Plan, each: Slice, objects: Place, watch: Watch, take: Take
             f"{shown(text.url)}: not the text that the plan wrote there; plan anew, with --fresh"
         )
     return result
+
+
+def _scan_from_start(
+    plan: Plan, each: Slice, start_bit: int, objects: Place, watch: Watch, *, take: Take
+) -> SliceResult:
+    """The result of a slice that is inflated from its start point in a gzip object."""
+    source = plan.source
+    kept = None if each.object is None else stat_source(objects.where(each.object))
+    what = f"{source.name}: bit {start_bit}" if kept is None else shown(kept.url)
+    refusal = PlanError(
+        f"{what}: not the start that the plan found for slice {each.index}; plan anew, with --fresh"
+    )
+    if kept is not None and kept.size_bytes != WINDOW_BYTES:
+        raise refusal
+    window = None if kept is None else read_head(kept, WINDOW_BYTES)
+    stored = read_blocks(source, start_bit // 8, plan.stored_end_byte(each.index))
+    text = inflate_from(source, start_bit, window, _counted(stored, watch))
+    try:
+        result = scan_stream(plan, each, _first_bytes(text, each.size_bytes), take)
+    except ArchiveError as error:
+        raise refusal from error
+    if f"{result.crc64nvme:016x}" != each.crc64nvme:
+        raise refusal
+    return result
+
+
+def _first_bytes(blocks: Iterator[bytes], count_bytes: int) -> Iterator[memoryview]:
+    """The first bytes of some text, no block beyond which is asked for."""
+    while count_bytes > 0 and (block := next(blocks, b"")):
+        piece = memoryview(block)[:count_bytes]
+        count_bytes -= len(piece)
+        yield piece
 
 
 def _scan_blocks(
@@ -175,3 +210,10 @@ def _watched(blocks: Iterable[memoryview], watch: Watch) -> Iterator[memoryview]
     for block in blocks:
         yield block
         watch(len(block))
+
+
+def _counted(blocks: Iterable[memoryview], watch: Watch) -> Iterator[memoryview]:
+    """Blocks that pass through; the last is counted though none is asked for after it."""
+    for block in blocks:
+        watch(len(block))
+        yield block

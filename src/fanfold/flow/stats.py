@@ -16,6 +16,7 @@ from fanfold.engine.progress import Progress, Watch
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.fold import fold_results
 from fanfold.flow.genome import Genome, open_unnamed
+from fanfold.flow.inflating import TextMemory
 from fanfold.flow.inputs import Input, find_inputs, labelled
 from fanfold.flow.made import Made, check_checksum, check_notes, made_of
 from fanfold.flow.memory import Allowed, RowsMemory, divide
@@ -24,7 +25,7 @@ from fanfold.flow.plan import Plan, Slice, default_slice_bytes
 from fanfold.flow.results import MemoryResults, Results
 from fanfold.flow.scan import scan_range
 from fanfold.flow.slice_file import SliceResult
-from fanfold.flow.uncut import TextMemory, scan_text
+from fanfold.flow.uncut import scan_text
 from fanfold.objects import (
     BinaryFile,
     check_unchanged,
