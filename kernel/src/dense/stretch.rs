@@ -1,7 +1,6 @@
 //! Bases on their way from the text to the counts.
 
 use crate::bases::{Bases, CODE_OF_PLANE};
-#[cfg(test)]
 use crate::kmers::text::{BASES_A_WORD, Piece};
 use crate::machine::{BitCounts, Machine};
 
@@ -51,6 +50,11 @@ impl Stretch {
         self.length >= FULL
     }
 
+    /// The first base of those k-mers that end after the carried bases, which have so many there.
+    pub(super) fn first_base(&self, edge: u32) -> usize {
+        self.carried.saturating_sub(edge as usize)
+    }
+
     pub fn new_bases(&self) -> usize {
         self.length - self.carried
     }
@@ -84,7 +88,6 @@ impl Stretch {
     }
 
     /// What it is as a piece of packed text.
-    #[cfg(test)]
     pub fn piece(&self) -> Piece {
         Piece {
             length: self.length as u32,
@@ -94,7 +97,6 @@ impl Stretch {
     }
 
     /// Appends its bases, packed as those of a piece.
-    #[cfg(test)]
     pub fn pack(&self, machine: impl Machine, words: &mut Vec<u64>) {
         let used = self.length.div_ceil(64);
         let (mut low, mut high) = ([0; WORDS], [0; WORDS]);
@@ -121,7 +123,7 @@ impl Stretch {
     pub fn count_new_bits(&self, machine: impl Machine) -> BitCounts {
         let used = self.length.div_ceil(64);
         let mut counts = machine.count_bits(&self.low[..used], &self.high[..used]);
-        let carried = (1 << self.carried) - 1; // fewer than 8
+        let carried = (1 << self.carried) - 1; // fewer than 32
         let known = machine.count_bits(&[self.low[0] & carried], &[self.high[0] & carried]);
         counts.low -= known.low;
         counts.high -= known.high;

@@ -14,6 +14,9 @@ use crate::kmers::rest::{LINE_BYTES, Rest};
 use crate::kmers::text::PackedText;
 use crate::machine::{Work, on_best_machine};
 
+/// A bucket may have so many lines, however little memory there is.
+const LEAST_BUCKET_LINES: usize = 1024;
+
 /// A share of the text, for one thread, and where its k-mers begin.
 pub struct Share<'a> {
     pub texts: Vec<&'a PackedText>,
@@ -59,7 +62,7 @@ pub fn parts(counts: &[u64], most_kmers: u64) -> Vec<Range<usize>> {
     for (prefix, count) in counts.iter().enumerate() {
         kmers = kmers.saturating_add(*count);
         match parts.last_mut() {
-            Some(part) if kmers <= most_kmers => part.end = prefix + 1,
+            Some(part) if kmers <= most_kmers || *count == 0 => part.end = prefix + 1,
             _ => {
                 kmers = *count;
                 parts.push(prefix..prefix + 1);
@@ -92,9 +95,13 @@ impl Count<'_> {
         let most_lines = self.memory_bytes / LINE_BYTES;
         let part_lines: Vec<_> = parts
             .iter()
-            .map(|part| lines::<R>(&histograms, part.clone()))
+            .map(|part| {
+                let prefix_lines = prefix_lines::<R>(&histograms, part.clone(), most_lines);
+                prefix_lines.iter().copied().fold(0, usize::saturating_add)
+            })
             .collect();
-        let lines = part_lines.iter().sum::<usize>().min(most_lines);
+        let lines = part_lines.iter().copied().fold(0, usize::saturating_add);
+        let lines = lines.min(most_lines);
         let arena = Arena::<R>::new(lines).ok_or(Failure::OutOfMemory)?;
         let mut first = 0;
         while first < parts.len() {
@@ -138,10 +145,7 @@ impl Count<'_> {
         prefixes: Range<usize>,
         sink: &mut S,
     ) -> Result<(), Failure<S::Error>> {
-        let prefix_lines: Vec<_> = prefixes
-            .clone()
-            .map(|prefix| lines::<R>(histograms, prefix..prefix + 1))
-            .collect();
+        let prefix_lines = prefix_lines::<R>(histograms, prefixes.clone(), most_lines);
         let span = histograms[0].span;
         let mut orderer = Orderer::default();
         let mut first = prefixes.start;
@@ -275,10 +279,23 @@ impl Count<'_> {
     }
 }
 
-/// The lines of memory that prefixes take.
-fn lines<R: Rest>(histograms: &[&Histogram], prefixes: Range<usize>) -> usize {
+/// The lines of memory that each prefix takes: more than there are, where it has to be looked at
+/// more closely.
+///
+/// To put a bucket in order takes up to four times its own memory, on each thread.
+fn prefix_lines<R: Rest>(
+    histograms: &[&Histogram],
+    prefixes: Range<usize>,
+    most_lines: usize,
+) -> Vec<usize> {
+    let most_bucket_lines = (most_lines / 16).max(LEAST_BUCKET_LINES) as u64;
     let lines = prefixes.map(|prefix| Buckets::<R>::lines(histograms, prefix));
-    usize::try_from(lines.fold(0, u64::saturating_add)).unwrap_or(usize::MAX)
+    lines
+        .map(|lines| match usize::try_from(lines) {
+            Ok(few) if lines <= most_bucket_lines => few,
+            _ => usize::MAX,
+        })
+        .collect()
 }
 
 /// How many of the first sizes fit together.

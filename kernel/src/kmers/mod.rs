@@ -6,23 +6,16 @@
 //! memory asks, each time for a range of codes (`count`): the k-mers of the range go into buckets by
 //! their first bits (`buckets`), and each bucket is put in order and counted (`order`). Tables of
 //! them are Parquet files (`parquet`).
-//!
-//! No command counts such k-mers yet: what counts is compiled for its tests alone.
 
-#[cfg(test)]
 pub mod buckets;
-#[cfg(test)]
 pub mod codes;
-#[cfg(test)]
 pub mod count;
-#[cfg(test)]
 pub mod histogram;
-#[cfg(test)]
 pub mod order;
 pub mod parquet;
-#[cfg(test)]
 pub mod rest;
-#[cfg(test)]
+pub mod table_count;
+pub mod tally;
 pub mod text;
 #[cfg(test)]
-mod twin;
+pub mod twin;

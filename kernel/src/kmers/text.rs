@@ -5,8 +5,10 @@
 //! bags together.
 
 use crate::bases::Bases;
-use crate::dense::Stretch;
+use crate::dense::{Count, Stretch};
+use crate::ks::LargeKs;
 use crate::machine::Machine;
+use crate::rows::rope::Rope;
 
 /// Bases in a word of text.
 pub const BASES_A_WORD: usize = 32;
@@ -38,6 +40,53 @@ impl Piece {
     /// The words that it takes.
     pub fn words(&self) -> usize {
         (self.length as usize).div_ceil(BASES_A_WORD)
+    }
+}
+
+/// Blocks of packed text that summaries share.
+pub type Packed = Rope<Blocks, ()>;
+
+/// Counts small k-mers, and packs the text that large ones are counted in.
+pub struct Counter<C> {
+    pub small: C,
+    pub packed: Blocks,
+    pub large: Option<LargeKs>,
+}
+
+impl<C: Count> Count for Counter<C> {
+    fn count(&mut self, machine: impl Machine, stretch: &Stretch) {
+        self.small.count(machine, stretch);
+        if let Some(large) = self.large {
+            let block = self.packed.open();
+            block.push_stretch(machine, stretch, large.least);
+        }
+    }
+}
+
+/// The words of a block when it counts as full: a block is the least that a thread takes.
+const BLOCK_WORDS: usize = 1 << 16;
+
+/// Packed text in blocks, so that it grows without being moved, and threads can share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocks(pub Vec<PackedText>);
+
+impl Blocks {
+    /// The memory that it takes.
+    pub fn size_bytes(&self) -> usize {
+        let sizes = self.0.iter().map(|block| {
+            block.words.capacity() * size_of::<u64>() + block.pieces.capacity() * size_of::<Piece>()
+        });
+        sizes.sum()
+    }
+
+    /// The block that is to be filled.
+    pub fn open(&mut self) -> &mut PackedText {
+        let is_full = |block: &PackedText| block.words.len() >= BLOCK_WORDS;
+        if self.0.last().is_none_or(is_full) {
+            self.0.push(PackedText::default());
+        }
+        let last = self.0.len() - 1;
+        &mut self.0[last]
     }
 }
 

@@ -54,14 +54,12 @@ impl BitCounts {
 /// Work that the compiler makes faster where it may use more instructions.
 ///
 /// `run` must be `#[inline(always)]`, as must be what it calls.
-#[cfg(test)]
 pub trait Work {
     type Output;
     fn run(self) -> Self::Output;
 }
 
 /// Does work with the best instructions that this processor has.
-#[cfg(test)]
 pub fn on_best_machine<W: Work>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     {

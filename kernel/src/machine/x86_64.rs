@@ -109,13 +109,11 @@ fn wide_planes(chunk: &[u8; 64]) -> Planes {
     }
 }
 
-#[cfg(test)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub fn on_avx2<W: super::Work>(work: W) -> W::Output {
     work.run()
 }
 
-#[cfg(test)]
 #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub fn on_avx512<W: super::Work>(work: W) -> W::Output {
     work.run()

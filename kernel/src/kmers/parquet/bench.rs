@@ -76,7 +76,7 @@ fn measure(name: &str, k: u32, (codes, counts): &(Vec<u64>, Vec<u64>)) {
                 for (codes, counts) in codes.chunks(50_000).zip(counts.chunks(50_000)) {
                     writer.push(codes, counts).unwrap();
                 }
-                size_bytes = writer.finish().unwrap().size_bytes;
+                size_bytes = writer.finish().unwrap().0.size_bytes;
                 now(start)
             },
             {

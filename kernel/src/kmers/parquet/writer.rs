@@ -94,16 +94,17 @@ impl<W: Write> PartWriter<W> {
         self.unless_failed(|writer| writer.push_rows(codes, counts))
     }
 
-    /// Writes what is left and the tail, and flushes the sink.
-    pub fn finish(mut self) -> Result<Facts, WriteError> {
+    /// Writes what is left and the tail, and flushes the sink, which is given back.
+    pub fn finish(mut self) -> Result<(Facts, W), WriteError> {
         self.unless_failed(Self::write_rest)?;
         let firsts = self.table.groups.first().map(|group| group.kmers.min());
-        Ok(Facts {
+        let facts = Facts {
             rows: self.table.rows(),
             total: self.total,
             codes: firsts.zip(self.last_code),
             size_bytes: self.written_bytes,
-        })
+        };
+        Ok((facts, self.sink))
     }
 
     fn unless_failed(
