@@ -85,3 +85,9 @@ def folded(
         result.slices.append(each)
         texts.append(text)
     return result._replace(text=b"".join(texts))
+
+
+def gzip_of_small_blocks(text: bytes) -> bytes:
+    """A gzip member of many deflate blocks, at whose starts plans cut."""
+    compressor = zlib.compressobj(wbits=31, memLevel=1)
+    return compressor.compress(text) + compressor.flush()

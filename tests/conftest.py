@@ -24,8 +24,10 @@ FOREIGN = re.compile(
 
 def _leave_the_shell_behind() -> None:
     """Give the commands under test the same surroundings, whoever starts the tests."""
-    # What a shell runs in the background ignores SIGINT, and so would its children.
+    # What a shell runs in the background ignores SIGINT, what nohup runs SIGHUP; and so would
+    # their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.umask(0o022)
     for name in filter(FOREIGN.fullmatch, list(os.environ)):
         del os.environ[name]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import threading
 
 import pytest
-
-from fanfold.cli.ending import Terminated, ended
 
 SCRIPT = """
 import atexit
@@ -53,33 +49,49 @@ def test_every_exit_code_is_the_commands() -> None:
     assert codes == [0, 2, 4]
 
 
-@pytest.mark.parametrize("is_told_as_another", [False, True])
+STOPPED_AMID_A_WAIT = """
+import signal
+import sys
+import threading
+from fanfold.cli.ending import Terminated, ended
+
+condition = threading.Condition()
+
+def wait(raised):
+    with condition:
+        condition.release()
+        raise raised
+
+def command():
+    try:
+        wait(eval(sys.argv[1]))
+    except RuntimeError as error:
+        if sys.argv[2] == "told as another":
+            raise OSError(5, "it can't be read") from error
+        raise
+
+sys.exit(ended(command, debug=False))
+"""
+
+
+@pytest.mark.parametrize("told", ["as it is", "told as another"])
 @pytest.mark.parametrize(
     ("raised", "status"),
     [
-        (KeyboardInterrupt(), 130),
-        (Terminated(signal.SIGTERM), 143),
-        (Terminated(signal.SIGHUP), 129),
+        ("KeyboardInterrupt()", 130),
+        ("Terminated(signal.SIGTERM)", 143),
+        ("Terminated(signal.SIGHUP)", 129),
     ],
 )
-def test_a_stop_amid_a_wait_is_a_stop(
-    raised: BaseException, status: int, is_told_as_another: bool, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stop_amid_a_wait_is_a_stop(raised: str, status: int, told: str) -> None:
     """`Condition.wait` has let go of the lock for a moment in which nothing takes it again."""
-    condition = threading.Condition()
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AMID_A_WAIT, raised, told],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    def wait() -> None:
-        with condition:
-            condition.release()
-            raise raised
-
-    def command() -> None:
-        try:
-            wait()
-        except RuntimeError as error:
-            if is_told_as_another:
-                raise OSError(5, "it can't be read") from error
-            raise
-
-    assert ended(command, debug=False) == status
-    assert "stopped" in capfd.readouterr().err
+    assert done.returncode == status
+    assert done.stderr.startswith("fanfold: stopped")
+    assert len(done.stderr.splitlines()) == 1

@@ -88,14 +88,14 @@ def test_a_bomb_is_stopped_while_it_is_inflated(suffix: str, tmp_path: Path) -> 
 
 
 def test_the_command_ends_with_the_code_of_bad_input(tmp_path: Path) -> None:
-    folder = planned(tmp_path, "gz", TEXT)
+    folder = planned(tmp_path, "xz", TEXT)
     command: list[str | Path] = [FANFOLD, "inflate", folder.plan_url, "--max-text-bytes"]
 
     refused = subprocess.run([*command, str(MIB)], capture_output=True, text=True, check=False)
     done = subprocess.run([*command, str(len(TEXT))], capture_output=True, check=False)
 
     assert refused.returncode == 3
-    assert refused.stderr.startswith("fanfold: genome.fa.gz: its text is more than 1048576 bytes")
+    assert refused.stderr.startswith("fanfold: genome.fa.xz: its text is more than 1048576 bytes")
     assert len(refused.stderr.splitlines()) == 1
     assert done.returncode == 0
     assert len(fanfold.flow.tasks.open_plan(folder.plan_url).slices) == 3

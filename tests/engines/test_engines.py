@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from archives import bgzf
+from archives import bgzf, gzip_of_small_blocks
 from servers.s3 import S3Server
 
 import fanfold
@@ -76,7 +76,7 @@ CASES = {
     "one slice": Case(TEXT, slice_bytes=10**6),
     "one chromosome on one line": Case(ONE_LINE, slice_bytes=5000),
     "BGZF": Case(bgzf(TEXT, 3000), "x.fa.gz", slice_bytes=2500),
-    "plain gzip": Case(gzip.compress(TEXT), "x.fa.gz"),
+    "plain gzip": Case(gzip_of_small_blocks(TEXT), "x.fa.gz"),
     "BGZF and garbage": Case(
         bgzf(TEXT, 3000) + GARBAGE, "x.fa.gz", slice_bytes=2500, trailing_garbage="ignore"
     ),
@@ -480,7 +480,7 @@ def test_an_executor_takes_up_a_run_of_threads_and_threads_one_of_an_executor(
     recording: RecordingExecutor, place: Place, expected: Callable[[Case], dict[str, bytes]]
 ) -> None:
     """Even in the middle of an archive: threads keep no text, an executor's tasks need it."""
-    for kind in ("plain", "plain gzip"):
+    for kind in ("plain", "plain gzip", "zstd"):
         case = CASES[kind]
         for first, then in [(None, recording), (recording, None)]:
             place.run(partial(fanfold.run, executor=first, fresh=True), case)

@@ -5,6 +5,7 @@ Nothing half-written stays behind, and the next run takes up what is finished.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import os
 import random
@@ -24,6 +25,7 @@ from servers.s3 import s3_server
 from servers.warm import warm_fanfold
 
 import fanfold
+from fanfold.flow.tasks import open_plan
 
 from .pausing import Pause
 from .terminals import HIDES_CURSOR, SHOWS_CURSOR, stop_amid_a_bar
@@ -38,6 +40,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": lambda text: gzip.compress(text, 1),
     "bgzf": lambda text: bgzf(text, level=1),
+    "bzip2": lambda text: bz2.compress(text, 1),
 }
 
 
@@ -244,21 +247,22 @@ def test_a_task_ends_at_once_without_a_result(tmp_path: Path, out: Path) -> None
     assert finished(out) == leftovers(out) == []
 
 
+@pytest.mark.parametrize(("compression", "made"), [("gzip", "window"), ("bzip2", "fa")])
 def test_an_inflation_ends_at_once_and_can_be_made_again(
-    genome: Callable[[str], Path], out: Path, tmp_path: Path
+    compression: str, made: str, genome: Callable[[str], Path], out: Path, tmp_path: Path
 ) -> None:
-    """Of a plan without its text, as one that was stopped is."""
+    """Of a plan without its text or windows, as one that was stopped is."""
 
     def texts() -> list[Path]:
-        return list((out / "chunks").glob("*/*.fa"))
+        return list((out / "chunks").glob(f"**/*.{made}"))
 
-    pause = Pause(tmp_path / "pause", "os.rename", "*.chunk0020.fa", is_patient=True)
-    with running("plan", genome("gzip"), "--out", out, *OPTIONS, **pause.variables) as process:
+    pause = Pause(tmp_path / "pause", "os.rename", f"*.chunk0020.{made}", is_patient=True)
+    with running("plan", genome(compression), "--out", out, *OPTIONS, **pause.variables) as process:
         wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
     for path in texts():
         path.unlink()
-    pause = Pause(tmp_path / "another", "os.rename", "*.chunk0020.fa", is_patient=True)
+    pause = Pause(tmp_path / "another", "os.rename", f"*.chunk0020.{made}", is_patient=True)
     with running("inflate", out / "plan.json", **pause.variables) as process:
         wait_for(process, lambda: len(texts()) >= 3)
         assert_stops(process)
@@ -267,12 +271,12 @@ def test_an_inflation_ends_at_once_and_can_be_made_again(
     done = subprocess.run(
         [FANFOLD, "inflate", out / "plan.json"], capture_output=True, text=True, check=True
     )
-    last = len(texts()) - 1
+    last = len(open_plan(out / "plan.json").slices) - 1
     assert done.stderr == f"tasks 0 to {last}: fanfold task {out}/plan.json --index I\n"
     for index in range(last + 1):
         fanfold.task(out / "plan.json", index)
     succeed("fold", out / "plan.json", "--quiet")
-    fanfold.run(genome("gzip"), 7, out=tmp_path / "run")
+    fanfold.run(genome(compression), 7, out=tmp_path / "run")
     assert results(out) == results(tmp_path / "run")
 
 

@@ -19,7 +19,7 @@ import click
 
 from fanfold.cli.streams import ReaderLeft, say
 from fanfold.cli.words import advice_for
-from fanfold.errors import FanfoldError, OutputError
+from fanfold.errors import Cancelled, FanfoldError, OutputError
 from fanfold.exhaustion import exhaustion_in_words
 
 EXIT_CODES = """\b
@@ -141,7 +141,7 @@ def _status_of(command: Callable[[], Any], *, debug: bool) -> int:
         return error.exit_code
     except BaseException as error:  # a panic in Rust is no Exception
         came = _signal_behind(error)
-        if came is not None:
+        if came is not None and not isinstance(error, Cancelled):  # which has words of its own
             return _stopped_by(came)
         status, *lines = _in_words(error)
         if debug:
