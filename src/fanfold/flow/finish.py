@@ -146,7 +146,7 @@ def _folded(folder: RunFolder, results: Results, watch: Watch, allowed: Allowed)
     count = len(folder.slices)
 
     def counted() -> Iterator[tuple[int, SliceResult | None]]:
-        for index, result in results.all():
+        for index, result in folder.all():
             if result is not None:
                 rows.take(result.rows_memory_bytes, (index + 1) / count)
             yield index, result
