@@ -18,7 +18,7 @@ from fanfold._kernel import Findings, KmerCount, PackedText
 from fanfold.engine.progress import Watch
 from fanfold.errors import OutputError, ParameterError, ProofError
 from fanfold.flow.memory import Allowed
-from fanfold.flow.publication import Ready, remove_kmer_work
+from fanfold.flow.publication import Ready, remove_counts
 from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.slice_file import SliceResult
@@ -261,4 +261,4 @@ def _work_folder(folder: RunFolder, k: int) -> Iterator[Path]:
     try:
         yield Path(place.where(below))
     finally:
-        remove_kmer_work(place, below)
+        remove_counts(place, [folder.plan.id])

@@ -28,17 +28,19 @@ from fanfold.flow.contents import (
     read_finished,
     read_publication,
 )
-from fanfold.flow.plan import Plan, encode_plan
+from fanfold.flow.plan import CHUNKS, Plan, encode_plan
 from fanfold.flow.publication import (
     NewReport,
     changed_meanwhile,
     check_claim,
+    remove_counts,
     remove_work,
     replacing,
 )
 from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, LocalPlace, is_any, shown
 from fanfold.report.run_record import (
+    KMERS,
     MASTER,
     RENDERINGS,
     RUN,
@@ -209,6 +211,9 @@ class OnDisk:
             if _TOKEN.fullmatch(token):
                 self._discard(f"{STATE}/{token}")
         self._place.sweep()
+        counting = [f"{CHUNKS}/{plan}/{KMERS}" for plan in self._place.folders(CHUNKS)]
+        if self._place.kinds(counting):
+            remove_counts(self._place, read_contents(self._place).plans)
 
     def _discard(self, staging: str) -> None:
         flat = {*map(_flat, RENDERINGS)}

@@ -143,9 +143,7 @@ def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> No
     An input that lies there stays.
     """
     for each in plans:
-        kmers = f"{CHUNKS}/{each}/{KMERS}"
-        for folder in place.folders(kmers):
-            remove_kmer_work(place, f"{kmers}/{folder}")
+        remove_counts(place, [each])
         for below in (f"{CHUNKS}/{each}/{WINDOWS}", f"{CHUNKS}/{each}"):
             names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
             place.remove(name for name in names if not is_any(place.where(name), inputs))
@@ -153,9 +151,12 @@ def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> No
             place.remove_folder(below)
 
 
-def remove_kmer_work(place: Place, below: str) -> None:
-    """Remove what a count wrote of a table and what was not moved into place, and its folder."""
-    names = [f"{below}/{name}" for name in place.sizes(below) if _PART.fullmatch(name)]
-    place.remove(names)
-    place.remove_folder(below)
-    place.remove_folder(below.rpartition("/")[0])
+def remove_counts(place: Place, plans: Iterable[str]) -> None:
+    """Remove the parts of tables that counts of plans made and did not move into place."""
+    for each in plans:
+        kmers = f"{CHUNKS}/{each}/{KMERS}"
+        for k in place.folders(kmers):
+            below = f"{kmers}/{k}"
+            place.remove(f"{below}/{name}" for name in place.sizes(below) if _PART.fullmatch(name))
+            place.remove_folder(below)
+        place.remove_folder(kmers)
