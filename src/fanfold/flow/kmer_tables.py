@@ -18,6 +18,7 @@ from fanfold._kernel import Findings, KmerCount, PackedText
 from fanfold.engine.progress import Watch
 from fanfold.errors import OutputError, ParameterError, ProofError
 from fanfold.flow.memory import Allowed
+from fanfold.flow.phases import log_counted
 from fanfold.flow.publication import Ready, remove_counts
 from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
@@ -191,6 +192,7 @@ def counted_tables(
                 int(_SHARE_OF_ARENA * packed.room_bytes()),
             )
             tables[k] = _table(k, parameters, work, _counted(count, work, watch))
+            log_counted(folder.plan, tables[k].kmers)
         yield tables
 
 
