@@ -93,9 +93,9 @@ $(NOTEBOOK)/.built: pyproject.toml
 	    && touch $@ || echo "*** LEFT OUT: the notebook could not be set up" >&2
 
 $(TABLES)/.built: pyproject.toml
-	@echo "setting up $(TABLES): pandas, Polars and DuckDB, a minute"
+	@echo "setting up $(TABLES): pandas, Polars, DuckDB and pyarrow, a minute"
 	@scripts/install-group $(TABLES) $(PYTHON) tables \
-	    && touch $@ || echo "*** LEFT OUT: pandas, Polars and DuckDB could not be installed" >&2
+	    && touch $@ || echo "*** LEFT OUT: pandas, Polars, DuckDB and pyarrow could not be installed" >&2
 
 $(SCHEMATHESIS)/.built: pyproject.toml
 	@echo "setting up $(SCHEMATHESIS): Schemathesis, a minute"
@@ -121,7 +121,7 @@ fuzz: $(BUILT)
 sanitize:
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=kernel/target/sanitize cargo +nightly test \
-	        --quiet --locked --manifest-path kernel/Cargo.toml --target $(HOST) -- machine dense laws; \
+	        --quiet --locked --manifest-path kernel/Cargo.toml --target $(HOST) -- machine dense kmers laws; \
 	else \
 	    echo "*** LEFT OUT: the address sanitizer; get it: rustup toolchain install nightly" >&2; \
 	fi

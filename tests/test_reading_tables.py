@@ -1,4 +1,4 @@
-"""The calls of docs/outputs.md read every table as it is, whatever the names are."""
+"""The calls of the documentation read every table as it is, whatever the names are."""
 
 from __future__ import annotations
 

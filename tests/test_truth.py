@@ -6,6 +6,7 @@ The answers are ../shared/truth (its README names the tools); three small ones l
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import fanfold
 DATA = Path(__file__).parent / "data"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 KS = [1, 2, 3, 5, 8]
+LARGE_KS = [11, 21, 31]
 
 BUNDLED = ["phiX174", "lambda_NC_001416", "human_MT"]
 SHARED_ONLY = [
@@ -174,6 +176,20 @@ def test_each_record_is_as_seqtk_comp_says(genome: Genome, result: Result) -> No
     assert [row.split("\t")[:6] for row in rows] == [
         row.split("\t")[:6] for row in genome.seqtk_comp.splitlines()
     ]
+
+
+def test_tables_of_large_k(genome: Genome, tmp_path: Path) -> None:
+    """In one run a strand; the tables are large, and go at once."""
+    for canonical, word in [(False, "noncanonical"), (True, "canonical")]:
+        report = fanfold.run(genome.fasta, LARGE_KS, canonical=canonical, out=tmp_path / word)
+        for each in report.master.kmers:
+            expected = genome.answers["kmers"][str(each.k)][word]
+            assert each.distinct == expected["distinct"]
+            assert each.total == expected["total"]
+            assert each.singletons == expected["unique"]
+            assert each.max == expected["max_count"]
+            assert sum(times * kmers for times, kmers in each.spectrum) == each.total
+        shutil.rmtree(report.out)
 
 
 def test_canonical_changes_the_kmers_and_nothing_else(result: Result) -> None:

@@ -185,18 +185,18 @@ impl Read<'_> {
     /// Runs hold as many bases and k-mers as are told, and end once.
     fn runs_fit(self, bytes: u64) -> bool {
         let text = self.text;
-        let k = text.dense.k.get();
+        let (k, edge) = (text.ks.small.get(), text.ks.edge());
         let open = [text.run.left.unwrap_or_default(), text.run.right];
         let RunLengths { runs, bases, short } = &text.run_lengths;
         let has_edges = |run: &Run| {
-            let edge = run.length_bases.min(u64::from(k - 1)) as u32;
+            let edge = run.length_bases.min(u64::from(edge)) as u32;
             run.first.length == edge && run.last.length == edge
         };
         let open_bases = open.iter().map(|run| run.length_bases);
         let all_bases = open_bases.fold(*bases, u64::saturating_add);
         let short_runs = short.iter().copied().fold(0, u64::saturating_add);
         if !open.iter().all(has_edges)
-            || short.len() != RunLengths::new(text.dense.k).short.len()
+            || short.len() != RunLengths::new(edge).short.len()
             || all_bases > bytes
             || runs > bases
             || short_runs > *runs
@@ -204,7 +204,7 @@ impl Read<'_> {
             return false;
         }
         let short_bases: u64 = (1..).zip(short).map(|(length, runs)| length * runs).sum();
-        let other_bases = u64::from(k - 1) * (runs - short_runs);
+        let other_bases = u64::from(edge) * (runs - short_runs);
         let ends = text.run_ends.observed().try_fold(0, |ends, (end, count)| {
             (end.length < k).then_some(ends + count)
         });

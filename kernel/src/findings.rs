@@ -5,6 +5,8 @@ use std::collections::{HashSet, TryReserveError};
 use crate::dense::runs::RunLengths;
 use crate::dense::{Dense, RunEnds, canonical_counts};
 use crate::fault::{Fault, FaultKind};
+use crate::kmers::text::Packed;
+use crate::ks::Ks;
 use crate::rows::gaps::{GapBlock, Gaps};
 use crate::rows::records::{Index, Record, RecordBlock, Records};
 use crate::rows::tables;
@@ -37,7 +39,10 @@ pub struct Findings {
     /// Records whose name an earlier one bears.
     pub repeated_names: u64,
     pub index: FaidxIndex,
+    pub ks: Ks,
     pub dense: Dense,
+    /// What the slices' own packed text doesn't have.
+    pub packed: Packed,
     pub run_ends: RunEnds,
     pub run_lengths: RunLengths,
     record_rows: Records,
@@ -101,6 +106,8 @@ impl Findings {
             repeated_names: walk.repeated_names,
             index,
             dense: text.dense,
+            packed: text.packed,
+            ks: text.ks,
             run_ends: text.run_ends,
             run_lengths: text.run_lengths,
             record_rows: text.records,

@@ -13,6 +13,7 @@ use crate::dense::runs::{Run, RunLengths};
 use crate::dense::{MAX_K, RunEnds, SmallK};
 use crate::ends::Ends;
 use crate::fault::Fault;
+use crate::ks::{Ks, LargeKs};
 use crate::rows::gaps::{GapBlock, Gaps};
 use crate::rows::records::{Header, Part, RecordBlock, Records};
 use crate::rows::varint;
@@ -26,6 +27,8 @@ use crate::text::{Front, State, Text};
 #[serde(deny_unknown_fields)]
 struct Form {
     k: SmallK,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    large_k: Option<LargeKs>,
     bytes: u64,
     lead: Lead,
     text: TextForm,
@@ -232,7 +235,8 @@ impl Summary {
     /// What a merge needs, but for the k-mers and the rows.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Form {
-            k: self.k(),
+            k: self.ks().small,
+            large_k: self.ks().large,
             bytes: self.bytes,
             lead: self.lead.clone(),
             text: TextForm::of(&self.text, end_byte(&self.lead, self.bytes)),
@@ -278,7 +282,11 @@ impl Summary {
     ) -> Result<Self, Unreadable> {
         let form: Form = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let end_byte = end_byte(&form.lead, form.bytes);
-        let mut text = form.text.text(form.k, end_byte).ok_or(MISFIT)?;
+        let ks = Ks {
+            small: form.k,
+            large: form.large_k,
+        };
+        let mut text = form.text.text(ks, end_byte).ok_or(MISFIT)?;
         let dense = &mut text.dense;
         let mut kmers = 0_u64;
         read_kmer_counts(kmer_counts, |kmer, count| {
@@ -362,12 +370,12 @@ impl TextForm {
     }
 
     /// None when its last line can't be.
-    fn text(self, k: SmallK, end_byte: u64) -> Option<Text> {
+    fn text(self, ks: Ks, end_byte: u64) -> Option<Text> {
         let front = match self.front {
             FrontForm::LineStart => Front::LineStart,
             FrontForm::MidLine { .. } => Front::MidLine,
         };
-        let mut text = Text::new(k, front);
+        let mut text = Text::new(ks, front);
         if let FrontForm::MidLine { end } = self.front {
             text.line.left = end;
         }

@@ -10,6 +10,8 @@ mod fault;
 mod findings;
 mod form;
 mod inflater;
+mod kmers;
+mod ks;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
 mod machine;
@@ -28,8 +30,13 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(module = "fanfold")]
 mod _kernel {
+    use std::fs::File;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use pyo3::buffer::PyBuffer;
-    use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
+    use pyo3::exceptions::{PyInterruptedError, PyMemoryError, PyRuntimeError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyDict};
 
@@ -37,6 +44,12 @@ mod _kernel {
     use crate::dense::SmallK;
     use crate::findings::Refusal;
     use crate::form::Unreadable;
+    use crate::kmers::codes::Question;
+    use crate::kmers::count::Failure;
+    use crate::kmers::parquet::{PartReader, PartWriter, ReadError, WriteError};
+    use crate::kmers::table_count::{TableCount, TableFailure};
+    use crate::kmers::text::Blocks;
+    use crate::ks::{Ks, LargeKs};
     use crate::text::composition::Composition;
     use crate::{checksum, distances, findings, form, inflater, scanner, summary, survey};
 
@@ -116,21 +129,269 @@ mod _kernel {
         Ok(py.detach(|| distances::clustered_order(&all, count)))
     }
 
+    /// Write k-mers and their counts as a part of a table: a Parquet file, which is replaced.
+    ///
+    /// The bytes are the same for the same rows, k and strand, on every machine.
+    ///
+    /// Args:
+    ///     path: the file.
+    ///     k: the length of the k-mers, 9 to 32.
+    ///     canonical: whether the k-mers are canonical.
+    ///     codes: native unsigned 64-bit integers that ascend, each below 4^k.
+    ///     counts: as many, each from 1.
+    ///
+    /// Returns:
+    ///     ``rows``, ``total`` (the sum of the counts), ``first_code`` and ``last_code`` (None without
+    ///     rows) and ``size_bytes``.
+    ///
+    /// Raises:
+    ///     ValueError: k, the codes or the counts are not as above.
+    ///     OSError: the file can't be written.
+    #[pyfunction]
+    fn write_kmer_part<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        k: u32,
+        canonical: bool,
+        codes: &Bound<'py, PyAny>,
+        counts: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (codes, counts) = (numbers_of(codes)?, numbers_of(counts)?);
+        let written = py.detach(|| {
+            let mut writer = PartWriter::new(File::create(path)?, k, canonical)?;
+            writer.push(&codes, &counts)?;
+            Ok(writer.finish()?.0)
+        });
+        let facts = written.map_err(|error| match error {
+            WriteError::Refused(message) => PyValueError::new_err(message),
+            WriteError::Sink(error) => error.into(),
+        })?;
+        let found = PyDict::new(py);
+        found.set_item("rows", facts.rows)?;
+        found.set_item("total", facts.total)?;
+        found.set_item("first_code", facts.codes.map(|(first, _)| first))?;
+        found.set_item("last_code", facts.codes.map(|(_, last)| last))?;
+        found.set_item("size_bytes", facts.size_bytes)?;
+        Ok(found)
+    }
+
+    /// Read a part of a table of k-mers, and prove it.
+    ///
+    /// Returns:
+    ///     ``k``, ``canonical``, ``rows``, ``first_code`` and ``last_code`` (None without rows), and
+    ///     ``codes`` and ``counts`` as native unsigned 64-bit integers.
+    ///
+    /// Raises:
+    ///     ValueError: the file is not a part that fanfold wrote, or is damaged.
+    ///     OSError: the file can't be read.
+    #[pyfunction]
+    fn read_kmer_part<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Bound<'py, PyDict>> {
+        let read = py.detach(|| {
+            let part = open_part(path)?;
+            let (mut codes, mut counts) = (Vec::new(), Vec::new());
+            part.for_each_page(|page_codes, page_counts| {
+                codes.extend(page_codes.iter().flat_map(|code| code.to_ne_bytes()));
+                counts.extend(page_counts.iter().flat_map(|count| count.to_ne_bytes()));
+                Ok(())
+            })?;
+            Ok((part, codes, counts))
+        });
+        let (part, codes, counts) = read.map_err(unread)?;
+        let found = PyDict::new(py);
+        found.set_item("k", part.k())?;
+        found.set_item("canonical", part.is_canonical())?;
+        found.set_item("rows", part.rows())?;
+        found.set_item("first_code", part.codes().map(|(first, _)| first))?;
+        found.set_item("last_code", part.codes().map(|(_, last)| last))?;
+        found.set_item("codes", bytes(py, &codes)?)?;
+        found.set_item("counts", bytes(py, &counts)?)?;
+        Ok(found)
+    }
+
+    /// The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
+    ///
+    /// Only the pages that may hold one of them are read.
+    ///
+    /// Args:
+    ///     path: the file.
+    ///     codes: native unsigned 64-bit integers, sorted.
+    ///
+    /// Returns:
+    ///     As many native unsigned 64-bit integers.
+    ///
+    /// Raises:
+    ///     ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
+    ///         damaged.
+    ///     OSError: the file can't be read.
+    #[pyfunction]
+    fn get_kmer_counts<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        codes: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let codes = numbers_of(codes)?;
+        let found = py
+            .detach(|| open_part(path)?.get(&codes))
+            .map_err(unread)?
+            .into_iter()
+            .flat_map(u64::to_ne_bytes)
+            .collect::<Vec<_>>();
+        bytes(py, &found)
+    }
+
+    /// The numbers of a buffer, which may lie anywhere if there are none.
+    fn numbers_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        if buffer.len()? == 0 {
+            return Ok(Vec::new());
+        }
+        PyBuffer::get(buffer)?.to_vec(buffer.py())
+    }
+
+    fn open_part(path: PathBuf) -> Result<PartReader<File>, ReadError> {
+        let file = File::open(path)?;
+        let size_bytes = file.metadata()?.len();
+        PartReader::open(file, size_bytes)
+    }
+
+    fn unread(error: ReadError) -> PyErr {
+        match error {
+            ReadError::Source(error) => error.into(),
+            error => PyValueError::new_err(error.to_string()),
+        }
+    }
+
     fn checked_k(k: u32) -> PyResult<SmallK> {
         k.try_into().map_err(PyValueError::new_err::<String>)
+    }
+
+    fn checked_ks(k: u32, large_k: Option<(u32, u32)>) -> PyResult<Ks> {
+        Ok(Ks {
+            small: checked_k(k)?,
+            large: large_k
+                .map(LargeKs::try_from)
+                .transpose()
+                .map_err(PyValueError::new_err::<String>)?,
+        })
+    }
+
+    /// Text that was packed for k-mers from 9 on: the bases of some stretches, in memory.
+    ///
+    /// Attributes:
+    ///     size_bytes: the memory that it takes.
+    #[pyclass(frozen)]
+    struct PackedText(Arc<Blocks>);
+
+    #[pymethods]
+    impl PackedText {
+        #[getter]
+        fn size_bytes(&self) -> usize {
+            self.0.size_bytes()
+        }
+    }
+
+    /// A count of all k-mers of one length, from 9 to 32.
+    ///
+    /// Args:
+    ///     texts: all text that has k-mers: that of every slice, and that of the findings.
+    ///     k: the length of the k-mers; the text was packed for it.
+    ///     canonical: whether a k-mer and its reverse complement are counted as one.
+    ///     threads: how many to use.
+    ///     memory_bytes: the most memory for k-mers, beside the text.
+    #[pyclass(frozen)]
+    struct KmerCount(TableCount);
+
+    #[pymethods]
+    impl KmerCount {
+        #[new]
+        fn new(
+            texts: Vec<PyRef<'_, PackedText>>,
+            k: u32,
+            canonical: bool,
+            threads: usize,
+            memory_bytes: usize,
+        ) -> PyResult<Self> {
+            LargeKs::try_from((k, k)).map_err(PyValueError::new_err::<String>)?;
+            Ok(Self(TableCount {
+                question: Question { k, canonical },
+                texts: texts.iter().map(|text| Arc::clone(&text.0)).collect(),
+                threads,
+                memory_bytes,
+                stop: AtomicBool::new(false),
+            }))
+        }
+
+        /// Count, and write the parts of the table into a folder: `part-00000.parquet` and so on.
+        ///
+        /// Returns:
+        ///     ``parts``, a list of (name, rows, size_bytes, crc64nvme); ``total``; ``distinct``;
+        ///     ``spectrum``, a list of (multiplicity, k-mers that have it), ascending; ``top`` and
+        ///     ``bottom``, the 10 most and least frequent as (k-mer, count), ties by k-mer.
+        ///
+        /// Raises:
+        ///     OSError: a part can't be written.
+        ///     MemoryError: there is none for the k-mers.
+        ///     InterruptedError: `stop` was called.
+        ///     RuntimeError: the count contradicts itself.
+        fn run<'py>(&self, py: Python<'py>, folder: PathBuf) -> PyResult<Bound<'py, PyDict>> {
+            let table = py.detach(|| self.0.run(&folder)).map_err(uncounted)?;
+            let found = PyDict::new(py);
+            let parts = table.parts.iter().map(|part| {
+                let name = part.path.file_name().unwrap_or_default();
+                (name, part.rows, part.size_bytes, part.crc64nvme)
+            });
+            found.set_item("parts", parts.collect::<Vec<_>>())?;
+            found.set_item("total", table.total)?;
+            found.set_item("distinct", table.distinct)?;
+            found.set_item("spectrum", table.tally.spectrum())?;
+            let k = self.0.question.k as usize;
+            let spelled = |rows: &[(u64, u64)]| {
+                let spelled = rows.iter().map(|(count, code)| {
+                    let mut letters = vec![0; k];
+                    crate::bases::spell(*code, &mut letters);
+                    (String::from_utf8_lossy(&letters).into_owned(), *count)
+                });
+                spelled.collect::<Vec<_>>()
+            };
+            found.set_item("top", spelled(&table.tally.top))?;
+            found.set_item("bottom", spelled(&table.tally.bottom))?;
+            Ok(found)
+        }
+
+        /// End a count that runs on another thread, soon.
+        fn stop(&self) {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn uncounted(failure: TableFailure) -> PyErr {
+        match failure {
+            Failure::Mismatch => {
+                PyRuntimeError::new_err("the text has other k-mers than were counted in it before")
+            }
+            Failure::OutOfMemory => PyMemoryError::new_err("no memory for the k-mers"),
+            Failure::Stopped => PyInterruptedError::new_err("the count was stopped"),
+            Failure::Sink(WriteError::Sink(error)) => error.into(),
+            Failure::Sink(WriteError::Refused(message)) => PyRuntimeError::new_err(message),
+        }
     }
 
     /// The scan of one slice, fed in blocks of any size.
     ///
     /// Counts k-mers of length `k` (1 to 8), from which those of every smaller k follow.
+    ///
+    /// Args:
+    ///     k: that length.
+    ///     large_k: the least and the largest k, 9 to 32, that text is packed for; None packs none.
     #[pyclass]
-    struct Scanner(Option<scanner::Scanner>);
+    struct Scanner(Option<scanner::Scanner>, Option<Arc<Blocks>>);
 
     #[pymethods]
     impl Scanner {
         #[new]
-        fn new(k: u32) -> PyResult<Self> {
-            Ok(Self(Some(scanner::Scanner::new(checked_k(k)?))))
+        #[pyo3(signature = (k, large_k = None))]
+        fn new(k: u32, large_k: Option<(u32, u32)>) -> PyResult<Self> {
+            let scanner = scanner::Scanner::new(checked_ks(k, large_k)?);
+            Ok(Self(Some(scanner), None))
         }
 
         /// Scan the bytes that follow. Never fails on their contents.
@@ -159,7 +420,19 @@ mod _kernel {
         ///     MemoryError: there was none for the rows of records and gaps.
         fn finish(&mut self, py: Python<'_>) -> PyResult<Summary> {
             let scanner = self.0.take().ok_or_else(finished)?;
-            whole(py.detach(|| scanner.finish()))
+            let (summary, packed) = py.detach(|| scanner.finish());
+            self.1 = Some(Arc::new(packed));
+            whole(summary)
+        }
+
+        /// The text that was packed, once the scan is finished.
+        ///
+        /// Raises:
+        ///     RuntimeError: it is not.
+        #[getter]
+        fn packed(&self) -> PyResult<PackedText> {
+            let packed = self.1.as_ref().map(|packed| PackedText(Arc::clone(packed)));
+            packed.ok_or_else(|| PyRuntimeError::new_err("the scan is not finished"))
         }
     }
 
@@ -304,8 +577,9 @@ mod _kernel {
     #[pymethods]
     impl Summary {
         #[new]
-        fn new(k: u32) -> PyResult<Self> {
-            Ok(Self(summary::Summary::new(checked_k(k)?)))
+        #[pyo3(signature = (k, large_k = None))]
+        fn new(k: u32, large_k: Option<(u32, u32)>) -> PyResult<Self> {
+            Ok(Self(summary::Summary::new(checked_ks(k, large_k)?)))
         }
 
         /// The summary that was kept as `state_json`, `kmer_counts_json` and `rows`.
@@ -337,7 +611,7 @@ mod _kernel {
             let composition = self.0.text.composition();
             format!(
                 "<Summary k={} size_bytes={} total_bases={} gc_count={}>",
-                self.0.k().get(),
+                self.0.ks().small.get(),
                 self.0.bytes,
                 composition.acgt(),
                 composition.gc()
@@ -346,7 +620,7 @@ mod _kernel {
 
         #[getter]
         fn k(&self) -> u32 {
-            self.0.k().get()
+            self.0.ks().small.get()
         }
 
         #[getter]
@@ -374,11 +648,11 @@ mod _kernel {
         /// Raises:
         ///     ValueError: the two count different k-mers, or have more than 2^56 bytes together.
         fn merge(&self, py: Python<'_>, right: &Self) -> PyResult<Self> {
-            if self.0.k() != right.0.k() {
+            if self.0.ks() != right.0.ks() {
                 return Err(PyValueError::new_err(format!(
                     "a summary with k = {} can't be merged with one with k = {}",
-                    self.0.k().get(),
-                    right.0.k().get()
+                    self.0.ks(),
+                    right.0.ks()
                 )));
             }
             if self.0.bytes + right.0.bytes > MAX_BYTES {
@@ -506,8 +780,12 @@ mod _kernel {
             if (1..=self.0.dense.k.get()).contains(&k) {
                 return Ok(());
             }
-            Err(PyValueError::new_err(format!("{k}-mers were not counted")))
+            Err(uncounted_k(k))
         }
+    }
+
+    fn uncounted_k(k: u32) -> PyErr {
+        PyValueError::new_err(format!("{k}-mers were not counted"))
     }
 
     #[pymethods]
@@ -639,9 +917,19 @@ mod _kernel {
             bytes(py, &json)
         }
 
+        /// The packed text that no slice has: of what joins slices.
+        #[getter]
+        fn packed(&self) -> PackedText {
+            let blocks = self.0.packed.iter();
+            let blocks = blocks.flat_map(|(blocks, ())| blocks.0.iter().cloned());
+            PackedText(Arc::new(Blocks(blocks.collect())))
+        }
+
         /// The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers.
         fn kmers_in_runs(&self, k: u32) -> PyResult<u64> {
-            self.counted(k)?;
+            if k == 0 || k > self.0.ks.edge() + 1 {
+                return Err(uncounted_k(k));
+            }
             Ok(self.0.run_lengths.kmers(k))
         }
 

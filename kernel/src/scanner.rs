@@ -1,22 +1,27 @@
 //! The scan of one slice, fed in blocks of any size.
 
-use crate::dense::{Bulk, SmallK};
+use crate::dense::Bulk;
 use crate::findings;
+use crate::kmers::text::{Blocks, Counter};
+use crate::ks::Ks;
 use crate::machine::Portable;
 use crate::summary::Summary;
 use crate::text::Tools;
 
 pub struct Scanner {
     summary: Summary,
-    tools: Tools<Bulk>,
+    tools: Tools<Counter<Bulk>>,
 }
 
 impl Scanner {
-    /// A scan that counts k-mers up to `k`.
-    pub fn new(k: SmallK) -> Self {
+    pub fn new(ks: Ks) -> Self {
         Self {
-            summary: Summary::new(k),
-            tools: Tools::new(Bulk::new(k)),
+            summary: Summary::new(ks),
+            tools: Tools::new(Counter {
+                small: Bulk::new(ks.small),
+                packed: Blocks::default(),
+                large: ks.large,
+            }),
         }
     }
 
@@ -47,11 +52,16 @@ impl Scanner {
         self.summary.text.out_of_memory
     }
 
-    pub fn finish(self) -> Summary {
-        let mut summary = self.summary;
-        summary.text.dense.add(&self.tools.counter.finish());
+    /// The summary, and the text that was packed.
+    pub fn finish(self) -> (Summary, Blocks) {
+        let (mut summary, counter) = (self.summary, self.tools.counter);
+        summary.text.dense.add(&counter.small.finish());
         summary.text.seal();
-        summary
+        let mut packed = counter.packed;
+        for (lead, ()) in std::mem::take(&mut summary.text.packed).iter() {
+            packed.0.extend_from_slice(&lead.0);
+        }
+        (summary, packed)
     }
 }
 
@@ -59,7 +69,7 @@ impl Scanner {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn update_avx2(
     summary: &mut Summary,
-    tools: &mut Tools<Bulk>,
+    tools: &mut Tools<Counter<Bulk>>,
     machine: crate::machine::Avx2,
     block: &[u8],
 ) {
@@ -70,7 +80,7 @@ fn update_avx2(
 #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn update_avx512(
     summary: &mut Summary,
-    tools: &mut Tools<Bulk>,
+    tools: &mut Tools<Counter<Bulk>>,
     machine: crate::machine::Avx512,
     block: &[u8],
 ) {

@@ -4,9 +4,10 @@
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
-use crate::dense::{Count, Dense, SmallK};
+use crate::dense::Count;
 use crate::fault::FaultKind;
 use crate::form::raw;
+use crate::ks::Ks;
 use crate::machine::{Machine, Portable};
 use crate::text::geometry::Line;
 use crate::text::{Front, MAX_LINE_BYTES, State, Text, Tools, without_trailing_crs};
@@ -49,20 +50,20 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary of nothing; k-mers up to `k` will be counted.
-    pub fn new(k: SmallK) -> Self {
+    /// The summary of nothing.
+    pub fn new(ks: Ks) -> Self {
         Self {
             bytes: 0,
             lead: Lead::Open {
                 content: Vec::new(),
                 waiting_crs: 0,
             },
-            text: Text::new(k, Front::LineStart),
+            text: Text::new(ks, Front::LineStart),
         }
     }
 
-    pub fn k(&self) -> SmallK {
-        self.text.dense.k
+    pub fn ks(&self) -> Ks {
+        self.text.ks
     }
 
     /// Scans the bytes that follow.
@@ -78,13 +79,10 @@ impl Summary {
     }
 
     fn feed_few(&mut self, bytes: &[u8]) {
-        let k = self.k();
-        let dense = std::mem::replace(&mut self.text.dense, Dense::new(k));
-        let mut tools = Tools::new(dense);
+        let mut tools = Tools::new(self.text.lend_counter());
         self.feed(Portable, &mut tools, bytes);
         // The lead may have become text meanwhile, and counted by itself.
-        let lead = std::mem::replace(&mut self.text.dense, tools.counter);
-        self.text.dense.add(&lead);
+        self.text.take_back(tools.counter);
     }
 
     fn feed_crs(&mut self, count: u64) {
@@ -124,7 +122,7 @@ impl Summary {
             content: std::mem::take(content),
             waiting_crs: *waiting_crs,
         };
-        self.text = Text::new(self.k(), Front::LineStart);
+        self.text = Text::new(self.ks(), Front::LineStart);
         line_feed + 1
     }
 
@@ -146,7 +144,7 @@ impl Summary {
         let from_block = 4 - from_content - from_crs as usize;
         first[4 - from_block..].copy_from_slice(&block[..from_block]);
         self.lead = Lead::Long { first };
-        self.text = Text::new(self.k(), Front::MidLine);
+        self.text = Text::new(self.ks(), Front::MidLine);
         self.text.feed_few(&content[from_content..], 4);
         self.text.feed_crs(waiting_crs - from_crs);
         from_block
@@ -210,7 +208,7 @@ impl Summary {
             Start::ByteOrderMark => BYTE_ORDER_MARK.len(),
             Start::Utf16 | Start::Text => 0,
         };
-        let mut text = Text::new(self.k(), Front::LineStart);
+        let mut text = Text::new(self.ks(), Front::LineStart);
         follow(&mut text, self, skip, 0);
         (start, text)
     }

@@ -7,7 +7,8 @@ without holding the interpreter's lock.
 # The docstrings are those of kernel/src/lib.rs, which `help` shows; tests/test_python.py compares.
 
 from collections.abc import Callable, Sequence
-from typing import final
+from os import PathLike
+from typing import Any, final
 
 from typing_extensions import Buffer
 
@@ -48,14 +49,120 @@ def clustered_order(distances: Buffer) -> list[int]:
 def crc64nvme_combine(left: int, right: int, right_bytes: int) -> int:
     """The CRC-64/NVME of two runs of bytes in a row, from theirs and the second one's length."""
 
+def write_kmer_part(
+    path: str | PathLike[str], k: int, canonical: bool, codes: Buffer, counts: Buffer
+) -> dict[str, int | None]:
+    """Write k-mers and their counts as a part of a table: a Parquet file, which is replaced.
+
+    The bytes are the same for the same rows, k and strand, on every machine.
+
+    Args:
+        path: the file.
+        k: the length of the k-mers, 9 to 32.
+        canonical: whether the k-mers are canonical.
+        codes: native unsigned 64-bit integers that ascend, each below 4^k.
+        counts: as many, each from 1.
+
+    Returns:
+        ``rows``, ``total`` (the sum of the counts), ``first_code`` and ``last_code`` (None without
+        rows) and ``size_bytes``.
+
+    Raises:
+        ValueError: k, the codes or the counts are not as above.
+        OSError: the file can't be written.
+    """
+
+def read_kmer_part(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a part of a table of k-mers, and prove it.
+
+    Returns:
+        ``k``, ``canonical``, ``rows``, ``first_code`` and ``last_code`` (None without rows), and
+        ``codes`` and ``counts`` as native unsigned 64-bit integers.
+
+    Raises:
+        ValueError: the file is not a part that fanfold wrote, or is damaged.
+        OSError: the file can't be read.
+    """
+
+def get_kmer_counts(path: str | PathLike[str], codes: Buffer) -> bytes:
+    """The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
+
+    Only the pages that may hold one of them are read.
+
+    Args:
+        path: the file.
+        codes: native unsigned 64-bit integers, sorted.
+
+    Returns:
+        As many native unsigned 64-bit integers.
+
+    Raises:
+        ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
+            damaged.
+        OSError: the file can't be read.
+    """
+
+@final
+class PackedText:
+    """Text that was packed for k-mers from 9 on: the bases of some stretches, in memory.
+
+    Attributes:
+        size_bytes: the memory that it takes.
+    """
+
+    @property
+    def size_bytes(self) -> int: ...
+
+@final
+class KmerCount:
+    """A count of all k-mers of one length, from 9 to 32.
+
+    Args:
+        texts: all text that has k-mers: that of every slice, and that of the findings.
+        k: the length of the k-mers; the text was packed for it.
+        canonical: whether a k-mer and its reverse complement are counted as one.
+        threads: how many to use.
+        memory_bytes: the most memory for k-mers, beside the text.
+    """
+
+    def __new__(
+        cls,
+        texts: Sequence[PackedText],
+        k: int,
+        canonical: bool,
+        threads: int,
+        memory_bytes: int,
+    ) -> KmerCount: ...
+    def run(self, folder: str | PathLike[str]) -> dict[str, Any]:
+        """Count, and write the parts of the table into a folder: `part-00000.parquet` and so on.
+
+        Returns:
+            ``parts``, a list of (name, rows, size_bytes, crc64nvme); ``total``; ``distinct``;
+            ``spectrum``, a list of (multiplicity, k-mers that have it), ascending; ``top`` and
+            ``bottom``, the 10 most and least frequent as (k-mer, count), ties by k-mer.
+
+        Raises:
+            OSError: a part can't be written.
+            MemoryError: there is none for the k-mers.
+            InterruptedError: `stop` was called.
+            RuntimeError: the count contradicts itself.
+        """
+
+    def stop(self) -> None:
+        """End a count that runs on another thread, soon."""
+
 @final
 class Scanner:
     """The scan of one slice, fed in blocks of any size.
 
     Counts k-mers of length `k` (1 to 8), from which those of every smaller k follow.
+
+    Args:
+        k: that length.
+        large_k: the least and the largest k, 9 to 32, that text is packed for; None packs none.
     """
 
-    def __new__(cls, k: int) -> Scanner: ...
+    def __new__(cls, k: int, large_k: tuple[int, int] | None = None) -> Scanner: ...
     def update(self, data: Buffer) -> None:
         """Scan the bytes that follow. Never fails on their contents.
 
@@ -72,6 +179,14 @@ class Scanner:
 
         Raises:
             MemoryError: there was none for the rows of records and gaps.
+        """
+
+    @property
+    def packed(self) -> PackedText:
+        """The text that was packed, once the scan is finished.
+
+        Raises:
+            RuntimeError: it is not.
         """
 
 @final
@@ -147,7 +262,7 @@ class Summary:
         uracil_count: U of the same lines.
     """
 
-    def __new__(cls, k: int) -> Summary: ...
+    def __new__(cls, k: int, large_k: tuple[int, int] | None = None) -> Summary: ...
     @property
     def k(self) -> int: ...
     @property
@@ -267,6 +382,10 @@ class Findings:
 
     def kmer_counts_json(self, ks: Sequence[int], canonical: bool) -> bytes:
         """The observed k-mers of the lengths `ks`, as one flat JSON map, each in order of codes."""
+
+    @property
+    def packed(self) -> PackedText:
+        """The packed text that no slice has: of what joins slices."""
 
     def kmers_in_runs(self, k: int) -> int:
         """The sum of max(0, length - k + 1) over the runs of bases, counted apart from k-mers."""

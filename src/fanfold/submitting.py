@@ -24,7 +24,7 @@ from fanfold.errors import (
 )
 from fanfold.ledger import Entry, Ledger, Request
 from fanfold.objects import Source, is_listed, read_head, stat_source
-from fanfold.params import check_params, check_positive
+from fanfold.params import check_params, check_positive, check_small
 
 
 class Entered(NamedTuple):
@@ -47,6 +47,7 @@ def check_request(asked: ChunkRequest) -> ChunkRequest:
     """
     try:
         parameters = check_params(asked.k, canonical=asked.canonical)
+        check_small(parameters, "a job")
         check_positive("slice_bytes", asked.slice_bytes)
     except ParameterError as error:
         raise invalid_field(str(error)) from error

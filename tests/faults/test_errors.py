@@ -222,7 +222,7 @@ def test_a_parameter_error_is_a_value_error_too() -> None:
 
 
 def provoke_parameter_error(folder: Path) -> list[str | Path]:
-    return ["run", written(folder, "x.fa", PHIX), "-k", "9"]
+    return ["run", written(folder, "x.fa", PHIX), "-k", "33"]
 
 
 def provoke_fasta_error(folder: Path) -> list[str | Path]:
@@ -1442,8 +1442,8 @@ def test_a_summary_that_cannot_be_merged_is_a_proof_error(fasta: Path, out: Path
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-k", "9"], ["k = 9", "1 to 8"]),
-        (["-k", "5", "-k", "31"], ["k = 31", "1 to 8"]),
+        (["-k", "33"], ["k = 33", "1 to 32"]),
+        (["-k", "5", "-k", "99"], ["k = 99", "1 to 32"]),
         (["-k", "-1"], ["-k", "-1"]),
         (["-k", "five"], ["-k", "five"]),
         (["-k", "0", "-k", "5"], ["k = 0", "alone"]),
@@ -1460,7 +1460,7 @@ def test_a_summary_that_cannot_be_merged_is_a_proof_error(fasta: Path, out: Path
 def test_a_parameter_that_cannot_be_is_told(
     options: list[str], words: list[str], fasta: Path, out: Path
 ) -> None:
-    for verb in ("run", "plan") if options[-1] in {"9", "0"} else ("run",):
+    for verb in ("run", "plan") if options[-1] in {"33", "0"} else ("run",):
         assert_usage_told(command(verb, fasta, "--out", out, *options), *words)
     assert not out.exists()
 
@@ -1499,10 +1499,10 @@ def test_wrong_usage_is_told(fasta: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"k": 9},
+        {"k": 33},
         {"k": -1},
         {"k": [0, 5]},
-        {"k": [1, 9]},
+        {"k": [1, 33]},
         {"slice_bytes": 0},
         {"slice_bytes": -1},
         {"workers": 0},

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import random
 import re
 import subprocess
 import sys
@@ -154,3 +155,16 @@ def test_bases_fit_into_the_least_memory(packing: str, tmp_path: Path) -> None:
     ended = run(path, tmp_path / "out", "120MiB", "-k", "8", "--workers", "8")
     assert ended.status == 0, ended.told
     assert ended.peak_bytes < 120 * MIB
+
+
+@pytest.mark.parametrize("memory", ["150MB", "250MB"])
+def test_tables_of_large_k_are_counted_in_the_memory_there_is(memory: str, tmp_path: Path) -> None:
+    """More k-mers than fit at once, and many that begin alike: they are counted in passes."""
+    path = tmp_path / "x.fa"
+    bases = random.Random(3).randbytes(20_000_000).translate(bytes(b"ACGT" * 64))
+    path.write_bytes(b">x\n" + bases + b"\n>y\n" + b"ACGTTGCAAC" * 1_000_000 + b"\n")
+
+    ended = run(path, tmp_path / "out", memory, "-k", "14,31", "--canonical")
+
+    assert (ended.status, ended.told) == (0, "")
+    assert ended.peak_bytes <= int(memory.removesuffix("MB")) * 10**6

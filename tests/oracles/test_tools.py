@@ -7,15 +7,20 @@ import gzip
 import json
 import shutil
 import subprocess
+from array import array
 from pathlib import Path
 
 import pytest
 
 import fanfold
+from fanfold._kernel import read_kmer_part
 
 DATA = Path(__file__).parents[1] / "data"
 GENOMES = Path(__file__).resolve().parents[3] / "shared" / "genomes"
 KS = [3, 5, 8]
+LARGE_KS = [11, 21, 31]
+LARGEST_COMPARED_BYTES = 1_100_000
+DIGITS = str.maketrans("ACGT", "0123")
 DEBIAN_PACKAGES = {
     "bgzip": "tabix",
     "jellyfish": "jellyfish",
@@ -85,6 +90,36 @@ def test_kmers_as_kmc_counts_them(
     run_tool(["kmc_tools", "-hp", "transform", counted, "dump", str(dumped)])
 
     assert fanfolds_counts(request, strands, k) == two_columns(dumped)
+
+
+@pytest.mark.parametrize("k", LARGE_KS)
+@pytest.mark.parametrize("strands", ["given", "canonical"])
+@pytest.mark.parametrize("tool", ["jellyfish", "kmc"])
+def test_tables_of_large_k_have_the_rows_of_others(
+    tool: str, strands: str, k: int, fasta: Path, tmp_path: Path
+) -> None:
+    if fasta.stat().st_size > LARGEST_COMPARED_BYTES:
+        pytest.skip(f"NOT COMPARED ROW BY ROW: {fasta.name} has too many k-mers for Python")
+    counted, dumped = str(tmp_path / "counted"), tmp_path / "dumped"
+    if tool == "jellyfish":
+        both_strands = ["--canonical"] if strands == "canonical" else []
+        options = [f"--mer-len={k}", "--size=10M", f"--output={counted}", *both_strands]
+        run_tool(["jellyfish", "count", *options, str(fasta)])
+        run_tool(["jellyfish", "dump", "--column", f"--output={dumped}", counted])
+    else:
+        strand_given = ["-b"] if strands == "given" else []
+        no_limits = ["-ci1", "-cs4000000000", "-cx4000000000"]
+        options = ["-fm", f"-k{k}", *no_limits, *strand_given, "-m2", "-t2", "-hp"]
+        run_tool(["kmc", *options, str(fasta), counted, str(tmp_path)])
+        run_tool(["kmc_tools", "-hp", "transform", counted, "dump", str(dumped)])
+
+    report = fanfold.run(fasta, k, canonical=strands == "canonical", out=tmp_path / "out")
+
+    codes, counts = rows_of_parts(report.out / "kmers" / f"k{k}")
+    rows = (line.split() for line in dumped.read_text().splitlines())
+    expected = sorted((int(kmer.translate(DIGITS), 4), int(count)) for kmer, count in rows)
+    assert len(codes) == len(expected)
+    assert [*zip(codes, counts, strict=True)] == expected
 
 
 def test_lengths_and_gc_as_seqkit_has_them(fasta: Path, given: fanfold.Report) -> None:
@@ -175,6 +210,16 @@ def fanfolds_counts(request: pytest.FixtureRequest, strands: str, k: int) -> dic
         for kmer, count in json.loads(report.data)["kmer_counts"].items()
         if len(kmer) == k
     }
+
+
+def rows_of_parts(folder: Path) -> tuple[array[int], array[int]]:
+    """The codes and the counts of a table, in the order of its parts."""
+    codes, counts = array("Q"), array("Q")
+    for path in sorted(folder.iterdir()):
+        part = read_kmer_part(path)
+        codes.frombytes(part["codes"])
+        counts.frombytes(part["counts"])
+    return codes, counts
 
 
 def two_columns(table: Path) -> dict[str, int]:

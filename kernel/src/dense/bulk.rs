@@ -13,7 +13,7 @@ use crate::machine::Machine;
 pub struct Bulk {
     k: u32,
     pairs: Vec<u32>,
-    /// The last k-mer of a stretch that had an odd number of them.
+    /// The k-mers of a stretch that are of no pair: one at its start or at its end.
     singles: Vec<u32>,
     /// The stretch that is being counted, 32 bases a word.
     codes: [[u64; 2]; WORDS],
@@ -93,7 +93,8 @@ impl Count for Bulk {
 
 impl Bulk {
     fn count_pairs<const K: usize>(&mut self, machine: impl Machine, stretch: &Stretch) {
-        if stretch.length < K {
+        let start = stretch.first_base(K as u32 - 1);
+        if stretch.length < start + K {
             return;
         }
         self.bases += stretch.length as u64;
@@ -111,7 +112,21 @@ impl Bulk {
         // What older stretches left behind the last base is masked away.
         let codes = self.codes.as_flattened();
         let kmers = stretch.length + 1 - K;
-        for word in 0..kmers / 32 {
+        let window = |base: usize| {
+            let (word, shift) = (base / 32, 2 * (base % 32));
+            (codes[word] >> shift | codes[word + 1] << 1 << (63 - shift)) as usize
+        };
+        let mask = slots(K as u32) - 1;
+        // Pairs begin at even bases, and whole words of them at a word's first base.
+        if start % 2 == 1 {
+            self.singles[window(start) & mask] += 1;
+        }
+        let even = start.next_multiple_of(2);
+        let first_word = even.div_ceil(32);
+        for base in (even..(32 * first_word).min(kmers - 1)).step_by(2) {
+            pairs[window(base) & pair_mask] += 1;
+        }
+        for word in first_word..kmers / 32 {
             let (here, next) = (codes[word], codes[word + 1]);
             for first in (0..32).step_by(2) {
                 let bits = if first + K < 32 {
@@ -122,15 +137,11 @@ impl Bulk {
                 pairs[bits as usize & pair_mask] += 1;
             }
         }
-        let window = |base: usize| {
-            let (word, shift) = (base / 32, 2 * (base % 32));
-            (codes[word] >> shift | codes[word + 1] << 1 << (63 - shift)) as usize
-        };
-        for base in (kmers / 32 * 32..kmers - 1).step_by(2) {
+        for base in (32 * (kmers / 32).max(first_word)..kmers - 1).step_by(2) {
             pairs[window(base) & pair_mask] += 1;
         }
-        if kmers % 2 == 1 {
-            self.singles[window(kmers - 1) & (slots(K as u32) - 1)] += 1;
+        if kmers % 2 == 1 && kmers > even {
+            self.singles[window(kmers - 1) & mask] += 1;
         }
     }
 }

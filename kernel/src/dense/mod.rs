@@ -169,7 +169,7 @@ pub fn canonical_counts(counts: &[u64], k: u32) -> Vec<u64> {
 
 /// Where the k-mers of stretches go.
 pub trait Count {
-    /// Counts every k-mer of the stretch.
+    /// Counts every k-mer of the stretch that ends after its carried bases.
     fn count(&mut self, machine: impl Machine, stretch: &Stretch);
 }
 
@@ -177,7 +177,7 @@ pub trait Count {
 impl Count for Dense {
     fn count(&mut self, _machine: impl Machine, stretch: &Stretch) {
         let mut window = Bases::default();
-        for index in 0..stretch.length {
+        for index in stretch.first_base(self.k.edge())..stretch.length {
             window = window.last(self.k.edge());
             window.push(stretch.code_at(index));
             if window.length == self.k.get() {

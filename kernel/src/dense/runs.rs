@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SmallK;
 use crate::bases::Bases;
 
 /// A run, or as much of it as was seen.
@@ -10,19 +9,19 @@ use crate::bases::Bases;
 #[serde(deny_unknown_fields)]
 pub struct Run {
     pub length_bases: u64,
-    /// Its first bases, up to K-1.
+    /// Its first bases, up to the edge of `Ks`.
     pub first: Bases,
-    /// Its last bases, up to K-1.
+    /// Its last bases, likewise.
     pub last: Bases,
 }
 
 impl Run {
     /// This run's part, then `next`, the part that follows it without a break.
-    pub fn then(&self, next: &Self, k: SmallK) -> Self {
+    pub fn then(&self, next: &Self, edge: u32) -> Self {
         Self {
             length_bases: self.length_bases + next.length_bases,
-            first: self.first.then(next.first).first(k.edge()),
-            last: self.last.then(next.last).last(k.edge()),
+            first: self.first.then(next.first.first(edge - self.first.length)),
+            last: self.last.last(edge - next.last.length).then(next.last),
         }
     }
 }
@@ -33,16 +32,16 @@ impl Run {
 pub struct RunLengths {
     pub runs: u64,
     pub bases: u64,
-    /// Runs of 1, 2, … bases, up to K-2: those that hold fewer k-mers than the formula below says.
+    /// Runs of 1, 2, … bases, fewer than the edge of `Ks`: those that hold fewer k-mers than the formula below says.
     pub short: Vec<u64>,
 }
 
 impl RunLengths {
-    pub fn new(k: SmallK) -> Self {
+    pub fn new(edge: u32) -> Self {
         Self {
             runs: 0,
             bases: 0,
-            short: vec![0; k.edge().saturating_sub(1) as usize],
+            short: vec![0; edge.saturating_sub(1) as usize],
         }
     }
 
@@ -83,7 +82,7 @@ mod tests {
     #[test]
     fn the_number_of_kmers_is_that_of_the_definition() {
         let lengths = [1, 1, 2, 3, 5, 6, 7, 8, 9, 100];
-        let mut counted = RunLengths::new(8.try_into().unwrap());
+        let mut counted = RunLengths::new(7);
         lengths.iter().for_each(|length| counted.push(*length));
         counted.push(0);
         for k in 1..=8_u64 {

@@ -1,6 +1,7 @@
 //! Bases on their way from the text to the counts.
 
 use crate::bases::{Bases, CODE_OF_PLANE};
+use crate::kmers::text::{BASES_A_WORD, Piece};
 use crate::machine::{BitCounts, Machine};
 
 /// A stretch of bases as planes, the first base in the lowest bit; the start of it was counted.
@@ -49,6 +50,11 @@ impl Stretch {
         self.length >= FULL
     }
 
+    /// The first base of those k-mers that end after the carried bases, which have so many there.
+    pub(super) fn first_base(&self, edge: u32) -> usize {
+        self.carried.saturating_sub(edge as usize)
+    }
+
     pub fn new_bases(&self) -> usize {
         self.length - self.carried
     }
@@ -81,11 +87,43 @@ impl Stretch {
         }
     }
 
+    /// What it is as a piece of packed text.
+    pub fn piece(&self) -> Piece {
+        Piece {
+            length: self.length as u32,
+            carried: self.carried as u32,
+            is_seam: false,
+        }
+    }
+
+    /// Appends its bases, packed as those of a piece.
+    pub fn pack(&self, machine: impl Machine, words: &mut Vec<u64>) {
+        let used = self.length.div_ceil(64);
+        let (mut low, mut high) = ([0; WORDS], [0; WORDS]);
+        for word in 0..used {
+            // From plane codes to codes, the first base in the highest bits.
+            low[word] = (self.low[word] ^ self.high[word]).reverse_bits();
+            high[word] = self.high[word].reverse_bits();
+        }
+        let mut codes = [[0; 2]; WORDS];
+        machine.interleave(&low[..used], &high[..used], &mut codes);
+        for [after, before] in &codes[..used] {
+            words.extend_from_slice(&[*before, *after]);
+        }
+        let rest = self.length % BASES_A_WORD;
+        words.truncate(words.len() - 2 * used + self.length.div_ceil(BASES_A_WORD));
+        if rest > 0
+            && let Some(last) = words.last_mut()
+        {
+            *last &= u64::MAX << (64 - 2 * rest); // what older stretches left behind
+        }
+    }
+
     /// The bits of the plane codes of the new bases.
     pub fn count_new_bits(&self, machine: impl Machine) -> BitCounts {
         let used = self.length.div_ceil(64);
         let mut counts = machine.count_bits(&self.low[..used], &self.high[..used]);
-        let carried = (1 << self.carried) - 1; // fewer than 8
+        let carried = (1 << self.carried) - 1; // fewer than 32
         let known = machine.count_bits(&[self.low[0] & carried], &[self.high[0] & carried]);
         counts.low -= known.low;
         counts.high -= known.high;

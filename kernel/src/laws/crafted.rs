@@ -5,7 +5,7 @@ use proptest::sample::Index;
 
 use crate::bounds::MAX_BYTES;
 use crate::laws::cuts::fasta_like;
-use crate::laws::twin::{read_back, scan, tell};
+use crate::laws::twin::{read_back, scan, small_ks, tell};
 use crate::rows::varint;
 use crate::summary::Summary;
 
@@ -185,7 +185,7 @@ proptest! {
         for each in &changes {
             change(&mut altered, each, &forms(&neighbours[0]));
         }
-        if let Some(summary) = read(&altered).filter(|summary| summary.k().get() == k) {
+        if let Some(summary) = read(&altered).filter(|summary| summary.ks() == small_ks(k)) {
             merge_and_use_up(&summary, &neighbours);
         }
     }

@@ -4,7 +4,7 @@
 //! same inputs. What is random in the tests of the kernel is in `laws` and `crafted`.
 
 use crate::dense::MAX_K;
-use crate::laws::twin::{naive, read_back, scan, tell};
+use crate::laws::twin::{naive, read_back, scan, small_ks, tell};
 use crate::scanner::Scanner;
 use crate::summary::Summary;
 
@@ -43,11 +43,11 @@ pub fn law(data: &[u8]) {
     let pieces: Vec<_> = cuts.windows(2).map(|cut| &text[cut[0]..cut[1]]).collect();
     let scans: Vec<_> = pieces.iter().map(|piece| scan(piece, k)).collect();
     let kept = scans.iter().map(read_back).collect();
-    let mut fed = Scanner::new(k.try_into().expect("it is small"));
+    let mut fed = Scanner::new(small_ks(k));
     pieces.iter().for_each(|piece| fed.update(piece));
     assert_eq!(tell(&merged(scans, &places)), whole);
     assert_eq!(tell(&read_back(&merged(kept, &places))), whole);
-    assert_eq!(tell(&fed.finish()), whole);
+    assert_eq!(tell(&fed.finish().0), whole);
 }
 
 /// Neighbours merged until one is left; the places say which of them.
@@ -73,7 +73,7 @@ pub fn forms(data: &[u8]) {
         return;
     };
     for text in [&b""[..], b">x\nACNN", b"GTN\n>y\nA", b"\r\n"] {
-        let other = scan(text, summary.k().get());
+        let other = scan(text, summary.ks().small.get());
         try_out(&summary.merge(&other));
         try_out(&other.merge(&summary));
     }

@@ -5,4 +5,6 @@ mod crafted;
 #[cfg(test)]
 mod cuts;
 pub mod fuzzing;
+#[cfg(test)]
+mod packed;
 pub mod twin;

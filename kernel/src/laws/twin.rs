@@ -1,9 +1,10 @@
 //! All that a summary tells, to compare it with another's; and the naive twin of the whole scan.
 
 use crate::bases::Bases;
-use crate::dense::slots;
+use crate::dense::{SmallK, slots};
 use crate::fault::{Fault, FaultKind};
 use crate::findings::{FaidxIndex, Findings, Refusal};
+use crate::ks::Ks;
 use crate::scanner::Scanner;
 use crate::summary::Summary;
 use crate::text::MAX_LINE_BYTES;
@@ -64,10 +65,15 @@ pub fn tell(summary: &Summary) -> Result<Told, Fault> {
     })
 }
 
+/// K-mers up to `k`, and no larger ones.
+pub fn small_ks(k: u32) -> Ks {
+    SmallK::try_from(k).expect("it is small").into()
+}
+
 pub fn scan(bytes: &[u8], k: u32) -> Summary {
-    let mut scanner = Scanner::new(k.try_into().unwrap());
+    let mut scanner = Scanner::new(small_ks(k));
     scanner.update(bytes);
-    scanner.finish()
+    scanner.finish().0
 }
 
 /// What is read of a summary that was kept.
@@ -83,8 +89,11 @@ pub fn read_back(summary: &Summary) -> Summary {
 
 pub type Naive = (Vec<u8>, Vec<u8>, Composition, Vec<Vec<u64>>);
 
+/// A record's name, where it starts, and its residues.
+pub type NaiveRecord = (Vec<u8>, usize, Vec<u8>);
+
 /// Lines first, then one string a record: so simple that it is unlikely to be wrong.
-pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
+pub fn naive_records(object: &[u8]) -> Result<Vec<NaiveRecord>, (FaultKind, u64)> {
     if object.starts_with(b"\xff\xfe") || object.starts_with(b"\xfe\xff") {
         return Err((FaultKind::Utf16, 0));
     }
@@ -94,7 +103,7 @@ pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
         0
     };
     let mut faults = Vec::new();
-    let mut records: Vec<(Vec<u8>, usize, Vec<u8>)> = Vec::new();
+    let mut records: Vec<NaiveRecord> = Vec::new();
     let mut start = mark;
     for piece in object[mark..].split_inclusive(|byte| *byte == b'\n') {
         let mut line = piece.strip_suffix(b"\n").unwrap_or(piece);
@@ -146,6 +155,12 @@ pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
         };
         return Err((kind, 0));
     }
+    Ok(records)
+}
+
+/// What the records tell.
+pub fn naive(object: &[u8], k: u32) -> Result<Naive, (FaultKind, u64)> {
+    let records = naive_records(object)?;
     let mut composition = Composition::default();
     let mut sequences = crate::rows::tables::SEQUENCES_HEADER.to_vec();
     let mut gaps = Vec::new();

@@ -51,6 +51,30 @@ impl BitCounts {
     }
 }
 
+/// Work that the compiler makes faster where it may use more instructions.
+///
+/// `run` must be `#[inline(always)]`, as must be what it calls.
+pub trait Work {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+/// Does work with the best instructions that this processor has.
+pub fn on_best_machine<W: Work>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if Avx512::detect().is_some() {
+            // SAFETY: the token proves that the processor has what the function needs.
+            return unsafe { x86_64::on_avx512(work) };
+        }
+        if Avx2::detect().is_some() {
+            // SAFETY: the token proves that the processor has what the function needs.
+            return unsafe { x86_64::on_avx2(work) };
+        }
+    }
+    work.run()
+}
+
 pub trait Machine: Copy {
     fn planes(self, chunk: &[u8; 64]) -> Planes;
 

@@ -109,6 +109,16 @@ fn wide_planes(chunk: &[u8; 64]) -> Planes {
     }
 }
 
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+pub fn on_avx2<W: super::Work>(work: W) -> W::Output {
+    work.run()
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+pub fn on_avx512<W: super::Work>(work: W) -> W::Output {
+    work.run()
+}
+
 /// Clears the bit that tells the cases apart.
 const UPPERCASE: i8 = 0xdf_u8 as i8;
 

@@ -2,6 +2,6 @@
 
 pub mod gaps;
 pub mod records;
-mod rope;
+pub mod rope;
 pub mod tables;
 pub mod varint;

@@ -8,6 +8,11 @@ pub trait Shift: Copy + Default {
     fn within(self, outer: Self) -> Self;
 }
 
+/// What has no place can't be moved.
+impl Shift for () {
+    fn within(self, (): Self) {}
+}
+
 impl Shift for u64 {
     fn within(self, outer: Self) -> Self {
         self + outer

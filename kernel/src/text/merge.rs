@@ -3,6 +3,7 @@
 use super::geometry::Line;
 use super::{Front, Text};
 use crate::fault::Fault;
+use crate::kmers::text::Packed;
 use crate::rows::gaps::{GapShift, Gaps};
 use crate::rows::records::{Header, Part, Records};
 
@@ -28,11 +29,18 @@ impl Text {
 
     fn join_runs(&mut self, right: &Self) {
         let k = self.dense.k;
-        let edges = self.run.right.last.then(right.run.first().first);
+        let (last, first) = (self.run.right.last, right.run.first().first);
+        let edges = last.last(k.edge()).then(first.first(k.edge()));
         for kmer in edges.kmers(k.get()) {
             self.dense.add_kmer(kmer, 1);
         }
-        let (run, whole) = self.run.then(&right.run, |run, next| run.then(next, k));
+        if let Some(large) = self.ks.large {
+            self.new_packed.open().push_seam(last, first, large.least);
+            self.seal();
+        }
+        self.packed = Packed::join(std::mem::take(&mut self.packed), right.packed.clone(), ());
+        let edge = self.ks.edge();
+        let (run, whole) = self.run.then(&right.run, |run, next| run.then(next, edge));
         self.run = run;
         if let Some(run) = whole {
             self.add_run(&run);

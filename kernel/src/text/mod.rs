@@ -13,9 +13,11 @@ mod scan;
 use serde::{Deserialize, Serialize};
 
 use crate::dense::runs::{Run, RunLengths};
-use crate::dense::{Dense, RunEnds, SmallK};
+use crate::dense::{Dense, RunEnds};
 use crate::ends::Ends;
 use crate::fault::{Fault, FaultKind};
+use crate::kmers::text::{Blocks, Counter, Packed};
+use crate::ks::Ks;
 use crate::rows::gaps::{Gap, GapBlock, GapShift, Gaps};
 use crate::rows::records::{Header, Part, Record, RecordBlock, Records};
 use composition::Composition;
@@ -92,6 +94,11 @@ pub struct Text {
     pub run_lengths: RunLengths,
     pub run_ends: RunEnds,
     pub dense: Dense,
+
+    pub ks: Ks,
+    /// What merges packed, for k-mers that no slice's own packed text has.
+    pub packed: Packed,
+    pub(crate) new_packed: Blocks,
 }
 
 /// `text` without the carriage returns at its end.
@@ -101,7 +108,7 @@ pub fn without_trailing_crs(text: &[u8]) -> &[u8] {
 }
 
 impl Text {
-    pub fn new(k: SmallK, front: Front) -> Self {
+    pub fn new(ks: Ks, front: Front) -> Self {
         let (state, left_line) = match front {
             Front::LineStart => (State::LineStart, Some(Line::default())),
             Front::MidLine => (State::Sequence, None),
@@ -129,9 +136,12 @@ impl Text {
             new_gaps: GapBlock::default(),
             out_of_memory: false,
             run: Ends::default(),
-            run_lengths: RunLengths::new(k),
+            run_lengths: RunLengths::new(ks.edge()),
             run_ends: RunEnds::default(),
-            dense: Dense::new(k),
+            dense: Dense::new(ks.small),
+            ks,
+            packed: Packed::default(),
+            new_packed: Blocks::default(),
         }
     }
 
@@ -193,7 +203,8 @@ impl Text {
     pub(crate) fn add_run(&mut self, run: &Run) {
         if run.length_bases > 0 {
             self.run_lengths.push(run.length_bases);
-            self.run_ends.add_end(run.last, 1);
+            self.run_ends
+                .add_end(run.last.last(self.ks.small.edge()), 1);
         }
     }
 
@@ -238,7 +249,7 @@ impl Text {
         let mut run_ends = self.run_ends.clone();
         for run in self.run.pieces() {
             if run.length_bases > 0 {
-                run_ends.add_end(run.last, 1);
+                run_ends.add_end(run.last.last(self.ks.small.edge()), 1);
             }
         }
         run_ends
@@ -253,7 +264,24 @@ impl Text {
         composition
     }
 
-    /// Moves the rows of this scan into their shared blocks.
+    /// What counts and packs for this text, until it is given back.
+    pub fn lend_counter(&mut self) -> Counter<Dense> {
+        Counter {
+            small: std::mem::replace(&mut self.dense, Dense::new(self.ks.small)),
+            packed: std::mem::take(&mut self.new_packed),
+            large: self.ks.large,
+        }
+    }
+
+    /// Takes back what was lent, though the text has counted by itself meanwhile.
+    pub fn take_back(&mut self, counter: Counter<Dense>) {
+        let meanwhile = std::mem::replace(&mut self.dense, counter.small);
+        self.dense.add(&meanwhile);
+        let meanwhile = std::mem::replace(&mut self.new_packed, counter.packed);
+        self.new_packed.0.extend(meanwhile.0);
+    }
+
+    /// Moves the rows of this scan, and what was packed, into their shared blocks.
     pub fn seal(&mut self) {
         let records = std::mem::take(&mut self.new_records);
         if !records.bytes.is_empty() {
@@ -264,6 +292,10 @@ impl Text {
         if !gaps.bytes.is_empty() {
             let shift = GapShift::default();
             self.gaps = Gaps::join(std::mem::take(&mut self.gaps), Gaps::leaf(gaps), shift);
+        }
+        let packed = std::mem::take(&mut self.new_packed);
+        if !packed.0.is_empty() {
+            self.packed = Packed::join(std::mem::take(&mut self.packed), Packed::leaf(packed), ());
         }
     }
 }

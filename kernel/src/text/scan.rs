@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::composition::{BYTES, Byte};
 use super::{MAX_LINE_BYTES, State, Text, without_trailing_crs};
 use crate::bases::Bases;
-use crate::dense::{Count, Dense, Stretch};
+use crate::dense::{Count, Stretch};
 use crate::fault::FaultKind;
 use crate::machine::{Machine, Planes, Portable};
 use crate::rows::records::Header;
@@ -51,10 +51,9 @@ impl Text {
 
     /// Scans a few bytes, as a merge does.
     pub fn feed_few(&mut self, bytes: &[u8], at_byte: u64) {
-        let k = self.dense.k;
-        let mut tools = Tools::new(std::mem::replace(&mut self.dense, Dense::new(k)));
+        let mut tools = Tools::new(self.lend_counter());
         self.feed(Portable, &mut tools, bytes, at_byte);
-        self.dense = tools.counter;
+        self.take_back(tools.counter);
     }
 
     /// Scans sequence lines from `block[index]` on; returns where a header or comment begins, or
@@ -371,7 +370,7 @@ impl Text {
 
     /// Counts the bases and k-mers of the stretch, and leaves its last bases there.
     fn count<M: Machine, C: Count>(&mut self, machine: M, tools: &mut Tools<C>) {
-        let edge = self.dense.k.edge();
+        let edge = self.ks.edge();
         let stretch = &mut tools.stretch;
         let new_bases = stretch.new_bases() as u64;
         if new_bases == 0 {

@@ -11,7 +11,7 @@ import msgspec
 from fanfold._kernel import VERSION
 from fanfold.api.routes import JSON, PROBLEM_JSON, ROUTES, Route
 from fanfold.api.types import ChunkRequest, Problem
-from fanfold.params import MAX_K
+from fanfold.params import SMALL_K
 
 _REFERENCES = "#/components/schemas/{name}"
 _NAME_IN_PATH = re.compile(r"\{(\w+)\}")
@@ -33,7 +33,7 @@ _IN_PATH: dict[str, dict[str, Any]] = {
 
 _BOUNDS: dict[str, dict[str, Any]] = {
     "key": _KEY,
-    "k": {"items": {"type": "integer", "minimum": 1, "maximum": MAX_K}},
+    "k": {"items": {"type": "integer", "minimum": 1, "maximum": SMALL_K}},
     "slice_bytes": {"minimum": 1},
 }
 """What the types of a request's fields don't say."""

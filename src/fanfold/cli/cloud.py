@@ -36,7 +36,14 @@ from fanfold.errors import ParameterError
 from fanfold.flow.how_far import HowFar, how_far
 from fanfold.objects import check_name, shown
 from fanfold.objects.urls import is_url, parse_object
-from fanfold.params import DEFAULT_K, DEFAULT_SLICE_BYTES, Params, check_params, check_positive
+from fanfold.params import (
+    DEFAULT_K,
+    DEFAULT_SLICE_BYTES,
+    Params,
+    check_params,
+    check_positive,
+    check_small,
+)
 from fanfold.report.ratio import percent
 from fanfold.report.run_record import Question
 from fanfold.shown import STORES, without_secrets
@@ -276,6 +283,7 @@ def _asked(
             )
     check_positive("slice_bytes", slice_size)
     parameters = check_params(k or DEFAULT_K, canonical=canonical)
+    check_small(parameters, "the API")
     return ChunkRequest(
         bucket=bucket,
         key=key,

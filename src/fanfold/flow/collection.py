@@ -205,7 +205,7 @@ def _row_of_report(place: Place, name: str) -> _Row | None:
         if (facts_of(master), facts_of(nx)) != (files.get(MASTER), files.get(NX)):
             return None
         measures, statistics, ks = decode_measures(master)
-        tables = {k: files[KMER_TABLES[k]] for k in ks}
+        tables = {k: files[KMER_TABLES[k]] for k in ks if k in KMER_TABLES}
         curve = read_nx(nx)
     except (FileNotFoundError, OutputError, DamagedDocument, LookupError, ValueError):
         return None

@@ -5,7 +5,7 @@ Nothing here writes. Rights come from valid records alone, never from how a file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, STDIN, LocalPlace, Place, is_any
 from fanfold.report.run_record import (
     KMER_TABLES,
+    KMERS,
     MASTER,
     MULTIQC,
     NEEDED,
@@ -30,6 +31,8 @@ from fanfold.report.run_record import (
     RunRecord,
     facts_of,
     is_report_file,
+    kmer_folder,
+    kmer_spectrum,
 )
 
 PUBLISH = "publish.json"
@@ -203,7 +206,7 @@ def read_finished(place: Place, question: Question) -> bytes | None:
     record = read_record(place)
     if record is None or record.question.job != question.job:
         return None
-    sizes = place.sizes()
+    sizes = sizes_of(place, record.files)
     if any(sizes.get(name) != facts.size_bytes for name, facts in record.files.items()):
         return None
     try:
@@ -218,6 +221,15 @@ def read_finished(place: Place, question: Question) -> bytes | None:
     if not proven or (isinstance(place, LocalPlace) and _is_replaced(place, question)):
         return None
     return master
+
+
+def sizes_of(place: Place, names: Iterable[str]) -> dict[str, int]:
+    """The sizes of those files that are there, and of others in their folders, by name."""
+    sizes: dict[str, int] = {}
+    for below in {name.rpartition("/")[0] for name in names}:
+        prefix = f"{below}/" if below else ""
+        sizes |= {f"{prefix}{name}": size for name, size in place.sizes(below).items()}
+    return sizes
 
 
 def _is_replaced(place: Place, question: Question) -> bool:
@@ -255,11 +267,17 @@ def check_names(place: Place, contents: Contents, question: Question) -> None:
     Raises:
         OutputError: one is.
     """
-    names = report_names(question.name)
+    large = question.parameters.large_k
+    names = (
+        *report_names(question.name),
+        *map(kmer_spectrum, large),
+        *(f"{kmer_folder(k)}/part-00000.parquet" for k in large),
+    )
+    folders = {CHUNKS, STATE, MULTIQC, KMERS, *map(kmer_folder, large)}
     is_resumed = contents.made_by is not None and contents.made_by.job == question.job
-    kinds = place.kinds([*names, PLAN, PUBLISH, CHUNKS, STATE, MULTIQC])
+    kinds = place.kinds([*names, PLAN, PUBLISH, *sorted(folders)])
     for name, kind in kinds.items():
-        is_folder = name in {CHUNKS, STATE, MULTIQC}
+        is_folder = name in folders
         # Reading the contents has shown that plan and records are fanfold's.
         is_known = is_folder or is_resumed or name in {PLAN, PUBLISH, RUN, *contents.owned}
         if not is_known or kind != ("folder" if is_folder else "file"):

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
@@ -16,12 +16,14 @@ from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
 from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
+from fanfold.flow.kmer_tables import KmerTable, PackedSlices, counted_tables
 from fanfold.flow.made import check_checksum, check_notes, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.phases import log_folded, log_written
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.publication import NewReport, WriteTable
 from fanfold.flow.publish import publisher_of
+from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.slice_file import SliceResult
@@ -42,6 +44,7 @@ from fanfold.report.run_record import (
     SourceOfRun,
     StoredChecksumOfRun,
     Versions,
+    kmer_spectrum,
 )
 from fanfold.report.survey import Survey
 from fanfold.report.view import View
@@ -79,6 +82,7 @@ def fold_in(
     checksum: Callable[[], StoredChecksum],
     allowed: Allowed,
     hold: Callable[[], AbstractContextManager[object]],
+    packed: PackedSlices | None = None,
 ) -> bytes:
     """Fold the results, and write everything that a reader looks for; the bytes of `master.json`.
 
@@ -91,6 +95,7 @@ def fold_in(
         checksum: tells what the store keeps.
         allowed: the memory that it may take.
         hold: holds the folder while the report is written.
+        packed: the packed text of the slices, if k-mers from 9 on are asked for.
 
     Raises:
         MissingSlicesError: results are missing or damaged; names every one.
@@ -99,29 +104,32 @@ def fold_in(
         FanfoldError: see `fanfold.errors`; a report that was there stays as it was.
     """
     plan = folder.plan
-    folded = _folded(folder, watch, allowed)
+    folded = _folded(folder, packed or folder, watch, allowed)
     log_folded(plan, folded.findings)
     # Text that a plan wrote out stands for its archive, and copies for what they are of.
     if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
     stored = checksum()
     check_checksum(plan, folded, stored)
-    report, survey, counts = made_of(plan, folded, view)
-    check_notes(plan.source.name, report.notes, alphabet)
-    master = encode_report(report)
+    workers = scanned.workers or 1
+    with counted_tables(folder, packed, folded.findings, workers, watch) as tables, hold():
+        large = {k: table.kmers for k, table in tables.items()}
+        report, survey, counts = made_of(plan, folded, view, large)
+        check_notes(plan.source.name, report.notes, alphabet)
+        master = encode_report(report)
 
-    def run(record: Record) -> bytes:
-        return encode_checked(_run_record(plan, watch, scanned, stored, record))
+        def run(record: Record) -> bytes:
+            return encode_checked(_run_record(plan, watch, scanned, stored, record))
 
-    with hold():
         publisher_of(folder.place).publish(
             plan.question,
             NewReport(
-                tables=tuple(_tables(folder, folded, survey)),
+                tables=tuple(_tables(folder, folded, survey, tables)),
                 master=master,
                 run=run,
                 renderings=renderings_of(report, survey, counts),
                 kept={},
+                ready={name: file for each in tables.values() for name, file in each.parts.items()},
             ),
             plan,
         )
@@ -130,7 +138,7 @@ def fold_in(
     return master
 
 
-def _folded(folder: RunFolder, watch: Watch, allowed: Allowed) -> Folded:
+def _folded(folder: RunFolder, results: Results, watch: Watch, allowed: Allowed) -> Folded:
     rows = RowsMemory(folder.plan.source.name, allowed)
     if allowed.rows_bytes is not None:
         # So that what is read ahead is never more than there is room for.
@@ -148,7 +156,7 @@ def _folded(folder: RunFolder, watch: Watch, allowed: Allowed) -> Folded:
         result = scan_slice(
             plan, each, objects, watch.advance, take=rows.take, begin_byte=begin_byte
         )
-        folder.put(result)
+        results.put(result)
         return result
 
     return fold_results(folder.plan, counted(), rescan)
@@ -160,13 +168,17 @@ def wait_for_lagging(folder: RunFolder) -> None:
         time.sleep(LAG_SECONDS)
 
 
-def _tables(folder: RunFolder, folded: Folded, survey: Survey) -> Iterator[tuple[str, WriteTable]]:
+def _tables(
+    folder: RunFolder, folded: Folded, survey: Survey, large: Mapping[int, KmerTable]
+) -> Iterator[tuple[str, WriteTable]]:
     findings, plan = folded.findings, folder.plan
     yield SEQUENCES, findings.write_sequences
     yield GAPS, findings.write_gaps
     yield NX, _writes(nx_table(survey))
-    for k in plan.parameters.k:
+    for k in plan.parameters.small_k:
         yield KMER_TABLES[k], partial(findings.write_kmers, k, plan.parameters.canonical)
+    for k, table in large.items():
+        yield kmer_spectrum(k), _writes(table.spectrum)
     if findings.fai_refusal is None:
         yield f"{plan.source.name}.fai", findings.write_fai
     gzi = folded.gzi if plan.gzi_crc64nvme is None else _kept_gzi(folder)

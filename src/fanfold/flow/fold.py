@@ -36,7 +36,7 @@ class Fold:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._summary = Summary(plan.parameters.dense_k)
+        self._summary = Summary(plan.parameters.dense_k, plan.parameters.packed_k)
         self._crc = 0
         self._position_byte = 0
         self._block_start_bytes = array("Q")

@@ -10,7 +10,10 @@ slices' results.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 
 from fanfold.errors import OutputError
 from fanfold.flow.contents import (
@@ -18,6 +21,7 @@ from fanfold.flow.contents import (
     decode_run,
     has_facts,
     read_record,
+    sizes_of,
 )
 from fanfold.flow.plan import Plan, encode_plan
 from fanfold.flow.publication import (
@@ -39,6 +43,8 @@ from fanfold.report.run_record import (
     Record,
     facts_of,
 )
+
+_COPIED_BYTES = 1024**2
 
 _CREATED_BYTES = 64 * 1024**2
 """Objects up to this size are written under the condition that there is none."""
@@ -91,6 +97,7 @@ class InStore:
         """
         files = {**report.kept}
         files |= {name: measured(write) for name, write in report.tables}
+        files |= {name: file.facts for name, file in report.ready.items()}
         files[MASTER] = facts_of(report.master)
         renderings = {name: facts_of(data) for name, data in report.renderings.items()}
         record = Record(question, files, renderings)
@@ -102,10 +109,12 @@ class InStore:
         self._write_run(record, report.run(record), plan)
         for name, write in report.tables:
             self._write_table(name, write, files[name], plan)
+        for name, file in report.ready.items():
+            self._write_table(name, partial(_copy, file.path), file.facts, plan)
         for name, data in report.renderings.items():
             self._create(name, data, plan)
         self._create(MASTER, report.master, plan)
-        sizes = self._place.sizes()
+        sizes = sizes_of(self._place, files)
         if any(sizes.get(name) != facts.size_bytes for name, facts in files.items()):
             raise changed_meanwhile(self._place)
         if plan is not None:
@@ -167,6 +176,13 @@ class InStore:
         if plan is not None:
             check_claim(self._place, plan)
         self._place.remove([name])
+
+
+def _copy(path: Path, write: Callable[[bytes], object]) -> None:
+    """Write what a file of this machine holds."""
+    with path.open("rb") as file:
+        while data := file.read(_COPIED_BYTES):
+            write(data)
 
 
 def measured(write: WriteTable) -> FileFacts:

@@ -30,7 +30,7 @@ from fanfold.flow.plan import Plan
 from fanfold.flow.publication import NewReport
 from fanfold.flow.publish import publisher_of
 from fanfold.objects import LocalPlace, Place, open_place, path_of, shown, split_location
-from fanfold.params import check_texts, check_whole
+from fanfold.params import SMALL_K, check_texts, check_whole
 from fanfold.report.busco import Busco, parse_busco
 from fanfold.report.finished import Report
 from fanfold.report.kmer_counts import counts_of_map
@@ -276,7 +276,7 @@ def _counts(place: Place, master: Master) -> dict[int, Sequence[int]]:
     """The counts of k-mers, from which the summaries of k-mers have to follow."""
     try:
         counts: dict[int, Sequence[int]] = {
-            k: counts_of_map(master.kmer_counts, k) for k in master.parameters.k
+            k: counts_of_map(master.kmer_counts, k) for k in master.parameters.k if k <= SMALL_K
         }
         check_kmers(master, counts)
     except (ProofError, ValueError, OverflowError) as error:

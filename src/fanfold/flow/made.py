@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fanfold.errors import ChecksumError, InputError
@@ -12,10 +13,12 @@ from fanfold.flow.plan import Plan
 from fanfold.objects import StoredChecksum, shown
 from fanfold.params import Alphabet
 from fanfold.report.making import counts_of_findings, facts_of_findings, make_report
-from fanfold.report.master import Master, SourceFacts
+from fanfold.report.master import Kmers, Master, SourceFacts
 from fanfold.report.notes import Note, not_of_dna
 from fanfold.report.survey import Survey, survey_of
 from fanfold.report.view import View
+
+_NONE: Mapping[int, Kmers] = MappingProxyType({})
 
 
 class Made(NamedTuple):
@@ -24,7 +27,7 @@ class Made(NamedTuple):
     Attributes:
         report: it.
         survey: what its tables hold.
-        counts: for each k, 4^k counts of k-mers by code.
+        counts: for each k up to 8, 4^k counts of k-mers by code.
     """
 
     report: Master
@@ -32,8 +35,14 @@ class Made(NamedTuple):
     counts: Mapping[int, Sequence[int]]
 
 
-def made_of(plan: Plan, folded: Folded, view: View) -> Made:
+def made_of(plan: Plan, folded: Folded, view: View, large: Mapping[int, Kmers] = _NONE) -> Made:
     """The report of a plan whose slices are folded.
+
+    Args:
+        plan: the plan.
+        folded: what its slices show together.
+        view: how lengths and gaps are looked at.
+        large: what is said of the k-mers of each k from 9 on.
 
     Raises:
         ProofError: it contradicts its own checks.
@@ -47,7 +56,7 @@ def made_of(plan: Plan, folded: Folded, view: View) -> Made:
     )
     findings, parameters = folded.findings, plan.parameters
     counts = counts_of_findings(findings, parameters)
-    facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes)
+    facts = facts_of_findings(findings, counts, source, parameters, folded.text_bytes, large=large)
     survey = survey_of(view, findings.write_sequences, findings.write_gaps)
     return Made(make_report(facts, survey, view), survey, counts)
 

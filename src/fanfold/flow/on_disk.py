@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
@@ -28,19 +28,20 @@ from fanfold.flow.contents import (
     read_finished,
     read_publication,
 )
-from fanfold.flow.plan import Plan, encode_plan
+from fanfold.flow.plan import CHUNKS, Plan, encode_plan
 from fanfold.flow.publication import (
     NewReport,
     changed_meanwhile,
     check_claim,
+    remove_counts,
     remove_work,
     replacing,
 )
 from fanfold.flow.run_folder import PLAN
 from fanfold.objects import STATE, LocalPlace, is_any, shown
 from fanfold.report.run_record import (
+    KMERS,
     MASTER,
-    MULTIQC,
     RENDERINGS,
     RUN,
     FileFacts,
@@ -48,10 +49,14 @@ from fanfold.report.run_record import (
     Question,
     Record,
     facts_of,
+    is_kmer_file,
     is_report_file,
 )
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+
+_SLASH = "~"
+"""Stands in the name of a file that waits for what is between folders."""
 
 
 class OnDisk:
@@ -115,10 +120,13 @@ class OnDisk:
         """Write all files of a report into a folder, synced; what was written."""
         files = {**report.kept}
         for name, write in report.tables:
-            with self._place.writing(f"{staging}/{name}", durable=True) as file:
-                measured = MeasuredWriter(file.write)
+            with self._place.writing(_staged(staging, name), durable=True) as table:
+                measured = MeasuredWriter(table.write)
                 write(measured)
             files[name] = measured.facts
+        for name, file in report.ready.items():
+            self._place.adopt(file.path, _staged(staging, name))
+            files[name] = file.facts
         files[MASTER] = facts_of(report.master)
         self._place.write(f"{staging}/{MASTER}", report.master, durable=True)
         renderings = {name: facts_of(data) for name, data in report.renderings.items()}
@@ -135,8 +143,10 @@ class OnDisk:
         if plan is not None:
             check_claim(self._place, plan)
         contents = read_contents(self._place)
-        if self._place.kinds([MULTIQC]).get(MULTIQC, "folder") != "folder":
-            raise in_the_way(self._place.where(MULTIQC))
+        folders = _folders_of(files)
+        for folder, kind in self._place.kinds(folders).items():
+            if kind != "folder":
+                raise in_the_way(self._place.where(folder))
         for name, kind in self._place.kinds(files).items():
             if kind != "file" or (
                 name not in {RUN, *contents.owned} and not has_facts(self._place, name, files[name])
@@ -155,10 +165,7 @@ class OnDisk:
         inputs = [location, publication.question.location]
         done = {name for name, facts in files.items() if has_facts(place, name, facts)}
         staged = place.sizes(publication.staging)
-        if any(
-            staged.get(PurePosixPath(name).name) != files[name].size_bytes
-            for name in files.keys() - done
-        ):
+        if any(staged.get(_flat(name)) != files[name].size_bytes for name in files.keys() - done):
             # What was staged is gone: the files in place stay, and the next run judges them. What
             # the new record doesn't name any more would be nobody's.
             if RUN in done:
@@ -169,18 +176,21 @@ class OnDisk:
         if MASTER not in done:
             place.remove([MASTER])
             place.sync()  # a power cut must not bring it back beside new tables
-        if any(name.startswith(f"{MULTIQC}/") for name in files):
-            place.prepare(MULTIQC)
+        for folder in _folders_of(files):
+            place.prepare(folder)
         tables = files.keys() - {RUN, MASTER}
         for name in (*sorted(tables), RUN):
             if name not in done:
                 place.move(_staged(publication.staging, name), name)
         if MASTER not in done:
+            for folder in _folders_of(filter(is_kmer_file, files)):
+                place.sync(folder)
             place.sync()  # nor lose tables beside a new master.json
             place.move(f"{publication.staging}/{MASTER}", MASTER)
         place.sync()
         self._remove_going(publication, inputs)
-        place.remove_folder(MULTIQC)  # if that has left it empty
+        for folder in reversed(_folders_of([*publication.goes, *RENDERINGS])):
+            place.remove_folder(folder)  # if that has left it empty
         remove_work(place, publication.replaces, inputs)
         if read_publication(place) == publication:
             if publication.goes:
@@ -201,11 +211,18 @@ class OnDisk:
             if _TOKEN.fullmatch(token):
                 self._discard(f"{STATE}/{token}")
         self._place.sweep()
+        counting = [f"{CHUNKS}/{plan}/{KMERS}" for plan in self._place.folders(CHUNKS)]
+        if self._place.kinds(counting):
+            remove_counts(self._place, read_contents(self._place).plans)
 
     def _discard(self, staging: str) -> None:
-        flat = {PurePosixPath(name).name for name in RENDERINGS}
+        flat = {*map(_flat, RENDERINGS)}
         staged = self._place.sizes(staging)
-        names = [name for name in staged if name in flat or is_report_file(name)]
+        names = [
+            name
+            for name in staged
+            if name in flat or is_report_file(name) or is_report_file(_unflat(name))
+        ]
         self._place.remove(f"{staging}/{name}" for name in names)
         self._place.sweep(staging)
         self._place.remove_folder(staging)
@@ -213,4 +230,19 @@ class OnDisk:
 
 def _staged(staging: str, name: str) -> str:
     """Where a file of a report waits: folders are made when it is moved into place."""
-    return f"{staging}/{PurePosixPath(name).name}"
+    return f"{staging}/{_flat(name)}"
+
+
+def _flat(name: str) -> str:
+    """The name under which a file waits: tables of several k have parts of the same names."""
+    return name.replace("/", _SLASH) if is_kmer_file(name) else PurePosixPath(name).name
+
+
+def _unflat(name: str) -> str:
+    return name.replace(_SLASH, "/")
+
+
+def _folders_of(names: Iterable[str]) -> list[str]:
+    """The folders of some files, each behind the one that it is in."""
+    folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    return sorted(folders - {"."})

@@ -7,6 +7,7 @@ import logging
 from fanfold._kernel import Findings
 from fanfold.flow.plan import Plan
 from fanfold.objects import Place, shown
+from fanfold.report.master import Kmers
 
 _log = logging.getLogger("fanfold")
 
@@ -42,6 +43,17 @@ def log_folded(plan: Plan, findings: Findings) -> None:
         plan.source.name,
         findings.record_count,
         findings.length,
+    )
+
+
+def log_counted(plan: Plan, kmers: Kmers) -> None:
+    """Tell that a table of k-mers from 9 on is made."""
+    _log.info(
+        "%s: counted: %d-mers: %d distinct, %d in all",
+        plan.source.name,
+        kmers.k,
+        kmers.distinct,
+        kmers.total,
     )
 
 

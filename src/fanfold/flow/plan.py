@@ -15,7 +15,7 @@ from fanfold.errors import ParameterError, PlanError
 from fanfold.objects import Source, is_name, shown
 from fanfold.params import DEFAULT_SLICE_BYTES, MAX_K, Params
 from fanfold.report.master import SCHEMA
-from fanfold.report.run_record import Count, Crc, Question
+from fanfold.report.run_record import Count, Crc, Question, kmer_folder
 
 PLAN_SCHEMA = 6
 """The version of the form of `plan.json`. A new `SCHEMA` of the report needs a new one too: both
@@ -183,6 +183,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def windows_folder(self) -> str:
         """The folder of the windows, relative to where the slices' own objects are."""
         return WINDOWS if self.apart else f"{self.folder}/{WINDOWS}"
+
+    def kmer_folder(self, k: int) -> str:
+        """The folder in which a table of k-mers is made, relative to the plan's place."""
+        return f"{self.folder}/{kmer_folder(k)}"
 
     def stored_end_byte(self, index: int) -> int:
         """Where in the gzip object the bytes end that hold a slice's text."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -19,11 +21,26 @@ from fanfold.flow.contents import Contents
 from fanfold.flow.plan import CHUNKS, WINDOWS, Plan
 from fanfold.flow.run_folder import PLAN, read_plan
 from fanfold.objects import Place, is_any
-from fanfold.report.run_record import FileFacts, Question, Record
+from fanfold.report.run_record import KMERS, FileFacts, Question, Record
 
 WriteTable = Callable[[Callable[[bytes], object]], object]
 
 _WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window)|gzi)", re.DOTALL)
+
+
+_PART = re.compile(r"part-\d{5}\.parquet")
+
+
+class Ready(NamedTuple):
+    """A file of a report that is whole already, on this machine, and is the run's own.
+
+    Attributes:
+        path: where it is.
+        facts: what it is.
+    """
+
+    path: Path
+    facts: FileFacts
 
 
 class NewReport(NamedTuple):
@@ -35,6 +52,7 @@ class NewReport(NamedTuple):
         run: makes the bytes of `run.json` with a record.
         renderings: the bytes of what shows the report, by name.
         kept: the facts of tables that are in place already, by name.
+        ready: tables that are written already, by name; where they can be moved, they are.
     """
 
     tables: Sequence[tuple[str, WriteTable]]
@@ -42,6 +60,7 @@ class NewReport(NamedTuple):
     run: Callable[[Record], bytes]
     renderings: Mapping[str, bytes]
     kept: Mapping[str, FileFacts]
+    ready: Mapping[str, Ready] = MappingProxyType({})
 
 
 class Publisher(Protocol):
@@ -124,8 +143,20 @@ def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> No
     An input that lies there stays.
     """
     for each in plans:
+        remove_counts(place, [each])
         for below in (f"{CHUNKS}/{each}/{WINDOWS}", f"{CHUNKS}/{each}"):
             names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
             place.remove(name for name in names if not is_any(place.where(name), inputs))
             place.sweep(below)
             place.remove_folder(below)
+
+
+def remove_counts(place: Place, plans: Iterable[str]) -> None:
+    """Remove the parts of tables that counts of plans made and did not move into place."""
+    for each in plans:
+        kmers = f"{CHUNKS}/{each}/{KMERS}"
+        for k in place.folders(kmers):
+            below = f"{kmers}/{k}"
+            place.remove(f"{below}/{name}" for name in place.sizes(below) if _PART.fullmatch(name))
+            place.remove_folder(below)
+        place.remove_folder(kmers)

@@ -23,6 +23,7 @@ from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
 from fanfold.flow.inflating import TextMemory
 from fanfold.flow.inputs import check_label
+from fanfold.flow.kmer_tables import PackedSlices, check_memory
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
 from fanfold.flow.memory import RowsMemory, divide
@@ -54,6 +55,7 @@ from fanfold.params import (
     check_flags,
     check_params,
     check_positive,
+    check_small,
     check_texts,
 )
 from fanfold.report.finished import Report
@@ -103,7 +105,8 @@ def run(
             (``"rb"``, `io.BytesIO`): plain, gzip, BGZF, zstd, bzip2 or xz, told by its first bytes.
             Pipes, bytes and files are read once, files from where they are; a run of them can't be
             taken up. Bytes and files need `out` and `name`, and no executor; files stay open.
-        k: the k-mers to count, 1 to 8, several at once; 0 or none counts none.
+        k: the k-mers to count, 1 to 32, several at once; 0 or none counts none. Those from 9 on
+            need this machine's threads.
         canonical: count a k-mer and its reverse complement as one.
         out: the folder, or the URL of a prefix, for the results; ``./<name>.fanfold`` when None.
         executor: what runs the tasks: any `concurrent.futures.Executor`, whose workers have the
@@ -138,6 +141,8 @@ def run(
     else:
         _check_held(location, out, name, executor)
     from_store = is_location(location) and is_remote(location)
+    if executor is not None:
+        check_small(parameters, "an executor")
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
     is_named = out is not None
@@ -216,7 +221,12 @@ def run_on(
             folder = claim(place, genome, asked)
             log_planned(folder.plan)
             watch = Watch(source.size_bytes, progress, stopped, observer)
-            job = _Job(engine, genome, watch, started, options)
+            packed = None
+            if options.parameters.large_k:
+                size_bytes = source.size_bytes if folder.plan.compression == "none" else None
+                check_memory(source.name, size_bytes, options.parameters, options.allowed)
+                packed = PackedSlices(folder, options.allowed, source.name)
+            job = _Job(engine, genome, watch, started, options, packed)
             master = _scan_and_fold(job, folder)
     if is_finished:
         check_notes(source.name, decode_notes(master), options.alphabet)
@@ -231,6 +241,7 @@ class _Job(NamedTuple):
     watch: Watch
     started: float
     options: Options
+    packed: PackedSlices | None
 
 
 def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
@@ -264,6 +275,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                     checksum=checksum.result,
                     allowed=job.options.allowed,
                     hold=nullcontext,
+                    packed=job.packed,
                 )
             except MissingSlicesError as error:
                 if not rounds_left or source.is_stream:
@@ -282,7 +294,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
 
 def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     """Scan the slices that were lost, or all without a result, on threads of this process."""
-    wanted = _find_wanted(folder, lost)
+    wanted = _find_wanted(folder, lost, job.packed)
     if job.watch.observer is not None:
         slices = folder.plan.slices
         done = {each.index for each in slices or ()} - (wanted or set())
@@ -297,7 +309,7 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
 
     fan_out(
         job.engine,
-        lambda index: tasks.scan_into(folder, index, job.watch, take),
+        lambda index: tasks.scan_into(folder, index, job.watch, take, job.packed),
         sorted(wanted),
         lambda _index, _result: None,
         job.watch,
@@ -325,11 +337,15 @@ def _scan_elsewhere(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFol
     return folder
 
 
-def _find_wanted(folder: RunFolder, lost: Sequence[int]) -> set[int] | None:
+def _find_wanted(
+    folder: RunFolder, lost: Sequence[int], packed: PackedSlices | None = None
+) -> set[int] | None:
     """The slices to scan; None if the input has to be inflated for them first."""
     if folder.plan.slices is None:
         return None
     wanted = set(lost) or folder.missing()
+    if packed is not None:  # an earlier run's text is gone
+        wanted |= {each.index for each in folder.slices} - packed.indexes
     return None if folder.lacks_objects(wanted) else wanted
 
 
@@ -355,7 +371,7 @@ def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
     plan, gzi = scan_text(
         folder.plan,
-        folder,
+        job.packed or folder,
         job.genome.blocks(),
         job.watch.advance,
         memory=memory,

@@ -15,7 +15,7 @@ from fanfold.flow.memory import BLOCK_MEMORY_BYTES, Take, unbounded
 from fanfold.flow.plan import Plan, Slice
 from fanfold.flow.slice_file import Failure, SliceResult
 from fanfold.objects import Place, read_blocks, read_head, shown, stat_source
-from fanfold.params import DEFAULT_K, check_params
+from fanfold.params import DEFAULT_K, check_params, check_small
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -34,7 +34,9 @@ def scan(data: Buffer, k: Iterable[int] | int = DEFAULT_K) -> Summary:
     Raises:
         ParameterError: a k that can't be, or data that are no bytes.
     """
-    scanner = Scanner(check_params(k, canonical=False).dense_k)
+    parameters = check_params(k, canonical=False)
+    check_small(parameters, "`fanfold.scan`")
+    scanner = Scanner(parameters.dense_k)
     try:
         scanner.update(data)
     except (TypeError, BufferError) as error:
@@ -94,7 +96,7 @@ def scan_range(
 
 def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -> SliceResult:
     """The result of a slice whose bytes, or whose text, come in as `blocks`."""
-    scanner = Scanner(plan.parameters.dense_k)
+    scanner = Scanner(plan.parameters.dense_k, plan.parameters.packed_k)
     crc = memory_bytes = 0
     for block in blocks:
         crc = crc64nvme(block, crc)
@@ -110,6 +112,7 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -
         owned_start_byte=each.start_byte,
         owned_end_byte=each.end_byte,
         rows_memory_bytes=memory_bytes,
+        packed=scanner.packed,
     )
 
 
@@ -174,7 +177,7 @@ def _scan_blocks(
         read=read,
         ignores_garbage=plan.parameters.ignores_garbage,
     )
-    scanner = Scanner(plan.parameters.dense_k)
+    scanner = Scanner(plan.parameters.dense_k, plan.parameters.packed_k)
     seen_byte = blocks.owned_end_byte
     memory_bytes = 0
     failure = None
@@ -203,6 +206,7 @@ def _scan_blocks(
         garbage_bytes=blocks.garbage_bytes,
         failure=failure,
         rows_memory_bytes=memory_bytes,
+        packed=scanner.packed,
     )
 
 

@@ -10,7 +10,7 @@ from array import array
 
 import msgspec
 
-from fanfold._kernel import Summary, crc64nvme
+from fanfold._kernel import PackedText, Summary, crc64nvme
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.flow.plan import Plan
 from fanfold.report.ratio import percent
@@ -59,6 +59,7 @@ class SliceResult(msgspec.Struct, frozen=True):
         garbage_bytes: how many of the bytes it owned, the last, follow the archive's end.
         failure: why its archive can't be read, if it can't.
         rows_memory_bytes: the most memory that its rows and blocks take until their fold is done.
+        packed: its text, packed for k-mers from 9 on; None for a result that was kept.
     """
 
     index: int
@@ -74,6 +75,7 @@ class SliceResult(msgspec.Struct, frozen=True):
     garbage_bytes: int = 0
     failure: Failure | None = None
     rows_memory_bytes: int = 0
+    packed: PackedText | None = None
 
     @property
     def failed(self) -> bool:
@@ -126,7 +128,7 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
         total_bases=summary.total_bases,
         gc_count=summary.gc_count,
         gc_percent=percent(summary.gc_count, summary.total_bases + summary.uracil_count),
-        kmer_counts=msgspec.Raw(summary.kmer_counts_json(plan.parameters.k)),
+        kmer_counts=msgspec.Raw(summary.kmer_counts_json(plan.parameters.small_k)),
         owned_start_byte=result.owned_start_byte,
         owned_end_byte=result.owned_end_byte,
         crc64nvme=f"{result.crc64nvme:016x}",

@@ -19,6 +19,7 @@ from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
 from fanfold.flow.publish import publisher_of
+from fanfold.flow.results import Results
 from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.uncut import plan_text
@@ -32,6 +33,7 @@ from fanfold.params import (
     check_flags,
     check_params,
     check_positive,
+    check_small,
     check_texts,
     check_whole,
 )
@@ -66,6 +68,7 @@ def plan(
         FanfoldError: see `fanfold.errors`.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
+    check_small(parameters, "an array of tasks")
     slice_bytes = check_positive("slice_bytes", slice_bytes)
     check_flags(fresh=fresh)
     check_texts(name=name)
@@ -118,12 +121,19 @@ def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | No
     return watch.read_bytes
 
 
-def scan_into(folder: RunFolder, index: int, watch: Watch, take: Take = unbounded) -> None:
-    """Scan one slice, and keep its result; see `scan_slice`."""
+def scan_into(
+    folder: RunFolder,
+    index: int,
+    watch: Watch,
+    take: Take = unbounded,
+    results: Results | None = None,
+) -> None:
+    """Scan one slice, and keep its result, in the folder itself when `results` is None."""
     watch.check()
     each = folder.slices[index]
     with watch.scanning(index):
-        folder.put(scan_slice(folder.plan, each, folder.objects, watch.advance, take=take))
+        result = scan_slice(folder.plan, each, folder.objects, watch.advance, take=take)
+        (results or folder).put(result)
     logging.getLogger("fanfold").debug(
         "%s: slice %d: bytes %d to %d are scanned",
         folder.plan.source.name,

@@ -18,6 +18,7 @@ from fanfold.errors import ParameterError, SourceChangedError
 from fanfold.objects import local
 from fanfold.objects.folder import STATE, LocalPlace
 from fanfold.objects.given import BinaryFile, blocks_of, is_location, path_of, paths_of
+from fanfold.objects.local import reason as local_reason
 from fanfold.objects.place import DOCUMENT_BYTES, Listed, Place
 from fanfold.objects.source import BLOCK_BYTES, STDIN, Source, StoredChecksum
 from fanfold.objects.urls import (
@@ -57,6 +58,7 @@ __all__ = [
     "is_name",
     "is_pipe",
     "is_remote",
+    "local_reason",
     "name_of",
     "open_input",
     "open_place",

@@ -189,6 +189,19 @@ class LocalPlace:
         except OSError as error:
             raise OutputError(_unwritable(path, error)) from error
 
+    def adopt(self, path: Path, name: str) -> None:
+        """Move a file of this machine here, in place of what is there, once the disk has it.
+
+        Raises:
+            OutputError: it can't be moved.
+        """
+        try:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.replace(self._inside(name))
+        except OSError as error:
+            raise OutputError(_unwritable(self._path / name, error)) from error
+
     def sizes(self, below: str = "") -> dict[str, int]:
         """The size of each file directly in `below`, by name."""
         return {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import msgspec
@@ -45,6 +46,8 @@ from fanfold.report.view import View
 
 _EXTREMES = 10
 
+_NONE: Mapping[int, Kmers] = MappingProxyType({})
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What a report says whatever the view; the fields are those of `Master`.
@@ -71,9 +74,10 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def counts_of_findings(findings: Findings, parameters: Params) -> dict[int, memoryview[int]]:
-    """For each k, 4^k counts of k-mers by code; of canonical ones only their own are filled."""
+    """For each k up to 8, 4^k counts by code; of canonical k-mers only their own are filled."""
     return {
-        k: memoryview(findings.kmer_counts(k, parameters.canonical)).cast("Q") for k in parameters.k
+        k: memoryview(findings.kmer_counts(k, parameters.canonical)).cast("Q")
+        for k in parameters.small_k
     }
 
 
@@ -83,6 +87,8 @@ def facts_of_findings(
     source: SourceFacts,
     parameters: Params,
     text_bytes: int,
+    *,
+    large: Mapping[int, Kmers] = _NONE,
 ) -> Facts:
     """The facts of a whole object.
 
@@ -92,6 +98,7 @@ def facts_of_findings(
         source: the object.
         parameters: what was asked.
         text_bytes: the bytes of text that were scanned.
+        large: what is said of the k-mers of each k from 9 on.
 
     Raises:
         ProofError: they contradict each other.
@@ -100,13 +107,14 @@ def facts_of_findings(
     total_bases = residues["A"] + residues["C"] + residues["G"] + residues["T"]
     gc_count = residues["G"] + residues["C"]
     cpg_count = memoryview(findings.kmer_counts(2, False)).cast("Q")[0b0110]
-    k, canonical = parameters.k, parameters.canonical
-    kmers = [_kmers(counts[each], each, canonical=canonical) for each in k]
+    canonical = parameters.canonical
+    kmers = [_kmers(counts[k], k, canonical=canonical) for k in parameters.small_k]
+    kmers += [large[k] for k in parameters.large_k]
     return Facts(
         total_bases=total_bases,
         gc_count=gc_count,
         gc_percent=percent(gc_count, total_bases + residues["U"]),
-        kmer_counts=msgspec.Raw(findings.kmer_counts_json(k, canonical)),
+        kmer_counts=msgspec.Raw(findings.kmer_counts_json(parameters.small_k, canonical)),
         kmers=kmers,
         composition=Composition(
             **residues,
@@ -232,13 +240,14 @@ def check_kmers(master: Master, counts: Mapping[int, Sequence[int]]) -> None:
 
     Args:
         master: the report.
-        counts: for each k, 4^k counts by code.
+        counts: for each k up to 8, 4^k counts by code.
 
     Raises:
         ProofError: they don't.
     """
     for each in master.kmers:
-        if each != _kmers(counts[each.k], each.k, canonical=master.parameters.canonical):
+        found = counts.get(each.k)
+        if found is not None and each != _kmers(found, each.k, canonical=each.canonical):
             raise ProofError(f"its summary of {each.k}-mers is not that of its counts")
 
 
@@ -280,13 +289,12 @@ def _kmers(counts: Sequence[int], k: int, *, canonical: bool) -> Kmers:
     observed = [(count, code) for code, count in enumerate(counts) if count]
     top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))
     bottom = heapq.nsmallest(_EXTREMES, observed)
-    palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
     return Kmers(
         k=k,
         canonical=canonical,
         total=sum(counts),
         distinct=len(observed),
-        possible=(4**k + palindromes) // 2 if canonical else 4**k,
+        possible=possible_kmers(k, canonical=canonical),
         singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
         max=spectrum[-1][0] if spectrum else 0,
         spectrum=spectrum,
@@ -294,6 +302,13 @@ def _kmers(counts: Sequence[int], k: int, *, canonical: bool) -> Kmers:
         bottom=[(_kmer(code, k), count) for count, code in bottom],
         table=KMER_TABLES[k],
     )
+
+
+def possible_kmers(k: int, *, canonical: bool) -> int:
+    """How many k-mers there can be."""
+    palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
+    possible: int = 4**k
+    return (possible + palindromes) // 2 if canonical else possible
 
 
 def _kmer(code: int, k: int) -> str:

@@ -26,13 +26,14 @@ class Kmers(msgspec.Struct, frozen=True):
         canonical: whether a k-mer and its reverse complement count as one.
         total: the sum of their counts.
         distinct: different ones observed.
-        possible: different ones there can be.
+        possible: different ones there can be: for k = 32 of the given strand 2^64, which takes
+            more than 64 bits.
         singletons: observed once.
         max: the largest count.
         spectrum: (multiplicity, number of distinct k-mers), ascending.
         top: the 10 most frequent with their counts, ties by k-mer.
         bottom: the 10 least frequent of those observed.
-        table: the name of the table of counts.
+        table: the name of the table of counts, or of the folder of its parts, from k = 9 on.
     """
 
     k: int
@@ -271,7 +272,7 @@ class Master(msgspec.Struct, frozen=True):
         notes: what is unusual.
         fanfold: what wrote it.
         kmers: a summary for each k.
-        kmer_counts: the count of every observed k-mer of every k.
+        kmer_counts: the count of every observed k-mer of every k up to 8.
     """
 
     total_bases: int

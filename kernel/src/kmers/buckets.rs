@@ -1,0 +1,223 @@
+//! Buckets of k-mers by the first bits of their codes, in one arena, and the way into them.
+//!
+//! What goes to thousands of places in turn is put together a cache line at a time, in the cache,
+//! and a whole line goes past the caches to memory: so the processor doesn't fetch first what is
+//! overwritten, which costs two to three times as much.
+//!
+//! ```text
+//! arena   | bucket 0         | bucket 1         | …
+//!         | share 0 | share 1| share 0 | share 1|     each share's thread writes its own
+//! ```
+
+use std::ops::Range;
+
+use crate::kmers::histogram::{Histogram, Span};
+use crate::kmers::rest::{LINE_BYTES, Rest};
+
+/// Memory that buckets are laid out in, used again for every range of codes.
+pub struct Arena<R: Rest>(Vec<R::Slot>);
+
+impl<R: Rest> Arena<R> {
+    /// Room for so many lines; None where there is no memory.
+    pub fn new(lines: usize) -> Option<Self> {
+        let count = (lines + 1).checked_mul(line_length::<R>())?;
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(count).ok()?;
+        advise_large_pages(&slots);
+        slots.resize_with(count, R::Slot::default);
+        Some(Self(slots))
+    }
+
+    /// The slots from the first start of a cache line on.
+    fn slots(&self) -> &[R::Slot] {
+        let skip = self.0.as_ptr().align_offset(LINE_BYTES);
+        self.0.get(skip..).unwrap_or_default()
+    }
+}
+
+/// Asks for large pages: lines go to thousands of places in turn, and the processor remembers the
+/// addresses of few pages.
+fn advise_large_pages<T>(reserved: &Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE_BYTES: usize = 4096;
+        let start = reserved.as_ptr().addr();
+        let end = start + reserved.capacity() * size_of::<T>();
+        let (first, last) = (
+            start.next_multiple_of(PAGE_BYTES),
+            end / PAGE_BYTES * PAGE_BYTES,
+        );
+        if first < last {
+            let pages = reserved.as_ptr().with_addr(first).cast_mut();
+            // SAFETY: the pages lie within the allocation, and the advice changes no byte of them.
+            unsafe { libc::madvise(pages.cast(), last - first, libc::MADV_HUGEPAGE) };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = reserved;
+}
+
+/// The rests in a cache line.
+pub const fn line_length<R>() -> usize {
+    LINE_BYTES / size_of::<R>()
+}
+
+/// Where the k-mers of a range of prefixes go.
+pub struct Buckets<'a, R: Rest> {
+    slots: &'a [R::Slot],
+    span: Span,
+    prefixes: Range<usize>,
+    shares: usize,
+    /// Where each share's part of each bucket is.
+    parts: Vec<Range<usize>>,
+}
+
+impl<'a, R: Rest> Buckets<'a, R> {
+    /// Lays buckets out for the k-mers that shares of the text have; None if the arena is too small.
+    pub fn new(arena: &'a Arena<R>, shares: &[&Histogram], prefixes: Range<usize>) -> Option<Self> {
+        let slots = arena.slots();
+        let mut parts = Vec::with_capacity(prefixes.len() * shares.len());
+        let mut start = 0_usize;
+        for prefix in prefixes.clone() {
+            for share in shares {
+                let count = usize::try_from(share.counts[prefix]).ok()?;
+                let end = start.checked_add(count).filter(|end| *end <= slots.len())?;
+                parts.push(start..end);
+                start = end.next_multiple_of(line_length::<R>());
+            }
+        }
+        Some(Self {
+            slots,
+            span: shares.first()?.span,
+            prefixes,
+            shares: shares.len(),
+            parts,
+        })
+    }
+
+    /// The lines that the buckets of a histogram's prefixes take at most.
+    pub fn lines(shares: &[&Histogram], prefix: usize) -> u64 {
+        let lines = |share: &&Histogram| share.counts[prefix].div_ceil(line_length::<R>() as u64);
+        shares.iter().map(lines).sum()
+    }
+
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What the bucket of a prefix holds, in no order.
+    pub fn bucket(&self, prefix: usize) -> impl Iterator<Item = &[R::Slot]> + Clone {
+        let first = (prefix - self.prefixes.start) * self.shares;
+        let parts = &self.parts[first..first + self.shares];
+        parts.iter().map(|part| &self.slots[part.clone()])
+    }
+
+    pub fn scatter(&self, share: usize) -> Scatter<'_, R> {
+        let parts = self.parts.iter().skip(share).step_by(self.shares);
+        let rest_bits = self.span.rest_bits();
+        Scatter {
+            slots: self.slots,
+            first: self.span.first | (self.prefixes.start as u64) << rest_bits,
+            rest_bits,
+            lines: vec![R::Line::default(); self.prefixes.len()],
+            filled: vec![0; self.prefixes.len()],
+            room: parts.cloned().collect(),
+            fits: true,
+        }
+    }
+}
+
+/// The way of a share's k-mers into the buckets.
+pub struct Scatter<'a, R: Rest> {
+    slots: &'a [R::Slot],
+    /// The lowest code of the first bucket.
+    first: u64,
+    rest_bits: u32,
+    lines: Vec<R::Line>,
+    filled: Vec<u8>,
+    /// What is empty in each bucket.
+    room: Vec<Range<usize>>,
+    fits: bool,
+}
+
+impl<R: Rest> Scatter<'_, R> {
+    /// Takes those codes, at most 32, that belong to the buckets.
+    #[inline(always)]
+    pub fn take(&mut self, codes: &[u64]) {
+        let mut kept = [0; 32];
+        let mut count = 0;
+        let last_bucket = self.lines.len() as u64 - 1;
+        for code in codes {
+            let code = code.wrapping_sub(self.first);
+            kept[count] = code;
+            count += usize::from(code >> self.rest_bits <= last_bucket);
+        }
+        for code in &kept[..count] {
+            let bucket = (code >> self.rest_bits) as usize;
+            let line = &mut self.lines[bucket];
+            let filled = usize::from(self.filled[bucket]);
+            // The bits of the bucket fall off, or are masked away when they are read.
+            line.as_mut()[filled % line_length::<R>()] = R::of(*code);
+            self.filled[bucket] = (filled + 1) as u8;
+            if filled + 1 == line_length::<R>() {
+                self.filled[bucket] = 0;
+                self.store_line(bucket);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn store_line(&mut self, bucket: usize) {
+        let room = &mut self.room[bucket];
+        if room.len() < line_length::<R>() {
+            self.fits = false;
+            return;
+        }
+        let slots = &self.slots[room.start..room.start + line_length::<R>()];
+        room.start += line_length::<R>();
+        stream::<R>(self.lines[bucket].as_ref(), slots);
+    }
+
+    /// Stores the lines that are not full; whether the k-mers were those of the histogram.
+    pub fn finish(mut self) -> bool {
+        for (bucket, filled) in self.filled.iter().enumerate() {
+            let (rests, room) = (self.lines[bucket].as_ref(), &mut self.room[bucket]);
+            let rests = &rests[..usize::from(*filled)];
+            self.fits &= room.len() == rests.len();
+            for (slot, rest) in self.slots[room.clone()].iter().zip(rests) {
+                R::store(slot, *rest);
+            }
+        }
+        // What went past the caches is to be there for other threads.
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every processor of this kind has SSE.
+        unsafe {
+            std::arch::x86_64::_mm_sfence();
+        }
+        self.fits
+    }
+}
+
+/// Stores a line past the caches.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn stream<R: Rest>(line: &[R], slots: &[R::Slot]) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+
+    assert!(size_of_val(line) == LINE_BYTES && size_of_val(slots) == LINE_BYTES);
+    let from = line.as_ptr().cast::<__m128i>();
+    let to = slots.as_ptr().cast::<__m128i>().cast_mut();
+    assert!(to.is_aligned());
+    for index in 0..LINE_BYTES / size_of::<__m128i>() {
+        // SAFETY: both have a line's bytes, as asserted. The slots are atomics, which may be written
+        // through a shared reference; no other thread reads or writes them before `finish`.
+        unsafe { _mm_stream_si128(to.add(index), _mm_loadu_si128(from.add(index))) };
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn stream<R: Rest>(line: &[R], slots: &[R::Slot]) {
+    for (slot, rest) in slots.iter().zip(line) {
+        R::store(slot, *rest);
+    }
+}
