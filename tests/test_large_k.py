@@ -235,6 +235,21 @@ def test_a_table_that_is_not_what_was_written_is_told_and_made_again(
     assert kmer_files(report.out) == before
 
 
+@pytest.mark.parametrize("ks", [[21], [21, 31]])
+def test_a_table_beside_a_damaged_record_is_made_again(ks: list[int], tmp_path: Path) -> None:
+    path = written(tmp_path, HARD)
+    expected = kmer_files(fanfold.run(path, ks, out=tmp_path / "expected").out)
+    out = fanfold.run(path, [21], out=tmp_path / "out").out
+    for name in ("run.json", "kmers/k21/part-00000.parquet", "kmers/k21.hist"):
+        data = (out / name).read_bytes()
+        (out / name).write_bytes(bytes([*data[:-1], data[-1] ^ 1]))
+
+    fanfold.run(path, ks, out=out, fresh=ks != [21])
+
+    assert kmer_files(out) == expected
+    assert [*find_faults(open_place(out))] == []
+
+
 def test_tables_of_other_parameters_go_when_the_new_report_is_there(tmp_path: Path) -> None:
     path = written(tmp_path, HARD)
     fanfold.run(path, [21, 31], out=tmp_path / "out")

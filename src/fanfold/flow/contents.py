@@ -30,6 +30,7 @@ from fanfold.report.run_record import (
     Record,
     RunRecord,
     facts_of,
+    is_kmer_file,
     is_report_file,
     kmer_folder,
     kmer_spectrum,
@@ -106,6 +107,13 @@ class Contents(NamedTuple):
             return self.recorded
         names = () if self.made_by is None else report_names(self.made_by.source.name)
         return self.recorded | {RUN, *NEEDED, *RENDERINGS, *names}
+
+    def owns(self, name: str) -> bool:
+        """Whether a report file may be replaced: one of `owned`, or any part of a table.
+
+        How many parts a table has, a damaged record doesn't tell.
+        """
+        return name in self.owned or (self.has_damaged_record and is_kmer_file(name))
 
     @property
     def has_damaged_plan(self) -> bool:
@@ -279,7 +287,7 @@ def check_names(place: Place, contents: Contents, question: Question) -> None:
     for name, kind in kinds.items():
         is_folder = name in folders
         # Reading the contents has shown that plan and records are fanfold's.
-        is_known = is_folder or is_resumed or name in {PLAN, PUBLISH, RUN, *contents.owned}
+        is_known = is_folder or is_resumed or name in {PLAN, PUBLISH, RUN} or contents.owns(name)
         if not is_known or kind != ("folder" if is_folder else "file"):
             raise in_the_way(place.where(name))
     if isinstance(place, LocalPlace) and place.keeps(question.location):

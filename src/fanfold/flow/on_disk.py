@@ -149,7 +149,9 @@ class OnDisk:
                 raise in_the_way(self._place.where(folder))
         for name, kind in self._place.kinds(files).items():
             if kind != "file" or (
-                name not in {RUN, *contents.owned} and not has_facts(self._place, name, files[name])
+                name != RUN
+                and not contents.owns(name)
+                and not has_facts(self._place, name, files[name])
             ):
                 raise in_the_way(self._place.where(name))
         goes = sorted(contents.recorded - files.keys())
