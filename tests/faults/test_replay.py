@@ -44,11 +44,16 @@ class Disk:
 
     seen: dict[str, File] = field(default_factory=dict)
     kept: dict[str, File] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     def write(self, name: str, data: bytes, *, durable: bool) -> None:
         self.seen[name] = File(data, is_synced=durable)
         if durable:
             self.sync(str(PurePosixPath(name).parent))
+
+    def adopt(self, name: str, data: bytes) -> None:
+        """The file is on the disk, and its name may be."""
+        self.seen[name] = File(data, is_synced=True)
 
     def move(self, name: str, to: str) -> None:
         self.seen[to] = self.seen.pop(name)
@@ -56,8 +61,18 @@ class Disk:
     def remove(self, name: str) -> None:
         self.seen.pop(name, None)
 
+    def remove_folder(self, folder: str) -> None:
+        if not any(name.startswith(f"{folder}/") for name in self.seen):
+            self.gone.add(folder)
+
     def sync(self, below: str) -> None:
         """The names directly in a folder are on the disk now, and those that went are not."""
+        for folder in [each for each in self.gone if str(PurePosixPath(each).parent) == below]:
+            # With a folder goes what the disk had in it, unless it was made again.
+            if not any(name.startswith(f"{folder}/") for name in self.seen):
+                for name in [each for each in self.kept if each.startswith(f"{folder}/")]:
+                    del self.kept[name]
+            self.gone.remove(folder)
         for names in (self.kept, self.seen):
             for name in [each for each in names if str(PurePosixPath(each).parent) == below]:
                 if name in self.seen:
@@ -106,6 +121,11 @@ class Recorder(LocalPlace):
         data = Path(self.where(name)).read_bytes()
         self._done.append(lambda disk: disk.write(name, data, durable=durable))
 
+    def adopt(self, path: Path, name: str) -> None:
+        data = path.read_bytes()
+        super().adopt(path, name)
+        self._done.append(lambda disk: disk.adopt(name, data))
+
     def move(self, name: str, to: str) -> None:
         super().move(name, to)
         self._done.append(lambda disk: disk.move(name, to))
@@ -114,6 +134,10 @@ class Recorder(LocalPlace):
         for name in names:
             super().remove([name])
             self._done.append(lambda disk, name=name: disk.remove(name))  # type: ignore[misc]
+
+    def remove_folder(self, below: str) -> None:
+        super().remove_folder(below)
+        self._done.append(lambda disk: disk.remove_folder(below))
 
     def sync(self, below: str = "") -> None:
         super().sync(below)
@@ -143,7 +167,8 @@ def report_of(out: Path) -> dict[str, bytes]:
     return {
         name: data
         for name, data in contents(out).items()
-        if "/" not in name and name not in {"plan.json", "run.json", "publish.json"}
+        if ("/" not in name or name.startswith("kmers/"))
+        and name not in {"plan.json", "run.json", "publish.json"}
     }
 
 
@@ -176,21 +201,29 @@ def power_cuts(
 
 
 @pytest.mark.parametrize(
-    "case", ["a new folder", "a changed input", "other parameters", "another view"]
+    ("case", "old_k", "k"),
+    [
+        ("a new folder", [], [5]),
+        ("a new folder", [], [9, 21]),
+        ("a changed input", [5], [5]),
+        ("other parameters", [5], [3]),
+        ("other parameters", [21], [3]),
+        ("other parameters", [9, 21], [9]),
+        ("another view", [5], [5]),
+    ],
 )
 def test_the_run_after_a_power_cut_ends_in_a_whole_report(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, old_k: list[int], k: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, out = tmp_path / "x.fa", tmp_path / "out"
-    path.write_bytes(b">old\nACGTNNAC\n>b\nAC\nACGT\n")
+    path.write_bytes(b">old\nACGTNNAC\n>b\nAC\nACGTTGCAAGGCTTACCGAGT\n")
     before: dict[str, bytes] = {}
     old: dict[str, bytes] = {}
     if case != "a new folder":
-        fanfold.run(path, 5, out=out, slice_bytes=10)
+        fanfold.run(path, old_k, out=out, slice_bytes=10)
         before, old = contents(out), report_of(out)
     if case == "a changed input":
         path.write_bytes(PHIX)
-    k = 3 if case == "other parameters" else 5
     fresh = case == "other parameters"
     view = fanfold.View(min_gap=3 if case == "another view" else 1)
     expected = report_of(fanfold.run(path, k, out=tmp_path / "undisturbed", view=view).out)
@@ -219,7 +252,7 @@ def test_the_run_after_a_power_cut_ends_in_a_whole_report(
     assert states > 40
 
 
-def is_answered(folder: Path, path: Path, k: int) -> bool:
+def is_answered(folder: Path, path: Path, k: list[int]) -> bool:
     """Whether a run without `fresh` is let in: the plan or the report is of its question."""
     try:
         fanfold.run(path, k, out=folder)

@@ -172,7 +172,7 @@ class OnDisk:
             # the new record doesn't name any more would be nobody's.
             if RUN in done:
                 self._remove_going(publication, inputs)
-                place.sync()
+                self._sync_going(publication)
             place.remove([PUBLISH])
             return
         if MASTER not in done:
@@ -191,21 +191,28 @@ class OnDisk:
             place.move(f"{publication.staging}/{MASTER}", MASTER)
         place.sync()
         self._remove_going(publication, inputs)
-        for folder in reversed(_folders_of([*publication.goes, *RENDERINGS])):
-            place.remove_folder(folder)  # if that has left it empty
         remove_work(place, publication.replaces, inputs)
         if read_publication(place) == publication:
             if publication.goes:
-                place.sync()  # what comes back without it would be nobody's
+                self._sync_going(publication)
             place.remove([PUBLISH])
         self._discard(publication.staging)
 
     def _remove_going(self, publication: Publication, inputs: list[str]) -> None:
-        """Remove the files of an earlier report that the new one doesn't have."""
+        """Remove files that the new report doesn't have, and folders that this empties."""
         place = self._place
         kinds = place.kinds(publication.goes)
         files = (name for name, kind in kinds.items() if kind == "file")
         place.remove(name for name in files if not is_any(place.where(name), inputs))
+        for folder in reversed(_folders_of([*publication.goes, *RENDERINGS])):
+            place.remove_folder(folder)  # if that has left it empty
+
+    def _sync_going(self, publication: Publication) -> None:
+        """Wait until the disk has no file that went: one that came back would be nobody's."""
+        for folder, kind in self._place.kinds(_folders_of(publication.goes)).items():
+            if kind == "folder":
+                self._place.sync(folder)
+        self._place.sync()
 
     def _sweep(self) -> None:
         """Remove reports that were staged and never committed, and half-written files."""
