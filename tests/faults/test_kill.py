@@ -15,10 +15,9 @@ import re
 import shutil
 import signal
 import subprocess
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,9 +28,9 @@ from servers.warm import warm_fanfold
 import fanfold
 
 from .pausing import Pause
+from .processes import FANFOLD, running
 from .terminals import HIDES_CURSOR, SHOWS_CURSOR, stop_amid_a_bar
 
-FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 GENOME_BYTES = 16_000_000
 OPTIONS = ["-k", "7", "--slice-size", "256KiB", "--quiet"]
 """Some 60 slices of text, whose results take a while to write and to fold."""
@@ -123,22 +122,6 @@ def endless(tmp_path: Path) -> dict[str, str]:
     """What lets a run wait for ever before it writes its report."""
     pause = Pause(tmp_path / "endless", "os.rename", "*/sequences.tsv", is_patient=True)
     return pause.variables
-
-
-@contextmanager
-def running(*arguments: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The command at work. It is killed if it is still there at the end."""
-    with subprocess.Popen(
-        [FANFOLD, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def finish(path: Path, out: Path) -> None:

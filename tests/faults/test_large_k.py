@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sysconfig
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +13,8 @@ from naive_kmers import kmer_files
 import fanfold
 
 from .pausing import Pause
+from .processes import FANFOLD, running, wait_for
 
-FANFOLD = Path(sysconfig.get_path("scripts")) / "fanfold"
 QUESTION = ("-k", "12,31", "--canonical", "--quiet")
 BASES = 3_000_000
 
@@ -49,27 +44,6 @@ def leftovers(out: Path) -> list[Path]:
     """What is neither a report's, nor a slice's result."""
     left = [*out.glob("chunks/*/kmers"), *out.glob(".fanfold/?*/*"), *out.rglob(".*.fanfold-tmp")]
     return sorted(left)
-
-
-@contextmanager
-def running(*words: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [FANFOLD, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    while not reached():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.002)
 
 
 STEPS = [

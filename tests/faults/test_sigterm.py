@@ -12,10 +12,8 @@ import random
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,9 +26,9 @@ import fanfold
 from fanfold.flow.tasks import open_plan
 
 from .pausing import Pause
+from .processes import FANFOLD, running, wait_for
 from .terminals import HIDES_CURSOR, SHOWS_CURSOR, stop_amid_a_bar
 
-FANFOLD = str(Path(sysconfig.get_path("scripts")) / "fanfold")
 OPTIONS = ("-k", "7", "--slice-size", "256KiB")
 TOLD = "fanfold: stopped by SIGTERM; run again to take it up where it is\n"
 STOP_SECONDS = 60
@@ -80,32 +78,10 @@ def endless(tmp_path: Path) -> dict[str, str]:
     return pause.variables
 
 
-@contextmanager
-def running(*words: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The command at work. It is killed if it is still there at the end."""
-    with subprocess.Popen(
-        [FANFOLD, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def succeed(*words: str | Path) -> str:
     done = warm_fanfold().run([FANFOLD, *map(str, words)])
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    while not reached():
-        assert process.poll() is None, "it was done before it came to that"
-        time.sleep(0.002)
 
 
 def assert_stops(process: subprocess.Popen[str], times: int = 1) -> None:

@@ -64,7 +64,9 @@ impl<C: Count> Count for Counter<C> {
 }
 
 /// The words of a block when it counts as full: a block is the least that a thread takes.
-const BLOCK_WORDS: usize = 1 << 16;
+///
+/// A vector grows to powers of two, into which the last stretch fits.
+const BLOCK_WORDS: usize = (1 << 16) - 256;
 
 /// Packed text in blocks, so that it grows without being moved, and threads can share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

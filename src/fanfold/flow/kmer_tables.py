@@ -6,9 +6,8 @@ merges ──fold──▶ what joins ──┴─▶ count ──▶ parts of a
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import LocalPlace, local_reason
 from fanfold.params import Params
-from fanfold.report.making import possible_kmers
+from fanfold.report.making import kmers_of
 from fanfold.report.master import Kmers
 from fanfold.report.run_record import FileFacts, kmer_folder
 
@@ -78,6 +77,7 @@ class PackedSlices:
         self._allowed = allowed
         self._name = name
         self._texts: dict[int, PackedText] = {}
+        self._text_bytes = 0
         self._lock = threading.Lock()
 
     def put(self, result: SliceResult) -> None:
@@ -88,7 +88,10 @@ class PackedSlices:
         """
         if result.packed is not None:
             with self._lock:
+                before = self._texts.get(result.index)
                 self._texts[result.index] = result.packed
+                self._text_bytes += result.packed.size_bytes
+                self._text_bytes -= 0 if before is None else before.size_bytes
             self.room_bytes()
         self._results.put(result)
 
@@ -122,10 +125,9 @@ class PackedSlices:
         Raises:
             ParameterError: too little is left for it.
         """
-        text_bytes = sum(text.size_bytes for text in self.texts)
         if self._allowed.memory_bytes is None or self._allowed.rows_bytes is None:
             return _USUAL_BYTES
-        left_bytes = self._allowed.rows_bytes - text_bytes
+        left_bytes = self._allowed.rows_bytes - self._text_bytes
         if left_bytes < _LEAST_BYTES:
             needed_bytes = self._allowed.memory_bytes + _LEAST_BYTES - left_bytes
             raise _too_little(self._name, needed_bytes)
@@ -209,8 +211,6 @@ def _counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
             raise
     try:
         return future.result()
-    except MemoryError:
-        raise
     except OSError as error:
         raise OutputError(
             f"{work}: can't be written: {local_reason(error)}; check space and rights, then run"
@@ -221,30 +221,19 @@ def _counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
 
 
 def _table(k: int, parameters: Params, work: Path, found: Mapping[str, Any]) -> KmerTable:
-    spectrum: Sequence[tuple[int, int]] = found["spectrum"]
-    kmers = Kmers(
-        k=k,
+    kmers = kmers_of(
+        k,
+        found["spectrum"],
+        (found["top"], found["bottom"]),
         canonical=parameters.canonical,
-        total=found["total"],
-        distinct=found["distinct"],
-        possible=possible_kmers(k, canonical=parameters.canonical),
-        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
-        max=spectrum[-1][0] if spectrum else 0,
-        spectrum=[*spectrum],
-        top=found["top"],
-        bottom=found["bottom"],
         table=kmer_folder(k),
     )
     parts = {
         f"{kmer_folder(k)}/{name}": Ready(work / name, FileFacts(size_bytes, f"{crc:016x}"))
         for name, _rows, size_bytes, crc in found["parts"]
     }
-    return KmerTable(kmers, parts, spectrum_file(spectrum))
-
-
-def spectrum_file(spectrum: Iterable[tuple[int, int]]) -> bytes:
-    """The bytes of a ``.hist``: a row for each multiplicity, with the number of its k-mers."""
-    return "".join(f"{multiplicity}\t{kmers}\n" for multiplicity, kmers in spectrum).encode()
+    rows = "".join(f"{times}\t{distinct}\n" for times, distinct in kmers.spectrum)
+    return KmerTable(kmers, parts, rows.encode())
 
 
 @contextmanager
@@ -255,6 +244,8 @@ def _work_folder(folder: RunFolder, k: int) -> Iterator[Path]:
     """
     place = folder.place
     if not isinstance(place, LocalPlace):
+        import tempfile  # noqa: PLC0415 - for those who write to a store
+
         with tempfile.TemporaryDirectory(prefix="fanfold-") as work:
             yield Path(work)
         return

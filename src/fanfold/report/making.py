@@ -289,26 +289,44 @@ def _kmers(counts: Sequence[int], k: int, *, canonical: bool) -> Kmers:
     observed = [(count, code) for code, count in enumerate(counts) if count]
     top = heapq.nsmallest(_EXTREMES, observed, key=lambda item: (-item[0], item[1]))
     bottom = heapq.nsmallest(_EXTREMES, observed)
-    return Kmers(
-        k=k,
-        canonical=canonical,
-        total=sum(counts),
-        distinct=len(observed),
-        possible=possible_kmers(k, canonical=canonical),
-        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
-        max=spectrum[-1][0] if spectrum else 0,
-        spectrum=spectrum,
-        top=[(_kmer(code, k), count) for count, code in top],
-        bottom=[(_kmer(code, k), count) for count, code in bottom],
-        table=KMER_TABLES[k],
+    extremes = [[(_kmer(code, k), count) for count, code in rows] for rows in (top, bottom)]
+    return kmers_of(
+        k, spectrum, (extremes[0], extremes[1]), canonical=canonical, table=KMER_TABLES[k]
     )
 
 
-def possible_kmers(k: int, *, canonical: bool) -> int:
-    """How many k-mers there can be."""
+def kmers_of(
+    k: int,
+    spectrum: list[tuple[int, int]],
+    extremes: tuple[list[tuple[str, int]], list[tuple[str, int]]],
+    *,
+    canonical: bool,
+    table: str,
+) -> Kmers:
+    """What is said of the k-mers of one length; all but the last follows from their spectrum.
+
+    Args:
+        k: their length.
+        spectrum: (multiplicity, number of distinct k-mers), ascending.
+        extremes: the 10 most and the 10 least frequent with their counts, ties by k-mer.
+        canonical: whether a k-mer and its reverse complement count as one.
+        table: the name of the table of counts, or of the folder of its parts.
+    """
     palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
-    possible: int = 4**k
-    return (possible + palindromes) // 2 if canonical else possible
+    top, bottom = extremes
+    return Kmers(
+        k=k,
+        canonical=canonical,
+        total=sum(times * distinct for times, distinct in spectrum),
+        distinct=sum(distinct for _, distinct in spectrum),
+        possible=(4**k + palindromes) // 2 if canonical else 4**k,
+        singletons=spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0,
+        max=spectrum[-1][0] if spectrum else 0,
+        spectrum=spectrum,
+        top=top,
+        bottom=bottom,
+        table=table,
+    )
 
 
 def _kmer(code: int, k: int) -> str:
