@@ -60,7 +60,18 @@ class System:
     def call(
         self, method: str, path: str, body: bytes | None = None, *, signed: bool = True
     ) -> Answer:
-        """Call the API, as the user or without a signature."""
+        """Call the API, as the user or without a signature.
+
+        A new account runs few functions at a time, and Lambda refuses more. So a call is made
+        again then, as clients do.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        while is_throttled(answer := self._call_once(method, path, body, signed=signed)):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.5)
+        return answer
+
+    def _call_once(self, method: str, path: str, body: bytes | None, *, signed: bool) -> Answer:
         url = f"{self.api_url}{path}"
         headers = {"Content-Type": "application/json"}
         if signed:
@@ -164,6 +175,11 @@ class System:
     def batch_jobs(self, job: str, phase: str = "*") -> list[Json]:
         """Batch's jobs for a job, the oldest first."""
         return self.cloud.batch.jobs(f"{job}-{phase}-*")
+
+
+def is_throttled(answer: Answer) -> bool:
+    """Whether it is Lambda that refused, which has no room for a function, and not the API."""
+    return answer.status == 429 and answer.document.get("__type") == "TooManyRequestsException"
 
 
 def is_result(name: str) -> bool:
