@@ -7,6 +7,7 @@ file doesn't tell.
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -14,10 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from kmer_reports import Counts, hist_of, kmers_of, part_name, prove, say, write_parts
+from servers.s3 import s3_server
 
 import fanfold
 from fanfold.flow.check_kmers import find_table_faults
-from fanfold.objects import LocalPlace
+from fanfold.objects import LocalPlace, open_place
 from fanfold.report.run_record import MASTER, Record
 
 DATA = Path(__file__).parent / "data"
@@ -201,6 +203,31 @@ def test_what_is_damaged_already_is_not_told_twice(out: Path) -> None:
     (fault,) = faults(out, record, *known)  # the other table is looked at all the same
     assert fault.startswith(f"{out / 'kmers' / 'k31'}: holds 0 k-mers")
     assert faults(out, record, MASTER) == []
+
+
+def test_tables_in_a_store_are_read_by_way_of_copies_that_go(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parts(out, K, cut(table(), 1000, 1000))
+    say(out, kmers_of(table(), K))
+    record = prove(out)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    with s3_server(tmp_path / "s3") as s3:
+        s3.create_bucket("bucket")
+        for name in [*record.files, "run.json"]:
+            s3.put("bucket", f"out/{name}", (out / name).read_bytes())
+        for name, value in s3.environment().items():
+            monkeypatch.setenv(name, value)
+        place = open_place("s3://bucket/out")
+
+        assert list(find_table_faults(place, record, set())) == []
+        s3.put("bucket", f"out/{part_name(K, 1)}", (out / part_name(K, 2)).read_bytes()[:-1])
+        (fault,) = find_table_faults(place, record, set())
+
+    assert fault.startswith(f"s3://bucket/out/{part_name(K, 1)}: no part of a table")
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../k21", "/etc", "kmers/k22", ""])
