@@ -76,7 +76,7 @@ class _Plots(click.Choice[str]):
     "k",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of which k-mers: for spectrum and cgr.  [default: the largest that were counted]",
+    help="Of which k-mers: for spectrum and cgr.  [default: the largest that have it]",
 )
 @STORAGE
 def plot(*, folder: str, what: str, out: str, k: int | None) -> None:

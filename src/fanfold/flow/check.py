@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fanfold.errors import OutputError, PlanError
+from fanfold.flow.check_kmers import find_table_faults
 from fanfold.flow.collection import COLLECTION, INDEX, SUMMARY, read_collection
 from fanfold.flow.contents import PROVEN_BYTES, PUBLISH, has_facts, read_publication, read_record
 from fanfold.flow.run_folder import PLAN, RunFolder, read_plan
 from fanfold.objects import Place, open_place
-from fanfold.report.run_record import RUN, FileFacts
+from fanfold.report.run_record import RUN, FileFacts, Record
 
 
 def find_faults(place: Place) -> Iterator[str]:
     """What is wrong in a folder or prefix, and in the reports of a collection; a line each.
 
     All files of a report are read, whatever their size, and all results of slices that are there.
+    Tables of k-mers from 9 on are compared with the report.
     """
     try:
         kinds = place.kinds([COLLECTION, PLAN, RUN, PUBLISH])
@@ -43,8 +45,7 @@ def _of_run(place: Place) -> Iterator[str]:
     kinds = place.kinds([RUN, PLAN])
     record = read_record(place)
     if record is not None:
-        for name, facts in (record.files | record.renderings).items():
-            yield from _of_file(place, name, facts)
+        yield from _of_report(place, record)
     elif RUN in kinds:
         yield f"{place.where(RUN)}: damaged; run again"
     elif PLAN not in kinds:
@@ -73,6 +74,15 @@ def _of_run(place: Place) -> Iterator[str]:
         if each.index not in missing and folder.get(each.index) is None:
             where = place.where(plan.chunk_name(each.index, "json"))
             yield f"{where}: damaged; run again{'' if record is None else ' with --fresh'}"
+
+
+def _of_report(place: Place, record: Record) -> Iterator[str]:
+    known = set()
+    for name, facts in (record.files | record.renderings).items():
+        for fault in _of_file(place, name, facts):
+            known.add(name)
+            yield fault
+    yield from find_table_faults(place, record, known)
 
 
 def _of_file(place: Place, name: str, facts: FileFacts) -> Iterator[str]:

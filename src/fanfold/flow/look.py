@@ -179,7 +179,8 @@ def plot(location: str | os.PathLike[str], what: str, *, k: int | None = None) -
     Args:
         location: the folder or the URL of its files.
         what: ``snail``, ``nx``, ``cumulative``, ``gc``, ``gaps``, ``spectrum`` or ``cgr``.
-        k: of which k-mers a spectrum or a chaos-game picture is; the largest of the run when None.
+        k: of which k-mers a spectrum or a chaos-game picture is; the largest with such a
+            plot when None.
 
     Raises:
         ParameterError: there is no such plot, or the run did not count such k-mers.

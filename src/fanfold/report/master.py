@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import msgspec
 
@@ -324,6 +325,38 @@ def check_report(master: Master) -> None:
         raise ValueError("k can't be")
     if tuple(each.k for each in master.kmers) != asked.k:
         raise ValueError("the k-mers are of another k")
+    for each in master.kmers:
+        _check_kmers(each, canonical=asked.canonical)
+
+
+def _check_kmers(kmers: Kmers, *, canonical: bool) -> None:
+    """Check that figures of k-mers follow from their spectrum, and that k-mers are such."""
+    k, spectrum = kmers.k, kmers.spectrum
+    # Tables aren't read for a page, so that this is all that is known of k from 9 on.
+    is_spectrum = all(count >= 1 for _, count in spectrum) and all(
+        low < high for (low, _), (high, _) in pairwise([(0, 1), *spectrum])
+    )
+    distinct = sum(count for _, count in spectrum)
+    total = sum(multiplicity * count for multiplicity, count in spectrum)
+    singletons = spectrum[0][1] if spectrum and spectrum[0][0] == 1 else 0
+    least, most = (spectrum[0][0], spectrum[-1][0]) if spectrum else (0, 0)
+    figures = (kmers.canonical, kmers.distinct, kmers.total, kmers.singletons, kmers.max)
+    if (
+        not is_spectrum
+        or figures != (canonical, distinct, total, singletons, most)
+        or not distinct <= kmers.possible <= 4**k
+        or total >= 2**63
+    ):
+        raise ValueError(f"the figures of {k}-mers don't follow from their spectrum")
+    for listed, extreme in ((kmers.top, most), (kmers.bottom, least)):
+        if (
+            not min(distinct, 1) <= len(listed) <= distinct
+            or len(listed) != len(kmers.top)
+            or any(len(kmer) != k or kmer.strip("ACGT") for kmer, _ in listed)
+            or any(not least <= count <= most for _, count in listed)
+            or (listed and listed[0][1] != extreme)
+        ):
+            raise ValueError(f"the most or least frequent {k}-mers can't be")
 
 
 def encode_report(master: Master) -> bytes:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 from markupsafe import escape
 
 from fanfold.checked_json import encode_indented
-from fanfold.report.master import Master
+from fanfold.report.master import Kmers, Master
 from fanfold.report.measures import measures_of
+from fanfold.report.ratio import percent
+from fanfold.report.run_record import KMER_TABLES
 from fanfold.report.survey import Survey, step_at
 from fanfold.shown import escaped
 
@@ -84,6 +86,12 @@ def sample_name(name: str) -> str:
 def _table(sample: str, master: Master) -> object:
     measures = measures_of(master)
     values = {key: getattr(measures, key) for key in _COLUMNS}
+    columns = {**_COLUMNS}
+    for kmers in master.kmers:
+        if kmers.k not in KMER_TABLES:  # else nearly all that can be there are
+            columns |= _kmer_columns(kmers)
+            values[f"k{kmers.k}_distinct"] = kmers.distinct
+            values[f"k{kmers.k}_unique_percent"] = percent(kmers.singletons, kmers.distinct)
     headers = {
         key: {
             "title": column.title,
@@ -94,7 +102,7 @@ def _table(sample: str, master: Master) -> object:
             "min": 0,
             **({"max": 100} if column.suffix == "%" else {}),
         }
-        for key, column in _COLUMNS.items()
+        for key, column in columns.items()
     }
     data = {key: value for key, value in values.items() if value is not None}
     return _section(
@@ -107,6 +115,20 @@ def _table(sample: str, master: Master) -> object:
         data={sample: data},
         headers=headers,
     )
+
+
+def _kmer_columns(kmers: Kmers) -> dict[str, _Column]:
+    kind = f"{'canonical ' if kmers.canonical else ''}{kmers.k}-mers"
+    return {
+        f"k{kmers.k}_distinct": _Column(f"{kmers.k}-mers", f"Different {kind}", scale="Purples"),
+        f"k{kmers.k}_unique_percent": _Column(
+            f"Unique {kmers.k}-mers",
+            f"Those that occur once among the different {kind}",
+            "{:,.3f}",
+            "%",
+            "Greens",
+        ),
+    }
 
 
 def _nx(sample: str, survey: Survey) -> object:

@@ -14,6 +14,7 @@ from fanfold.report.page.curves import HEIGHT, X_PIXELS, Y_PIXELS
 from fanfold.report.page.scale import Axis, linear_domain, log_domain
 from fanfold.report.page.svg import WIDTH, Figure, Path, Series, frame, legend
 from fanfold.report.page.words import counted, share, verb
+from fanfold.report.run_record import KMER_TABLES
 
 SYMMETRY_UP_TO_K = 6
 
@@ -191,6 +192,8 @@ def _edges(most: int) -> list[int]:
 
 def _spectrum_finding(kmers: Kmers) -> str:
     kind = f"canonical {kmers.k}-mer" if kmers.canonical else f"{kmers.k}-mer"
+    if kmers.k not in KMER_TABLES:
+        return _large_finding(kmers, kind)
     best, times = kmers.top[0]
     once = f" {kmers.singletons:,} only once," if kmers.singletons else ""
     return (
@@ -198,6 +201,20 @@ def _spectrum_finding(kmers: Kmers) -> str:
         f" {verb(kmers.distinct, 'occurs', 'occur')}, {kmers.total:,} in all;{once}"
         f" {best} most often ({counted(times, 'time')}, {share(times, kmers.total)})."
     )
+
+
+def _large_finding(kmers: Kmers, kind: str) -> str:
+    """Of a k for which hardly any of the possible k-mers occur; and where the rest is."""
+    best, times = kmers.top[0]
+    said = (
+        f"{counted(kmers.distinct, f'different {kind}')} among {kmers.total:,}"
+        f" ({share(kmers.distinct, kmers.total)}); {kmers.singletons:,} of them only once"
+        f" ({share(kmers.singletons, kmers.distinct)}); {best} most often"
+        f" ({counted(times, 'time')}, {share(times, kmers.total)})."
+    )
+    if kmers.max > _SINGLE_UP_TO:
+        said += f" Bars are an eighth of a doubling wide; the whole spectrum is {kmers.table}.hist."
+    return said
 
 
 def _symmetry_finding(k: int, pairs: Sequence[tuple[int, int, int]]) -> str:

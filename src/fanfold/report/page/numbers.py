@@ -5,8 +5,16 @@ from __future__ import annotations
 import msgspec
 from markupsafe import Markup
 
-from fanfold.report.master import Contiguity, Master
-from fanfold.report.page.words import NOTHING, counted, number, share, short_bases
+from fanfold.report.master import Contiguity, Kmers, Master
+from fanfold.report.page.words import (
+    NOTHING,
+    counted,
+    number,
+    share,
+    short_bases,
+    short_count,
+)
+from fanfold.report.run_record import KMER_TABLES
 
 
 class _Number(msgspec.Struct, frozen=True):
@@ -104,7 +112,27 @@ def _more(master: Master) -> list[_Number]:
     if master.parameters.view.genome_size is not None:
         found.append(_Number("NG50 (LG50)", *_with_count(sequences.NG50, sequences.LG50)))
         found.append(_area("auNG", sequences.auNG))
-    return found
+    return [*found, *(number for each in master.kmers for number in _of_large_kmers(each))]
+
+
+def _of_large_kmers(kmers: Kmers) -> list[_Number]:
+    """How many k-mers there are, and are unique; of short ones nearly all that can be there are."""
+    if kmers.k in KMER_TABLES:
+        return []
+    k, kind = kmers.k, "canonical, " if kmers.canonical else ""
+    return [
+        _Number(
+            f"Distinct {k}-mers",
+            short_count(kmers.distinct),
+            f"{kind}{kmers.distinct:,} of {kmers.total:,} in all"
+            f" ({share(kmers.distinct, kmers.total)})",
+        ),
+        _Number(
+            f"Unique {k}-mers",
+            share(kmers.singletons, kmers.distinct),
+            f"{kmers.singletons:,} of {kmers.distinct:,} distinct occur once",
+        ),
+    ]
 
 
 def _n50(term: str, lengths: Contiguity) -> _Number:

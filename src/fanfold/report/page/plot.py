@@ -16,6 +16,7 @@ from fanfold.report.page.kmers import spectrum_figure
 from fanfold.report.page.snail import snail_figure
 from fanfold.report.page.svg import Figure
 from fanfold.report.page.words import shown_name
+from fanfold.report.run_record import KMER_TABLES
 from fanfold.report.survey import Survey
 
 PLOTS = ("snail", "nx", "cumulative", "gc", "gaps", "spectrum", "cgr")
@@ -46,7 +47,8 @@ def plot_svg(
         survey: what the tables hold.
         counts: for each k, 4^k counts by code; needed for ``cgr``.
         busco: what BUSCO found; in the corner of the snail plot.
-        k: the length of the k-mers of ``spectrum`` and ``cgr``; the largest if not given.
+        k: the length of the k-mers of ``spectrum`` and ``cgr``; the largest that has such a plot
+            if not given.
 
     Raises:
         ParameterError: there is no such plot, or no such k in the report.
@@ -58,7 +60,7 @@ def plot_svg(
     elif plot in _OF_TABLES:
         figure = _OF_TABLES[plot](master, survey)
     elif plot in PLOTS:
-        figure = _kmer_figure(plot, _kmers(master, k), counts)
+        figure = _kmer_figure(plot, _kmers(plot, master, k), counts)
     else:
         raise ParameterError(f"no plot {plot!r}: there are {', '.join(PLOTS)}")
     return standalone(figure, shown_name(master.source.name))
@@ -68,15 +70,21 @@ def _kmer_figure(plot: str, kmers: Kmers, counts: Mapping[int, Sequence[int]]) -
     if plot == "spectrum":
         return spectrum_figure(kmers)
     if kmers.k not in counts:
+        if kmers.k not in KMER_TABLES:
+            raise ParameterError(
+                f"k = {kmers.k}: there is no chaos-game picture of k-mers longer than"
+                f" {max(KMER_TABLES)}"
+            )
         raise ParameterError(f"k = {kmers.k}: there is no picture without all of its counts")
     return chaos_figure(kmers, counts[kmers.k])
 
 
-def _kmers(master: Master, k: int | None) -> Kmers:
+def _kmers(plot: str, master: Master, k: int | None) -> Kmers:
     if not master.kmers:
         raise ParameterError("the report counted no k-mers")
     if k is None:
-        return master.kmers[-1]
+        drawn = [each for each in master.kmers if plot == "spectrum" or each.k in KMER_TABLES]
+        return (drawn or master.kmers)[-1]
     for each in master.kmers:
         if each.k == k:
             return each

@@ -21,6 +21,7 @@ from fanfold.report.page.numbers import as_text, numbers
 from fanfold.report.page.snail import snail_figure
 from fanfold.report.page.svg import Figure
 from fanfold.report.page.words import counted, number, shown_name
+from fanfold.report.run_record import KMER_TABLES
 from fanfold.report.survey import Survey
 
 
@@ -128,13 +129,16 @@ def _kmers(master: Master, kmers: Iterable[tuple[Kmers, list[Figure]]]) -> Marku
     drawn = said.format(number(cpg.observed_expected), cpg.count)
     if not master.kmers:
         return drawn + Markup("<p>No k-mers were counted.</p>")
+    small = [each.k for each in master.kmers if each.k in KMER_TABLES]
     if master.parameters.canonical:
-        drawn += Markup(
-            "<p>Counts are canonical: a k-mer and its reverse complement are one. The given"
-            " strand's counts are not there, so the strands' symmetry can't be shown, and the"
-            " chaos-game picture is folded.</p>"
+        folded = Markup(
+            " The given strand's counts are not there, so the strands' symmetry can't be shown, and"
+            " the chaos-game picture is folded."
         )
-    elif any(each.k > SYMMETRY_UP_TO_K for each, _ in kmers):
+        drawn += Markup(
+            "<p>Counts are canonical: a k-mer and its reverse complement are one.{}</p>"
+        ).format(folded if small else Markup(""))
+    elif any(k > SYMMETRY_UP_TO_K for k in small):
         drawn += Markup("<p>The strands' symmetry is drawn for k up to {}.</p>").format(
             SYMMETRY_UP_TO_K
         )
