@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import subprocess
 from array import array
 from pathlib import Path
@@ -267,18 +268,30 @@ def test_counts_are_looked_up_by_code(parts: dict[str, tuple[Path, Rows]]) -> No
     path, (codes, counts) = parts["group-and-a-row"]
     chosen = [0, 7, 8, GROUP_ROWS - 1, GROUP_ROWS]
     asked = sorted([*(codes[row] for row in chosen), 1, codes[8] + 1])
-    data, read_bytes = path.read_bytes(), 0
 
-    def read(start_byte: int, end_byte: int) -> bytes:
-        nonlocal read_bytes
-        read_bytes += end_byte - start_byte
-        return data[start_byte:end_byte]
-
-    found = array("Q", _kernel.KmerPart(read, len(data)).get(array("Q", asked)))
+    found = array("Q", opened(path).get(array("Q", asked)))
 
     known = {codes[row]: counts[row] for row in chosen}
     assert list(found) == [known.get(code, 0) for code in asked]
-    assert read_bytes < len(data) // 4
+
+
+def test_of_a_part_only_the_pages_that_may_hold_a_code_are_read(tmp_path: Path) -> None:
+    path, chance = tmp_path / "part.parquet", random.Random(5)
+    codes = array("Q", sorted({chance.getrandbits(64) for _ in range(20 * PAGE_ROWS)}))
+    _kernel.write_kmer_part(path, 32, False, codes, array("Q", [1]) * len(codes))
+    data, ranges = path.read_bytes(), []
+
+    def read(start_byte: int, end_byte: int) -> bytes:
+        ranges.append((start_byte, end_byte))
+        return data[start_byte:end_byte]
+
+    part = _kernel.KmerPart(read, len(data))
+    ranges.clear()
+    counts = array("Q", part.get(codes[-3:]))
+
+    assert list(counts) == [1, 1, 1]
+    assert len(ranges) == 3  # codes, dictionary, counts
+    assert sum(end - start for start, end in ranges) < len(data) // 10
 
 
 def test_what_goes_wrong_while_a_part_is_read_is_passed_on(
@@ -293,7 +306,7 @@ def test_what_goes_wrong_while_a_part_is_read_is_passed_on(
     with pytest.raises(FileNotFoundError, match="gone"):
         _kernel.KmerPart(gone, len(data))
     with pytest.raises(TypeError):
-        _kernel.KmerPart(lambda *_: "text", len(data))  # type: ignore[arg-type, return-value]
+        _kernel.KmerPart(lambda *_: "text", len(data))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cut off"):
         _kernel.KmerPart(lambda start, end: data[start : end - 1], len(data))
 

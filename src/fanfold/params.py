@@ -11,8 +11,11 @@ import msgspec
 
 from fanfold.errors import ParameterError
 
-MAX_K = 8
-"""The largest k; larger ones need tables."""
+MAX_K = 32
+"""The largest k: the code of a k-mer has 64 bits."""
+
+SMALL_K = 8
+"""The largest k whose counts are in the report itself; larger ones have tables beside it."""
 
 DEFAULT_K = (5,)
 
@@ -49,9 +52,25 @@ class Params(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.trailing_garbage == "ignore"
 
     @property
+    def small_k(self) -> tuple[int, ...]:
+        """The k up to 8, whose counts are in the report itself."""
+        return tuple(k for k in self.k if k <= SMALL_K)
+
+    @property
+    def large_k(self) -> tuple[int, ...]:
+        """The k from 9 on, whose counts are tables beside the report."""
+        return tuple(k for k in self.k if k > SMALL_K)
+
+    @property
     def dense_k(self) -> int:
-        """The k that is counted: the others, and the 2-mers of CpG, follow from it."""
-        return max((2, *self.k))
+        """The k that the scan counts: smaller ones, and the 2-mers of CpG, follow from it."""
+        return max((2, *self.small_k))
+
+    @property
+    def packed_k(self) -> tuple[int, int] | None:
+        """The least and the largest k that the scan packs text for; None if there is none."""
+        large = self.large_k
+        return (large[0], large[-1]) if large else None
 
 
 def check_params(
@@ -76,6 +95,23 @@ def check_params(
     if 0 in lengths and len(lengths) > 1:
         raise ParameterError("k = 0 counts no k-mers: give it alone")
     return Params(tuple(sorted(lengths - {0})), canonical, trailing_garbage)
+
+
+def check_small(parameters: Params, what: str) -> None:
+    """Check that all k-mers are of those that any engine counts.
+
+    Args:
+        parameters: what is asked.
+        what: who asks, in words.
+
+    Raises:
+        ParameterError: larger ones are asked for.
+    """
+    for k in parameters.large_k:
+        raise ParameterError(
+            f"k = {k}: {what} counts k-mers up to {SMALL_K}; `fanfold run` on this machine's"
+            f" threads counts them up to {MAX_K}"
+        )
 
 
 def check_alphabet(alphabet: Alphabet) -> Alphabet:

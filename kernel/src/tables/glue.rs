@@ -216,7 +216,8 @@ pub fn kmer_text<'py>(
     let k = checked_k(k)?;
     let [codes, counts] = columns_of(codes, counts)?;
     let form = if is_fasta { Form::Fasta } else { Form::Tsv };
-    let text = py.detach(|| rows_as_text(&codes, &counts, k, form, &(least..=most.unwrap_or(u64::MAX))));
+    let range = least..=most.unwrap_or(u64::MAX);
+    let text = py.detach(|| rows_as_text(&codes, &counts, k, form, &range));
     bytes(py, &text)
 }
 

@@ -15,7 +15,6 @@ from contextlib import nullcontext
 from fanfold.errors import OutputError
 from fanfold.flow.contents import (
     Contents,
-    decode_run,
     has_facts,
     read_record,
 )
@@ -37,6 +36,7 @@ from fanfold.report.run_record import (
     MeasuredWriter,
     Question,
     Record,
+    decode_run,
     facts_of,
 )
 

@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from fanfold._kernel import crc64nvme
-from fanfold.checked_json import Checked
-from fanfold.params import MAX_K, Params
+from fanfold.checked_json import Checked, DamagedDocument
+from fanfold.params import SMALL_K, Params
 
 MASTER = "master.json"
 RUN = "run.json"
@@ -33,13 +33,17 @@ RENDERINGS = (
 NEEDED = frozenset({MASTER, SEQUENCES, GAPS, NX})
 """The files that every report has."""
 
-KMER_TABLES = {k: f"kmers.k{k}.tsv" for k in range(1, MAX_K + 1)}
-"""The table of the k-mers of each length."""
+KMER_TABLES = {k: f"kmers.k{k}.tsv" for k in range(1, SMALL_K + 1)}
+"""The table of the k-mers of each length up to 8."""
+
+KMERS = "kmers"
+"""The folder of the tables of longer k-mers."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Crc = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 
 _INDEX = re.compile(r"[^/\0]+\.(?:fai|gzi)")
+_KMER_FILE = re.compile(r"kmers/k(?:9|[12][0-9]|3[0-2])(?:\.hist|/part-[0-9]{5}\.parquet)")
 
 
 class FileFacts(msgspec.Struct, frozen=True):
@@ -162,6 +166,18 @@ class RunRecord(msgspec.Struct, frozen=True):
 RUN_RECORD = Checked(RunRecord)
 
 
+def decode_run(data: bytes) -> RunRecord | None:
+    """What a `run.json` says; None if it isn't valid."""
+    try:
+        run = RUN_RECORD.decode(data)
+    except DamagedDocument:
+        return None
+    files, renderings = run.record.files.keys(), run.record.renderings.keys()
+    valid = files >= NEEDED and files.isdisjoint({RUN, *RENDERINGS})
+    valid &= renderings <= {*RENDERINGS}
+    return run if valid and all(map(is_report_file, files)) else None
+
+
 class MeasuredWriter:
     """Passes bytes on to `write`, and measures them."""
 
@@ -190,4 +206,19 @@ def facts_of(data: bytes) -> FileFacts:
 def is_report_file(name: str) -> bool:
     """Whether a file of a report can have a name: no way up, no other file's name."""
     fixed = name in {RUN, *NEEDED, *KMER_TABLES.values(), *RENDERINGS}
-    return fixed or _INDEX.fullmatch(name) is not None
+    return fixed or is_kmer_file(name) or _INDEX.fullmatch(name) is not None
+
+
+def is_kmer_file(name: str) -> bool:
+    """Whether a name is that of a part of a table of k-mers from 9 on, or of its spectrum."""
+    return _KMER_FILE.fullmatch(name) is not None
+
+
+def kmer_folder(k: int) -> str:
+    """The folder of the parts of the table of a k from 9 on."""
+    return f"{KMERS}/k{k}"
+
+
+def kmer_spectrum(k: int) -> str:
+    """The file of the spectrum of a k from 9 on."""
+    return f"{KMERS}/k{k}.hist"
