@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from math import sqrt
@@ -455,3 +456,35 @@ def test_a_stream_that_nobody_takes_is_let_go(reports: dict[bool, Path]) -> None
 
     for _ in range(3):
         assert "arrow_array_stream" in repr(table.__arrow_c_stream__())
+
+
+# --- the documentation
+
+
+def test_the_calls_of_the_documentation_read_tables(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs/kmers.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (code,) = (block for block in blocks if "import fanfold" in block)
+    texts = {name: text_of(seed, shared=100) for seed, name in enumerate("ab")}
+    for name, text in texts.items():
+        out = report_with(tmp_path / name, text, [21], canonical=True, part_rows=10**6)
+        out.rename(tmp_path / f"{name}.fanfold")
+    a, b = (naive_kmers(text, 21, canonical=True) for text in texts.values())
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    spectrum = fanfold.open_kmers(tmp_path / "a.fanfold").hist()
+    assert done.stdout.splitlines() == [
+        f"21 True {len(a)} {sum(a.values())}",
+        str([a.get("ACGTTGCATTTACGAGGGTTC", 0), a["A" * 21]]),
+        str(spectrum[:3]),
+        str(most_frequent(a, 5)),
+        f"{len(a)} {sum(a.values())}",
+        str(len(a.keys() & b.keys()) / len(a.keys() | b.keys())),
+    ]
