@@ -83,6 +83,9 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield ".PP"
     yield from _paragraphs(_help(command))
     yield from _options(command.params, context)
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _command(inner, click.Context(inner, info_name=name, parent=context))
 
 
 def _usage(context: click.Context) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from kmer_parts import kmer_of
 
 from fanfold._kernel import write_kmer_part
 from fanfold.checked_json import encode_checked
@@ -21,7 +22,7 @@ Counts = Mapping[int, int]
 def kmers_of(counts: Counts, k: int, *, canonical: bool = False) -> Kmers:
     """What a report says of a table."""
     spectrum = sorted(Counter(counts.values()).items())
-    listed = [(spelled(code, k), count) for code, count in counts.items()]
+    listed = [(kmer_of(code, k), count) for code, count in counts.items()]
     palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
     return Kmers(
         k=k,
@@ -36,10 +37,6 @@ def kmers_of(counts: Counts, k: int, *, canonical: bool = False) -> Kmers:
         bottom=sorted(listed, key=lambda item: (item[1], item[0]))[:10],
         table=f"kmers/k{k}",
     )
-
-
-def spelled(code: int, k: int) -> str:
-    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
 
 
 def hist_of(kmers: Kmers) -> bytes:

@@ -175,13 +175,22 @@ NO_PATHS = {("submit", "GENOME"), ("serve", "NAME=DIR|URL")}
 """An object of a bucket; a folder after the name of a bucket."""
 
 
+def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group, and those of the groups among them."""
+    context = click.Context(group)
+    for verb in group.list_commands(context):
+        command = group.get_command(context, verb)
+        assert command is not None
+        yield verb, command
+        if isinstance(command, click.Group):
+            yield from commands_of(command)
+
+
 def test_every_path_is_completed_as_one() -> None:
-    context = click.Context(cli)
-    commands = [(verb, cli.get_command(context, verb)) for verb in cli.list_commands(context)]
     faults = [
         f"{verb} {metavar}: its type must be FILE or FOLDER of fanfold.cli.options"
-        for verb, command in commands
-        for parameter in (command.params if command else ())
+        for verb, command in commands_of(cli)
+        for parameter in command.params
         if (metavar := parameter.metavar or str(parameter.name).upper())
         and (verb, metavar) not in NO_PATHS
         and (kinds := [PATHS[word] for word in re.findall("[A-Z]+", metavar) if word in PATHS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import subprocess
 from array import array
 from pathlib import Path
@@ -243,15 +244,71 @@ def test_writing_tells_what_was_written(tmp_path: Path) -> None:
     assert _kernel.read_kmer_part(path)["canonical"] is False
 
 
+def opened(path: Path) -> _kernel.KmerPart:
+    """A part of which ranges are read."""
+    data = path.read_bytes()
+    return _kernel.KmerPart(lambda start, end: data[start:end], len(data))
+
+
+def test_parts_are_read_group_by_group(parts: dict[str, tuple[Path, Rows]]) -> None:
+    for name, (path, (codes, counts)) in parts.items():
+        part = opened(path)
+        groups = [part.read_group(index) for index in range(part.groups)]
+        assert (part.k, part.canonical, part.rows) == (CASES[name][0], True, len(codes))
+        assert part.first_code == (codes[0] if codes else None)
+        assert part.last_code == (codes[-1] if codes else None)
+        assert b"".join(group[0] for group in groups) == codes.tobytes()
+        assert b"".join(group[1] for group in groups) == counts.tobytes()
+        assert part.groups == -(-len(codes) // GROUP_ROWS)
+        with pytest.raises(IndexError, match="no row group"):
+            part.read_group(part.groups)
+
+
 def test_counts_are_looked_up_by_code(parts: dict[str, tuple[Path, Rows]]) -> None:
     path, (codes, counts) = parts["group-and-a-row"]
     chosen = [0, 7, 8, GROUP_ROWS - 1, GROUP_ROWS]
     asked = sorted([*(codes[row] for row in chosen), 1, codes[8] + 1])
 
-    found = array("Q", _kernel.get_kmer_counts(path, array("Q", asked)))
+    found = array("Q", opened(path).get(array("Q", asked)))
 
     known = {codes[row]: counts[row] for row in chosen}
     assert list(found) == [known.get(code, 0) for code in asked]
+
+
+def test_of_a_part_only_the_pages_that_may_hold_a_code_are_read(tmp_path: Path) -> None:
+    path, chance = tmp_path / "part.parquet", random.Random(5)
+    codes = array("Q", sorted({chance.getrandbits(64) for _ in range(20 * PAGE_ROWS)}))
+    _kernel.write_kmer_part(path, 32, False, codes, array("Q", [1]) * len(codes))
+    data, ranges = path.read_bytes(), []
+
+    def read(start_byte: int, end_byte: int) -> bytes:
+        ranges.append((start_byte, end_byte))
+        return data[start_byte:end_byte]
+
+    part = _kernel.KmerPart(read, len(data))
+    ranges.clear()
+    counts = array("Q", part.get(codes[-3:]))
+
+    assert list(counts) == [1, 1, 1]
+    assert len(ranges) == 3  # codes, dictionary, counts
+    assert sum(end - start for start, end in ranges) < len(data) // 10
+
+
+def test_what_goes_wrong_while_a_part_is_read_is_passed_on(
+    parts: dict[str, tuple[Path, Rows]],
+) -> None:
+    path, _ = parts["page"]
+    data = path.read_bytes()
+
+    def gone(*_: int) -> bytes:
+        raise FileNotFoundError("gone")
+
+    with pytest.raises(FileNotFoundError, match="gone"):
+        _kernel.KmerPart(gone, len(data))
+    with pytest.raises(TypeError):
+        _kernel.KmerPart(lambda *_: "text", len(data))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cut off"):
+        _kernel.KmerPart(lambda start, end: data[start : end - 1], len(data))
 
 
 def test_what_is_no_part_is_refused(parts: dict[str, tuple[Path, Rows]], tmp_path: Path) -> None:
@@ -263,9 +320,11 @@ def test_what_is_no_part_is_refused(parts: dict[str, tuple[Path, Rows]], tmp_pat
     path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     with pytest.raises(ValueError, match="a page whose bytes don't match its checksum"):
         _kernel.read_kmer_part(path)
+    with pytest.raises(ValueError, match="a page whose bytes don't match its checksum"):
+        opened(path).read_group(0)
     with pytest.raises(FileNotFoundError):
-        _kernel.get_kmer_counts(tmp_path / "absent", array("Q", [1]))
+        _kernel.read_kmer_part(tmp_path / "absent")
     with pytest.raises(ValueError, match="must be sorted"):
-        _kernel.get_kmer_counts(parts["page"][0], array("Q", [2, 1]))
+        opened(parts["page"][0]).get(array("Q", [2, 1]))
     with pytest.raises(ValueError, match="must ascend, but 1 follows 2"):
         _kernel.write_kmer_part(path, 9, True, array("Q", [2, 1]), array("Q", [1, 1]))

@@ -19,7 +19,7 @@ LAYERS = (
     },
     {"fanfold.objects"},
     {"fanfold.archives"},
-    {"fanfold.report"},
+    {"fanfold.report", "fanfold.kmers"},
     {"fanfold.flow"},
     {"fanfold.api", "fanfold.ledger", "fanfold.submitting", "fanfold"},
     {"fanfold.aws", "fanfold.web"},

@@ -365,6 +365,7 @@ def test_an_argument_of_another_type_is_refused_by_its_name(
         "fold": {"plan_location": folder.plan_url},
         "render": {"location": "run"},
         "plot": {"location": "run", "what": "snail"},
+        "open_kmers": {"location": "run"},
         "scan": {"data": TEXT},
     }
     good = given[function]

@@ -19,6 +19,7 @@ mod rows;
 mod scanner;
 mod summary;
 mod survey;
+mod tables;
 mod text;
 
 use pyo3::prelude::*;
@@ -55,6 +56,9 @@ mod _kernel {
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use crate::tables::glue::{KmerMerge, KmerPart, KmerTop, kmer_codes, kmer_stream, kmer_text};
 
     /// The CRC-64/NVME of `data`, continued from `crc`, the CRC of what came before it.
     #[pyfunction]
@@ -208,39 +212,8 @@ mod _kernel {
         Ok(found)
     }
 
-    /// The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
-    ///
-    /// Only the pages that may hold one of them are read.
-    ///
-    /// Args:
-    ///     path: the file.
-    ///     codes: native unsigned 64-bit integers, sorted.
-    ///
-    /// Returns:
-    ///     As many native unsigned 64-bit integers.
-    ///
-    /// Raises:
-    ///     ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
-    ///         damaged.
-    ///     OSError: the file can't be read.
-    #[pyfunction]
-    fn get_kmer_counts<'py>(
-        py: Python<'py>,
-        path: PathBuf,
-        codes: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let codes = numbers_of(codes)?;
-        let found = py
-            .detach(|| open_part(path)?.get(&codes))
-            .map_err(unread)?
-            .into_iter()
-            .flat_map(u64::to_ne_bytes)
-            .collect::<Vec<_>>();
-        bytes(py, &found)
-    }
-
     /// The numbers of a buffer, which may lie anywhere if there are none.
-    fn numbers_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+    pub(crate) fn numbers_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
         if buffer.len()? == 0 {
             return Ok(Vec::new());
         }
@@ -253,7 +226,7 @@ mod _kernel {
         PartReader::open(file, size_bytes)
     }
 
-    fn unread(error: ReadError) -> PyErr {
+    pub(crate) fn unread(error: ReadError) -> PyErr {
         match error {
             ReadError::Source(error) => error.into(),
             error => PyValueError::new_err(error.to_string()),
@@ -712,7 +685,7 @@ mod _kernel {
     }
 
     /// Unlike `PyBytes::new`, fails where there is no memory.
-    fn bytes<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    pub(crate) fn bytes<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         PyBytes::new_with(py, content.len(), |bytes| {
             bytes.copy_from_slice(content);
             Ok(())

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from fanfold.flow.scan import scan
     from fanfold.flow.stats import Measured, OutcomeOfStats, stats, stats_many
     from fanfold.flow.tasks import fold, plan, task
+    from fanfold.kmers.finished import open_kmers
+    from fanfold.kmers.table import KmerTable
     from fanfold.report.finished import Report
     from fanfold.report.statistics import Statistics
     from fanfold.report.view import View
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Comparison": "flow.compare",
     "Findings": "_kernel",
+    "KmerTable": "kmers.table",
     "ManyProgress": "flow.many",
     "compare": "flow.compare",
     "Measured": "flow.stats",
@@ -56,6 +59,7 @@ _MODULES = {
     "Summary": "_kernel",
     "View": "report.view",
     "fold": "flow.tasks",
+    "open_kmers": "kmers.finished",
     "plan": "flow.tasks",
     "plot": "flow.look",
     "render": "flow.look",
@@ -78,6 +82,7 @@ __all__ = [
     "Comparison",
     "FanfoldError",
     "Findings",
+    "KmerTable",
     "ManyProgress",
     "Measured",
     "Outcome",
@@ -92,6 +97,7 @@ __all__ = [
     "__version__",
     "compare",
     "fold",
+    "open_kmers",
     "plan",
     "plot",
     "render",

@@ -6,11 +6,11 @@ without holding the interpreter's lock.
 
 # The docstrings are those of kernel/src/lib.rs, which `help` shows; tests/test_python.py compares.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, CapsuleType
 
 VERSION: str
 """The version of fanfold."""
@@ -84,22 +84,180 @@ def read_kmer_part(path: str | PathLike[str]) -> dict[str, Any]:
         OSError: the file can't be read.
     """
 
-def get_kmer_counts(path: str | PathLike[str], codes: Buffer) -> bytes:
-    """The counts of some k-mers in a part of a table, 0 for those that it doesn't have.
+@final
+class KmerPart:
+    """A part of a table of k-mers that is open for reading: a Parquet file that fanfold wrote.
 
-    Only the pages that may hold one of them are read.
+    Its footer is proven when it is opened, and every page when it is read.
 
     Args:
-        path: the file.
-        codes: native unsigned 64-bit integers, sorted.
+        read: is given the first byte of a range and the one behind the last, and returns these
+            bytes of the file. What it raises is passed on.
+        size_bytes: the size of the file.
 
-    Returns:
-        As many native unsigned 64-bit integers.
+    Attributes:
+        k: the length of the k-mers.
+        canonical: whether they are canonical.
+        rows: how many there are.
+        groups: how many row groups there are.
+        first_code: the smallest code; None without rows.
+        last_code: the largest code; None without rows.
 
     Raises:
-        ValueError: the codes are not sorted, or the file is not a part that fanfold wrote, or is
-            damaged.
-        OSError: the file can't be read.
+        ValueError: the file is not a part that fanfold wrote, or is damaged.
+    """
+
+    def __new__(cls, read: Callable[[int, int], bytes], size_bytes: int) -> KmerPart: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def canonical(self) -> bool: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def first_code(self) -> int | None: ...
+    @property
+    def last_code(self) -> int | None: ...
+    def read_group(self, index: int) -> tuple[bytes, bytes]:
+        """Read the rows of a row group, 1,048,576 or fewer.
+
+        Args:
+            index: which, from 0.
+
+        Returns:
+            Their codes and their counts, as native unsigned 64-bit integers.
+
+        Raises:
+            ValueError: a page is damaged.
+            IndexError: there is no such group.
+        """
+
+    def get(self, codes: Buffer) -> bytes:
+        """The counts of some k-mers, 0 for those that the part doesn't have.
+
+        Only the pages that may hold one of them are read.
+
+        Args:
+            codes: native unsigned 64-bit integers, sorted.
+
+        Returns:
+            As many native unsigned 64-bit integers.
+
+        Raises:
+            ValueError: the codes are not sorted, or a page is damaged.
+        """
+
+def kmer_codes(text: bytes, k: int, canonical: bool) -> bytes:
+    """The codes of k-mers that stand side by side in a text, in either case.
+
+    Args:
+        text: the letters of all of them, without anything between.
+        k: the length of the k-mers, 1 to 32.
+        canonical: whether a k-mer stands for the smaller of itself and its reverse complement.
+
+    Returns:
+        Native unsigned 64-bit integers.
+
+    Raises:
+        ValueError: a k-mer has another letter than A, C, G and T, or is cut off.
+    """
+
+def kmer_text(
+    codes: Buffer,
+    counts: Buffer,
+    k: int,
+    is_fasta: bool = False,
+    least: int = 0,
+    most: int | None = None,
+) -> bytes:
+    """Rows of a table as text: a line each of letters, a tab, and the count.
+
+    Args:
+        codes: the codes, native unsigned 64-bit integers.
+        counts: as many counts.
+        k: the length of the k-mers, 1 to 32.
+        is_fasta: whether to write a record each instead: the count in the header, and the letters.
+        least: rows with smaller counts are left out.
+        most: rows with larger counts are left out, unless it is None.
+
+    Raises:
+        ValueError: k can't be, or there are not as many counts as codes.
+    """
+
+@final
+class KmerTop:
+    """The most frequent k-mers of a table, whose rows it is given.
+
+    Args:
+        most: how many to keep.
+    """
+
+    def __new__(cls, most: int) -> KmerTop: ...
+    def push(self, codes: Buffer, counts: Buffer) -> None:
+        """Take some rows.
+
+        Args:
+            codes: their codes, native unsigned 64-bit integers.
+            counts: as many counts.
+
+        Raises:
+            ValueError: there are not as many counts as codes.
+        """
+
+    def rows(self) -> tuple[bytes, bytes]:
+        """The codes and the counts of the most frequent rows, of equals the first by code."""
+
+@final
+class KmerMerge:
+    """A merge of two tables of k-mers, whose rows it is given in order of codes.
+
+    Attributes:
+        shared: k-mers that both have.
+        distinct: k-mers of each.
+        squares: the sum of the squares of the counts of each.
+        products: the sum of the products of both counts of each shared k-mer.
+    """
+
+    def __new__(cls) -> KmerMerge: ...
+    @property
+    def shared(self) -> int: ...
+    @property
+    def distinct(self) -> tuple[int, int]: ...
+    @property
+    def squares(self) -> tuple[int, int]: ...
+    @property
+    def products(self) -> int: ...
+    def push(
+        self, left_codes: Buffer, left_counts: Buffer, right_codes: Buffer, right_counts: Buffer
+    ) -> tuple[int, int]:
+        """Take the rows of both blocks up to the smaller of their last codes.
+
+        A table has ended when its block has no rows: all rows of the other block are taken.
+
+        Args:
+            left_codes: codes of the one table, native unsigned 64-bit integers.
+            left_counts: as many counts.
+            right_codes: codes of the other table.
+            right_counts: as many counts.
+
+        Returns:
+            How many rows of each were taken; the next blocks begin behind them.
+
+        Raises:
+            ValueError: the codes of a block don't ascend, there are not as many counts, or the
+                counts of a table add up to 2^64 or more.
+        """
+
+def kmer_stream(blocks: Iterable[tuple[Buffer, Buffer]], k: int, canonical: bool) -> CapsuleType:
+    """A table as a capsule with a stream of Arrow record batches, one a block.
+
+    Args:
+        blocks: gives the codes and the counts of some rows at a time, as native unsigned 64-bit
+            integers. What it raises ends the stream with the same message.
+        k: the length of the k-mers, for the schema's metadata.
+        canonical: whether they are canonical, likewise.
     """
 
 @final

@@ -64,12 +64,11 @@ from fanfold.api.types import (
 )
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.errors import PlanError
-from fanfold.flow.contents import decode_run
 from fanfold.flow.plan import PLAN_SCHEMA, Plan, job_of
 from fanfold.flow.run_folder import RunFolder, read_plan
 from fanfold.objects import Listed, Place, Source, open_place
 from fanfold.params import Params
-from fanfold.report.run_record import MASTER, RUN, RunRecord
+from fanfold.report.run_record import MASTER, RUN, RunRecord, decode_run
 
 REQUEST = "request.json"
 ERROR = "error.json"

@@ -32,13 +32,13 @@ from fanfold.archives.formats import Compression
 from fanfold.checked_json import encode_checked
 from fanfold.errors import FanfoldError
 from fanfold.flow.check import find_faults
-from fanfold.flow.contents import Publication, decode_run
+from fanfold.flow.contents import Publication
 from fanfold.flow.fold import fold_results
 from fanfold.flow.plan import Plan, Slice, make_plan
 from fanfold.flow.slice_file import DamagedResult, KeptResult, SliceResult, encode_result
 from fanfold.objects import Source, open_place
 from fanfold.params import Params
-from fanfold.report.run_record import FileFacts, RunRecord, facts_of
+from fanfold.report.run_record import FileFacts, RunRecord, decode_run, facts_of
 from fuzz.documents import sealed
 
 _TEXT = b">a\nACGTNNAC\n>b\nGATTACA\n"

@@ -14,7 +14,6 @@ from fanfold.flow.claim import log_replaced
 from fanfold.flow.contents import (
     check_names,
     check_questions,
-    decode_run,
     read_contents,
     read_finished,
 )
@@ -29,6 +28,7 @@ from fanfold.report.run_record import (
     MeasuredWriter,
     Question,
     Record,
+    decode_run,
     facts_of,
 )
 

@@ -1,9 +1,9 @@
 """The commands.
 
 `stats` and `compare` print, and write nothing; `local` has the commands that run on this machine,
-and the tasks of an array; `reports` those that show a finished report; `cloud` those that speak
-with the API of a deployment; `completion` the one that sets up a shell. A module of commands is
-imported when one of them is asked for.
+and the tasks of an array; `reports` those that show a finished report, and `kmers` those that look
+into its k-mers; `cloud` those that speak with the API of a deployment; `completion` the one that
+sets up a shell. A module of commands is imported when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECTIONS = {
         "fold",
         "check",
     ),
-    "Of a finished report": ("report", "plot"),
+    "Of a finished report": ("report", "plot", "kmers"),
     "A server": ("serve",),
     "By an API": ("submit", "status", "jobs", "logs", "cancel"),
     "Help": ("help",),
@@ -46,6 +46,7 @@ _FUNCTIONS = {
 } | {
     "stats": ("fanfold.cli.stats", "statistics"),
     "compare": ("fanfold.cli.compare", "comparison"),
+    "kmers": ("fanfold.cli.kmers", "kmers"),
     "help": ("fanfold.cli.helping", "show_help"),
 }
 """Where each command is: its module, and what it is called there."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import click
 
 from fanfold.cli.words import no_such_command
 
 
 @click.command("help")
-@click.argument("verb", required=False, metavar="[COMMAND]")
+@click.argument("verbs", nargs=-1, metavar="[COMMAND]...")
 @click.pass_context
-def show_help(context: click.Context, *, verb: str | None) -> None:
+def show_help(context: click.Context, *, verbs: tuple[str, ...]) -> None:
     """Tell what COMMAND does, or which commands there are."""
-    root = context.find_root()
-    if verb is None:
-        click.echo(root.get_help())
-        return
-    commands = cast("click.Group", root.command)
-    command = commands.get_command(root, verb)
-    if command is None:
-        raise no_such_command(verb, commands.list_commands(root), context)
-    with click.Context(command, info_name=verb, parent=root) as inner:
-        click.echo(command.get_help(inner))
+    inner = context.find_root()
+    for verb in verbs:
+        group = inner.command if isinstance(inner.command, click.Group) else click.Group()
+        command = group.get_command(inner, verb)
+        if command is None:
+            raise no_such_command(verb, group.list_commands(inner), context)
+        inner = click.Context(command, info_name=verb, parent=inner)
+    click.echo(inner.get_help())

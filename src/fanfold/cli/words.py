@@ -72,7 +72,8 @@ def advice_for(error: click.NoSuchOption) -> str:
     if name in _OF_STATS and context.info_name != "stats":
         return f"a table on the screen is `fanfold stats`: fanfold stats {name} …"
     near = _closest(name, known, 0.7)
-    return f"did you mean {near}?" if near else f"`fanfold help {context.info_name}` lists them"
+    verbs = context.command_path.partition(" ")[2]
+    return f"did you mean {near}?" if near else f"`fanfold help {verbs}` lists them"
 
 
 def check_genomes(genomes: Sequence[str], k: Sequence[int]) -> None:

@@ -24,11 +24,10 @@ from fanfold.report.run_record import (
     NEEDED,
     RENDERINGS,
     RUN,
-    RUN_RECORD,
     FileFacts,
     Question,
     Record,
-    RunRecord,
+    decode_run,
     facts_of,
     is_kmer_file,
     is_report_file,
@@ -175,18 +174,6 @@ def read_record(place: Place) -> Record | None:
 def _record_of(data: bytes | None) -> Record | None:
     run = None if data is None else decode_run(data)
     return None if run is None else run.record
-
-
-def decode_run(data: bytes) -> RunRecord | None:
-    """What a `run.json` says; None if it isn't valid."""
-    try:
-        run = RUN_RECORD.decode(data)
-    except DamagedDocument:
-        return None
-    files, renderings = run.record.files.keys(), run.record.renderings.keys()
-    valid = files >= NEEDED and files.isdisjoint({RUN, *RENDERINGS})
-    valid &= renderings <= {*RENDERINGS}
-    return run if valid and all(map(is_report_file, files)) else None
 
 
 def read_publication(place: Place) -> Publication | None:

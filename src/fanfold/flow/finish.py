@@ -16,7 +16,7 @@ from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
 from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
-from fanfold.flow.kmer_tables import KmerTable, PackedSlices, counted_tables
+from fanfold.flow.kmer_tables import CountedTable, PackedSlices, counted_tables
 from fanfold.flow.made import check_checksum, check_notes, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.phases import log_folded, log_written
@@ -169,7 +169,7 @@ def wait_for_lagging(folder: RunFolder) -> None:
 
 
 def _tables(
-    folder: RunFolder, folded: Folded, survey: Survey, large: Mapping[int, KmerTable]
+    folder: RunFolder, folded: Folded, survey: Survey, large: Mapping[int, CountedTable]
 ) -> Iterator[tuple[str, WriteTable]]:
     findings, plan = folded.findings, folder.plan
     yield SEQUENCES, findings.write_sequences

@@ -18,7 +18,6 @@ from pathlib import Path
 from fanfold.errors import OutputError
 from fanfold.flow.contents import (
     Contents,
-    decode_run,
     has_facts,
     read_record,
     sizes_of,
@@ -41,6 +40,7 @@ from fanfold.report.run_record import (
     MeasuredWriter,
     Question,
     Record,
+    decode_run,
     facts_of,
 )
 

@@ -46,7 +46,7 @@ _LOOK_SECONDS = 0.2
 """How often a count is left to see whether the work has to stop."""
 
 
-class KmerTable(NamedTuple):
+class CountedTable(NamedTuple):
     """A table that was counted, and is not in its place yet.
 
     Attributes:
@@ -163,7 +163,7 @@ def _too_little(name: str, needed_bytes: int) -> ParameterError:
 @contextmanager
 def counted_tables(
     folder: RunFolder, packed: PackedSlices | None, findings: Findings, workers: int, watch: Watch
-) -> Iterator[dict[int, KmerTable]]:
+) -> Iterator[dict[int, CountedTable]]:
     """The tables of a folded input, for as long as it takes to publish them.
 
     Args:
@@ -220,7 +220,7 @@ def _counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
         raise ProofError(f"the count contradicts itself ({error}); please report this") from error
 
 
-def _table(k: int, parameters: Params, work: Path, found: Mapping[str, Any]) -> KmerTable:
+def _table(k: int, parameters: Params, work: Path, found: Mapping[str, Any]) -> CountedTable:
     kmers = kmers_of(
         k,
         found["spectrum"],
@@ -233,7 +233,7 @@ def _table(k: int, parameters: Params, work: Path, found: Mapping[str, Any]) -> 
         for name, _rows, size_bytes, crc in found["parts"]
     }
     rows = "".join(f"{times}\t{distinct}\n" for times, distinct in kmers.spectrum)
-    return KmerTable(kmers, parts, rows.encode())
+    return CountedTable(kmers, parts, rows.encode())
 
 
 @contextmanager

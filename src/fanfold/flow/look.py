@@ -19,7 +19,6 @@ from fanfold.errors import OutputError, ParameterError, PlanError, ProofError, S
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow.collection import COLLECTION
 from fanfold.flow.contents import (
-    decode_run,
     has_facts,
     read_contents,
     read_finished,
@@ -45,6 +44,7 @@ from fanfold.report.run_record import (
     RUN,
     Record,
     RunRecord,
+    decode_run,
 )
 from fanfold.report.survey import Survey
 from fanfold.report.tables import survey_place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fanfold.errors import FanfoldError, ParameterError
 from fanfold.objects import Place, is_remote, shown
@@ -12,6 +13,9 @@ from fanfold.report.making import facts_of_report, make_report
 from fanfold.report.master import Master, decode_report, encode_report
 from fanfold.report.run_record import MASTER, PAGE
 from fanfold.report.tables import survey_place
+
+if TYPE_CHECKING:
+    from fanfold.kmers.table import KmerTable
 
 
 class Report:
@@ -79,6 +83,20 @@ class Report:
             )
             survey = found if encode_report(again) == self.data else None
         return notebook_html(self.master, survey, self.page_url)
+
+    def kmers(self, k: int) -> KmerTable:
+        """The k-mers of one length, with their counts.
+
+        Args:
+            k: the length, 1 to 32.
+
+        Raises:
+            ParameterError: the run did not count such k-mers.
+            PlanError: another report is there by now, or none.
+        """
+        from fanfold.kmers.finished import kmers_of_report  # noqa: PLC0415 - few ask for them
+
+        return kmers_of_report(self._place, self.data, k)
 
     @cached_property
     def master(self) -> Master:

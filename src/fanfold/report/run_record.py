@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from fanfold._kernel import crc64nvme
-from fanfold.checked_json import Checked
+from fanfold.checked_json import Checked, DamagedDocument
 from fanfold.params import SMALL_K, Params
 
 MASTER = "master.json"
@@ -164,6 +164,18 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 RUN_RECORD = Checked(RunRecord)
+
+
+def decode_run(data: bytes) -> RunRecord | None:
+    """What a `run.json` says; None if it isn't valid."""
+    try:
+        run = RUN_RECORD.decode(data)
+    except DamagedDocument:
+        return None
+    files, renderings = run.record.files.keys(), run.record.renderings.keys()
+    valid = files >= NEEDED and files.isdisjoint({RUN, *RENDERINGS})
+    valid &= renderings <= {*RENDERINGS}
+    return run if valid and all(map(is_report_file, files)) else None
 
 
 class MeasuredWriter:

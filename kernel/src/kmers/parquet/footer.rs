@@ -13,7 +13,8 @@ use super::{Damage, GROUP_ROWS, MAGIC};
 /// What the bytes of a part depend on, besides its rows: a new one for every change.
 const FORMAT_VERSION: &str = "1";
 const CREATED_BY: &str = "fanfold version 1";
-const ENCODING: &str = "2 bits a base, A=0 C=1 G=2 T=3, the first base in the highest bits";
+/// What a code is, in words.
+pub const ENCODING: &str = "2 bits a base, A=0 C=1 G=2 T=3, the first base in the highest bits";
 
 /// The footer's length and the magic bytes.
 pub const END_BYTES: usize = 8;

@@ -32,7 +32,8 @@ mod writer;
 #[cfg(test)]
 mod bench;
 
-pub use reader::{PartReader, ReadError};
+pub use footer::ENCODING;
+pub use reader::{PartReader, ReadAt, ReadError};
 pub use writer::{PartWriter, WriteError};
 
 /// The rows of a page, but for a part's last one.

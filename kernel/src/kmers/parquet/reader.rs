@@ -109,28 +109,41 @@ impl<R: ReadAt> PartReader<R> {
         Some((first.kmers.min(), last.kmers.max()))
     }
 
+    /// How many row groups there are.
+    pub fn groups(&self) -> usize {
+        self.table.groups.len()
+    }
+
     /// Hands the rows of each page to `each`, in order. Reads a row group at a time.
     pub fn for_each_page(
         &self,
         mut each: impl FnMut(&[u64], &[u64]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
+        (0..self.groups()).try_for_each(|group| self.for_each_page_of(group, &mut each))
+    }
+
+    /// Hands the rows of each page of a row group to `each`, in order.
+    pub fn for_each_page_of(
+        &self,
+        group: usize,
+        mut each: impl FnMut(&[u64], &[u64]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let mut count_reader = CountReader::new()?;
         let (mut codes, mut counts) = (Vec::new(), Vec::new());
-        for (group, &start_byte) in self.table.groups.iter().zip(&self.group_start_bytes) {
-            let bytes = self.read(start_byte, group.size_bytes())?;
-            let (mut kmer_bytes, mut count_bytes) =
-                bytes.split_at(group.kmers.size_bytes() as usize);
-            let dictionary = take(&mut count_bytes, group.counts.dictionary_bytes);
-            count_reader.read_dictionary(dictionary)?;
-            let pages = group.kmers.pages.iter().zip(&group.counts.pages);
-            for (index, (kmer_page, count_page)) in pages.enumerate() {
-                let rows = group.page_rows(index);
-                let page = take(&mut kmer_bytes, kmer_page.size_bytes);
-                read_codes(page, kmer_page, rows, &mut codes)?;
-                let page = take(&mut count_bytes, count_page.size_bytes);
-                count_reader.read_page(page, count_page, rows, &mut counts)?;
-                each(&codes, &counts)?;
-            }
+        let start_byte = self.group_start_bytes[group];
+        let group = &self.table.groups[group];
+        let bytes = self.read(start_byte, group.size_bytes())?;
+        let (mut kmer_bytes, mut count_bytes) = bytes.split_at(group.kmers.size_bytes() as usize);
+        let dictionary = take(&mut count_bytes, group.counts.dictionary_bytes);
+        count_reader.read_dictionary(dictionary)?;
+        let pages = group.kmers.pages.iter().zip(&group.counts.pages);
+        for (index, (kmer_page, count_page)) in pages.enumerate() {
+            let rows = group.page_rows(index);
+            let page = take(&mut kmer_bytes, kmer_page.size_bytes);
+            read_codes(page, kmer_page, rows, &mut codes)?;
+            let page = take(&mut count_bytes, count_page.size_bytes);
+            count_reader.read_page(page, count_page, rows, &mut counts)?;
+            each(&codes, &counts)?;
         }
         Ok(())
     }
@@ -301,7 +314,7 @@ fn read(source: &impl ReadAt, start_byte: u64, len: u64) -> Result<Vec<u8>, Read
     if bytes.len() == len {
         Ok(bytes)
     } else {
-        Err(ReadError::Source(io::ErrorKind::UnexpectedEof.into()))
+        Err(cut_off().into())
     }
 }
 
