@@ -121,7 +121,7 @@ fuzz: $(BUILT)
 sanitize:
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=kernel/target/sanitize cargo +nightly test \
-	        --quiet --locked --manifest-path kernel/Cargo.toml --target $(HOST) -- machine dense kmers laws; \
+	        --quiet --locked --manifest-path kernel/Cargo.toml --target $(HOST) -- machine dense kmers tables laws; \
 	else \
 	    echo "*** LEFT OUT: the address sanitizer; get it: rustup toolchain install nightly" >&2; \
 	fi

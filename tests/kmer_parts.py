@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from kmer_reports import hist_of, kmers_of, part_name, write_parts
 from naive_kmers import naive_kmers
 
 import fanfold
-from fanfold._kernel import write_kmer_part
 from fanfold.checked_json import encode_checked
-from fanfold.report.master import KmerProof, Kmers, decode_report, encode_report
+from fanfold.report.master import KmerProof, decode_report, encode_report
 from fanfold.report.run_record import MASTER, RUN, RUN_RECORD, FileFacts, facts_of
 
 DIGITS = str.maketrans("ACGT", "0123")
@@ -28,10 +26,6 @@ def back(kmer: str) -> str:
 def code_of(kmer: str) -> int:
     """The code as it is defined: the letters are digits to the base of 4."""
     return int(kmer.translate(DIGITS), 4)
-
-
-def kmer_of(code: int, k: int) -> str:
-    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
 
 
 def rows_of(counts: Mapping[str, int]) -> list[tuple[int, int]]:
@@ -62,32 +56,11 @@ def add_table(
     out: Path, k: int, parts: Iterable[Sequence[tuple[int, int]]], *, canonical: bool
 ) -> None:
     """Add a table to a report: its parts and what the documents say of it."""
-    folder = out / "kmers" / f"k{k}"
-    folder.mkdir(parents=True)
-    names: list[str] = []
-    rows: list[tuple[int, int]] = []
-    for index, part in enumerate(parts):
-        path = folder / f"part-{index:05}.parquet"
-        columns = (array("Q", [row[0] for row in part]), array("Q", [row[1] for row in part]))
-        write_kmer_part(path, k, canonical, *columns)
-        names.append(f"kmers/k{k}/{path.name}")
-        rows += part
-    spectrum = sorted(Counter(count for _, count in rows).items())
-    (out / f"kmers/k{k}.hist").write_text("".join(f"{n}\t{kmers}\n" for n, kmers in spectrum))
-    counts = {kmer_of(code, k): count for code, count in rows}
-    kmers = Kmers(
-        k=k,
-        canonical=canonical,
-        total=sum(counts.values()),
-        distinct=len(rows),
-        possible=4**k,
-        singletons=dict(spectrum).get(1, 0),
-        max=max(counts.values(), default=0),
-        spectrum=spectrum,
-        top=most_frequent(counts, 10),
-        bottom=[],
-        table=f"kmers/k{k}",
-    )
+    tables = [dict(part) for part in parts]
+    write_parts(out, k, tables, canonical=canonical)
+    counts = {code: count for table in tables for code, count in table.items()}
+    kmers = kmers_of(counts, k, canonical=canonical)
+    (out / f"{kmers.table}.hist").write_bytes(hist_of(kmers))
     master = decode_report((out / MASTER).read_bytes())
     all_kmers = sorted([*master.kmers, kmers], key=lambda each: each.k)
     proofs = [*master.proof.kmers, KmerProof(k, kmers.total, kmers.total)]
@@ -99,7 +72,8 @@ def add_table(
         proof=replace(master.proof, kmers=sorted(proofs, key=lambda each: each.k)),
     )
     (out / MASTER).write_bytes(encode_report(master))
-    record(out, [MASTER, f"kmers/k{k}.hist", *names])
+    parts_written = [part_name(k, index) for index in range(len(tables))]
+    record(out, [MASTER, f"{kmers.table}.hist", *parts_written])
 
 
 def record(out: Path, names: Iterable[str]) -> None:

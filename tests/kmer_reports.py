@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from kmer_parts import kmer_of
 
 from fanfold._kernel import write_kmer_part
 from fanfold.checked_json import encode_checked
@@ -37,6 +36,10 @@ def kmers_of(counts: Counts, k: int, *, canonical: bool = False) -> Kmers:
         bottom=sorted(listed, key=lambda item: (item[1], item[0]))[:10],
         table=f"kmers/k{k}",
     )
+
+
+def kmer_of(code: int, k: int) -> str:
+    return "".join("ACGT"[code >> 2 * place & 3] for place in reversed(range(k)))
 
 
 def hist_of(kmers: Kmers) -> bytes:
