@@ -1,0 +1,251 @@
+"""The second fan-out: tasks count k-mers from 9 on, each a range of a table's parts.
+
+text ──reduce──▶ parts, and a document that names them ──gathered──▶ the tables of the report
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from fanfold._kernel import KmerCount
+from fanfold.checked_json import Checked, DamagedDocument, encode_checked
+from fanfold.engine.progress import Watch
+from fanfold.errors import MissingCountsError, OutputError
+from fanfold.flow.contents import has_facts
+from fanfold.flow.kept_text import KeptText, load_text
+from fanfold.flow.kmer_tables import (
+    SHARE_OF_ARENA,
+    CountedTable,
+    counted,
+    room_bytes,
+    table_of,
+    work_folder,
+)
+from fanfold.flow.memory import Allowed
+from fanfold.flow.phases import log_counted
+from fanfold.flow.publication import Ready
+from fanfold.flow.run_folder import RunFolder
+from fanfold.objects import LocalPlace, Place, local_reason
+from fanfold.report.run_record import Count, Crc, FileFacts
+
+_PART = re.compile(r"part-\d{5}\.parquet")
+
+_LISTED = 10
+"""How many k-mers a report lists as the most and the least frequent."""
+
+_COPIED_BYTES = 1024**2
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition of a table that was counted.
+
+    Attributes:
+        text: the checksum of the `Text` that it is of.
+        k: the length of its k-mers.
+        partition: which it is.
+        partitions: of how many.
+        parts: its files, beside the document.
+        spectrum: how many k-mers have each multiplicity.
+        top: the most frequent.
+        bottom: the least frequent.
+    """
+
+    text: Crc
+    k: int
+    partition: Count
+    partitions: Count
+    parts: dict[str, FileFacts]
+    spectrum: list[tuple[Count, Count]]
+    top: list[tuple[str, Count]]
+    bottom: list[tuple[str, Count]]
+
+
+_COUNTED = Checked(Counted)
+
+
+def count_partition(folder: RunFolder, text: KeptText, index: int, allowed: Allowed) -> int:
+    """Count one partition of a table, unless that is done; the bytes of packed text that it read.
+
+    Args:
+        folder: where the text is, and the parts go.
+        text: what text there is.
+        index: the task, from 0.
+        allowed: the memory that it may take.
+
+    Raises:
+        MissingSlicesError: packed text is gone or damaged.
+        OutputError: a part can't be written.
+        ParameterError: there is too little memory.
+    """
+    plan, place = folder.plan, folder.place
+    k, partition = plan.counts[index]
+    below = _below(folder, k)
+    before = _read(folder, text, k, partition)
+    if before is not None and not _damaged(place, below, before):
+        return 0
+    texts = load_text(folder, text.text)
+    text_bytes = sum(each.size_bytes for each in texts)
+    room = room_bytes(allowed, text_bytes, plan.source.name)
+    place.prepare(below)
+    count = KmerCount(
+        texts,
+        k,
+        plan.parameters.canonical,
+        1,
+        int(SHARE_OF_ARENA * room),
+        (partition, plan.partitions),
+    )
+    with _private_folder(place, below) as work:
+        found = counted(count, work, Watch(0, None))
+        parts = {
+            name: FileFacts(size_bytes, f"{crc:016x}")
+            for name, _rows, size_bytes, crc in found["parts"]
+        }
+        for name in parts:
+            _bring(place, work / name, f"{below}/{name}")
+    document = Counted(
+        text=text.crc64nvme,
+        k=k,
+        partition=partition,
+        partitions=plan.partitions,
+        parts=parts,
+        spectrum=found["spectrum"],
+        top=found["top"],
+        bottom=found["bottom"],
+    )
+    place.write(_name(folder, k, partition), encode_checked(document))
+    return sum(each.size_bytes for each in (*text.text.slices, text.text.seams))
+
+
+def missing_counts(folder: RunFolder, text: KeptText) -> list[int]:
+    """The tasks that have not counted this text, by what they wrote of it."""
+    tasks = enumerate(folder.plan.counts)
+    return [index for index, (k, each) in tasks if _read(folder, text, k, each) is None]
+
+
+@contextmanager
+def gathered_tables(folder: RunFolder, text: KeptText) -> Iterator[dict[int, CountedTable]]:
+    """The tables that tasks have counted, for as long as it takes to publish them.
+
+    Raises:
+        MissingCountsError: some are missing or damaged; names every one.
+    """
+    plan, place = folder.plan, folder.place
+    found: dict[int, list[Counted]] = {k: [] for k in plan.parameters.large_k}
+    missing = []
+    for index, (k, partition) in enumerate(plan.counts):
+        each = _read(folder, text, k, partition)
+        if each is None or _damaged(place, _below(folder, k), each):
+            missing.append(index)
+        else:
+            found[k].append(each)
+    if missing:
+        raise MissingCountsError(
+            tuple(missing),
+            f"{plan.source.name}: {len(missing)} of {len(plan.counts)} counts of k-mers are"
+            f" missing: {', '.join(map(str, missing))}. Run `fanfold reduce` for them, then fold"
+            " again",
+        )
+    with ExitStack() as stack:
+        tables = {}
+        for k, counts in found.items():
+            work = stack.enter_context(work_folder(folder, k))
+            for each in counts:
+                for name in each.parts:
+                    _fetch(place, f"{_below(folder, k)}/{name}", work / name)
+            tables[k] = _joined(folder, k, counts, work)
+            log_counted(plan, tables[k].kmers)
+        yield tables
+
+
+def _joined(folder: RunFolder, k: int, counts: Sequence[Counted], work: Path) -> CountedTable:
+    """One table of its partitions."""
+    spectrum: Counter[int] = Counter()
+    for each in counts:
+        for times, kmers in each.spectrum:
+            spectrum[times] += kmers
+    top = sorted((row for each in counts for row in each.top), key=lambda row: (-row[1], row[0]))
+    bottom = sorted(
+        (row for each in counts for row in each.bottom), key=lambda row: (row[1], row[0])
+    )
+    return table_of(
+        k,
+        folder.plan.parameters,
+        sorted(spectrum.items()),
+        (top[:_LISTED], bottom[:_LISTED]),
+        {name: Ready(work / name, facts) for each in counts for name, facts in each.parts.items()},
+    )
+
+
+def _read(folder: RunFolder, text: KeptText, k: int, partition: int) -> Counted | None:
+    """What a task of this plan wrote of a partition; its parts are not looked at."""
+    try:
+        found = _COUNTED.decode(folder.place.read(_name(folder, k, partition)))
+    except (FileNotFoundError, DamagedDocument):
+        return None
+    asked = (text.crc64nvme, k, partition, folder.plan.partitions)
+    if (found.text, found.k, found.partition, found.partitions) != asked:
+        return None
+    return found if all(map(_PART.fullmatch, found.parts)) else None
+
+
+def _damaged(place: Place, below: str, found: Counted) -> bool:
+    return not all(
+        has_facts(place, f"{below}/{name}", facts) for name, facts in found.parts.items()
+    )
+
+
+def _below(folder: RunFolder, k: int) -> str:
+    return f"{folder.plan.tables_folder}/k{k}"
+
+
+def _name(folder: RunFolder, k: int, partition: int) -> str:
+    return f"{_below(folder, k)}/{partition:04d}.json"
+
+
+@contextmanager
+def _private_folder(place: Place, below: str) -> Iterator[Path]:
+    """A folder on this machine of this task alone; it is gone after the block.
+
+    On a disk it is beside the parts, so that they can be moved into place.
+    """
+    beside = place.where(below) if isinstance(place, LocalPlace) else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="work-", dir=beside) as work:
+            yield Path(work)
+    except OSError as error:
+        raise OutputError(
+            f"{beside or tempfile.gettempdir()}: can't be written: {local_reason(error)}; check"
+            " space and rights, then run again"
+        ) from error
+
+
+def _bring(place: Place, path: Path, name: str) -> None:
+    """Put a file of this machine into a place."""
+    if isinstance(place, LocalPlace):
+        place.adopt(path, name)
+        return
+    with path.open("rb") as file, place.writing(name) as to:
+        shutil.copyfileobj(file, to, _COPIED_BYTES)
+
+
+def _fetch(place: Place, name: str, path: Path) -> None:
+    """Have a file of a place on this machine too, under a name that may be given away."""
+    if isinstance(place, LocalPlace):
+        try:
+            os.link(place.where(name), path)
+        except OSError:
+            pass  # this file system has no links
+        else:
+            return
+    with path.open("wb") as file:
+        file.writelines(place.blocks(name))
