@@ -172,6 +172,7 @@ def remove_text(place: Place, plan: Plan) -> None:
         return
     below = plan.folder
     place.remove(f"{below}/{name}" for name in place.sizes(below) if _TEXT.fullmatch(name))
+    remove_counts(place, [plan.id])
     _remove_tables(place, plan.tables_folder)
 
 

@@ -23,6 +23,7 @@ from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
+from fanfold.flow.publication import remove_text
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.reduce import count_partition, gathered_tables
 from fanfold.flow.results import Results
@@ -242,6 +243,7 @@ def fold(
     if master is not None:
         check_notes(plan.source.name, decode_notes(master), alphabet)
         master = look_again(place, master, view)
+        remove_text(place, plan)  # if the fold that wrote it was killed meanwhile
     else:
         results = results_of(folder)
         wait_for_lagging(place, results)
