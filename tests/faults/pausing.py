@@ -31,7 +31,7 @@ _POSITIONS = {"open": 0, "os.rename": 1, "os.remove": 0}
 
 
 class Pause:
-    """A command waits the first time that it opens or removes such a path, or gives a file its name.
+    """A command waits, the first time that it opens or removes such a path, or gives it to a file.
 
     Other threads of it go on. A signal to the thread that waits ends the wait.
 
