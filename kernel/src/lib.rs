@@ -296,7 +296,6 @@ mod _kernel {
     #[pymethods]
     impl KmerCount {
         #[new]
-        #[pyo3(signature = (texts, k, canonical, threads, memory_bytes, partition=(0, 1)))]
         fn new(
             texts: Vec<PyRef<'_, PackedText>>,
             k: u32,

@@ -302,7 +302,7 @@ class KmerCount:
         canonical: bool,
         threads: int,
         memory_bytes: int,
-        partition: tuple[int, int] = (0, 1),
+        partition: tuple[int, int],
     ) -> KmerCount: ...
     def run(self, folder: str | PathLike[str]) -> dict[str, Any]:
         """Count, and write the partition's parts into a folder: `part-00000.parquet` and so on.

@@ -218,6 +218,7 @@ def counted_tables(
                 parameters.canonical,
                 workers,
                 int(SHARE_OF_ARENA * packed.room_bytes()),
+                (0, 1),
             )
             tables[k] = _table(k, parameters, work, counted(count, work, watch))
             log_counted(folder.plan, tables[k].kmers)

@@ -114,8 +114,7 @@ def run(
             (``"rb"``, `io.BytesIO`): plain, gzip, BGZF, zstd, bzip2 or xz, told by its first bytes.
             Pipes, bytes and files are read once, files from where they are; a run of them can't be
             taken up. Bytes and files need `out` and `name`, and no executor; files stay open.
-        k: the k-mers to count, 1 to 32, several at once; 0 or none counts none. Those from 9 on
-            need this machine's threads.
+        k: the k-mers to count, 1 to 32, several at once; 0 or none counts none.
         canonical: count a k-mer and its reverse complement as one.
         out: the folder, or the URL of a prefix, for the results; ``./<name>.fanfold`` when None.
         executor: what runs the tasks: any `concurrent.futures.Executor`, whose workers have the
