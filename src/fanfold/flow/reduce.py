@@ -18,6 +18,7 @@ import msgspec
 
 from fanfold._kernel import KmerCount
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
+from fanfold.engine.ahead import map_ahead
 from fanfold.engine.progress import Watch
 from fanfold.errors import MissingCountsError, OutputError
 from fanfold.flow.contents import has_facts
@@ -92,9 +93,10 @@ def count_partition(folder: RunFolder, text: KeptText, index: int, allowed: Allo
     before = _read(folder, text, k, partition)
     if before is not None and not _damaged(place, below, before):
         return 0
+    read_bytes = sum(each.size_bytes for each in (*text.text.slices, text.text.seams))
+    room_bytes(allowed, read_bytes, plan.source.name)  # before it is all there
     texts = load_text(folder, text.text)
-    text_bytes = sum(each.size_bytes for each in texts)
-    room = room_bytes(allowed, text_bytes, plan.source.name)
+    room = room_bytes(allowed, sum(each.size_bytes for each in texts), plan.source.name)
     place.prepare(below)
     count = KmerCount(
         texts,
@@ -123,13 +125,12 @@ def count_partition(folder: RunFolder, text: KeptText, index: int, allowed: Allo
         bottom=found["bottom"],
     )
     place.write(_name(folder, k, partition), encode_checked(document))
-    return sum(each.size_bytes for each in (*text.text.slices, text.text.seams))
+    return read_bytes
 
 
 def missing_counts(folder: RunFolder, text: KeptText) -> list[int]:
     """The tasks that have not counted this text, by what they wrote of it."""
-    tasks = enumerate(folder.plan.counts)
-    return [index for index, (k, each) in tasks if _read(folder, text, k, each) is None]
+    return [index for index, _, each in _all_counted(folder, text) if each is None]
 
 
 @contextmanager
@@ -142,8 +143,7 @@ def gathered_tables(folder: RunFolder, text: KeptText) -> Iterator[dict[int, Cou
     plan, place = folder.plan, folder.place
     found: dict[int, list[Counted]] = {k: [] for k in plan.parameters.large_k}
     missing = []
-    for index, (k, partition) in enumerate(plan.counts):
-        each = _read(folder, text, k, partition)
+    for index, k, each in _all_counted(folder, text):
         if each is None or _damaged(place, _below(folder, k), each):
             missing.append(index)
         else:
@@ -184,6 +184,18 @@ def _joined(folder: RunFolder, k: int, counts: Sequence[Counted], work: Path) ->
         (top[:_LISTED], bottom[:_LISTED]),
         {name: Ready(work / name, facts) for each in counts for name, facts in each.parts.items()},
     )
+
+
+def _all_counted(folder: RunFolder, text: KeptText) -> Iterator[tuple[int, int, Counted | None]]:
+    """Each task's index, its k, and what it wrote; read ahead."""
+
+    def read(asked: tuple[int, int]) -> Counted | None:
+        return _read(folder, text, *asked)
+
+    counts = folder.plan.counts
+    found = map_ahead(read, counts, folder.place.reads_ahead)
+    for index, ((k, _), each) in enumerate(zip(counts, found, strict=True)):
+        yield index, k, each
 
 
 def _read(folder: RunFolder, text: KeptText, k: int, partition: int) -> Counted | None:
