@@ -38,7 +38,7 @@ MAX_SLICES = 10_000
 MAX_PARTITIONS = 32
 """The most partitions of a table of k-mers: each task reads all text."""
 
-_PARTITION_BYTES = 256 * 1024**2
+_PARTITION_BYTES = 192 * 1024**2
 """The text for each of which a table has one partition more."""
 
 _BGZF_RATIO = 4

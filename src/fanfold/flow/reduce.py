@@ -43,6 +43,13 @@ _PART = re.compile(r"part-\d{5}\.parquet")
 _LISTED = 10
 """How many k-mers a report lists as the most and the least frequent."""
 
+_USUAL_BYTES = 1700 * 1024**2
+"""Memory for text and k-mers, where nobody says how much: each time that k-mers don't fit, all text
+is read again."""
+
+_BESIDE_BYTES = 128 * 1024**2
+"""Of the memory for k-mers: what putting them in order takes, and writing them."""
+
 _COPIED_BYTES = 1024**2
 
 
@@ -96,14 +103,17 @@ def count_partition(folder: RunFolder, text: KeptText, index: int, allowed: Allo
     read_bytes = sum(each.size_bytes for each in (*text.text.slices, text.text.seams))
     room_bytes(allowed, read_bytes, plan.source.name)  # before it is all there
     texts = load_text(folder, text.text)
-    room = room_bytes(allowed, sum(each.size_bytes for each in texts), plan.source.name)
+    text_bytes = sum(each.size_bytes for each in texts)
+    room = room_bytes(allowed, text_bytes, plan.source.name)
+    if allowed.memory_bytes is None:
+        room = max(room, _USUAL_BYTES - text_bytes)
     place.prepare(below)
     count = KmerCount(
         texts,
         k,
         plan.parameters.canonical,
         1,
-        int(SHARE_OF_ARENA * room),
+        max(int(SHARE_OF_ARENA * room), room - _BESIDE_BYTES),
         (partition, plan.partitions),
     )
     with _private_folder(place, below) as work:
