@@ -171,7 +171,8 @@ def remove_text(place: Place, plan: Plan) -> None:
     if not plan.parameters.large_k:
         return
     below = plan.folder
-    place.remove(f"{below}/{name}" for name in place.sizes(below) if _TEXT.fullmatch(name))
+    names = [f"{below}/{name}" for name in place.sizes(below) if _TEXT.fullmatch(name)]
+    place.remove(name for name in names if not is_any(place.where(name), [plan.source.url]))
     remove_counts(place, [plan.id])
     _remove_tables(place, plan.tables_folder)
 

@@ -206,7 +206,14 @@ def reduce(
     if check_whole("index", index) is None or not 0 <= index <= last:
         there = f"the plan has 0 to {last}" if last >= 0 else "it asks for no k-mers from 9 on"
         raise ParameterError(f"{plan_location}: there is no count {index}; {there}")
-    return count_partition(folder, read_text(folder), index, Allowed(memory_bytes))
+    try:
+        text = read_text(folder)
+    except PlanError:
+        if not folder.place.lags:
+            raise
+        time.sleep(LAG_SECONDS)
+        text = read_text(folder)
+    return count_partition(folder, text, index, Allowed(memory_bytes))
 
 
 @exhaustion_in_words()
