@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,7 +15,14 @@ from servers.s3 import S3Server, s3_server
 from test_large_k import HARD, LAMBDA, PACKED, written
 
 import fanfold
-from fanfold.errors import MissingCountsError, MissingSlicesError, ParameterError, PlanError
+from fanfold.checked_json import encode_checked
+from fanfold.errors import (
+    FanfoldError,
+    MissingCountsError,
+    MissingSlicesError,
+    ParameterError,
+    PlanError,
+)
 from fanfold.flow import plan as plans
 
 KS = [3, 10, 21, 32]
@@ -218,6 +226,48 @@ def test_what_is_damaged_is_told_and_the_same_lines_again_mend_it(
     files = report_files(tmp_path / "out")
     assert {name: files[name] for name in expected} == expected
     assert work(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"spectrum": []},
+        {"spectrum": [[1, 5], [1, 7]]},
+        {"spectrum": [[2**70, 5]]},
+        {"spectrum": [[2**62, 2**62]]},
+        {"top": [["<b>", 3]]},
+        {"bottom": []},
+        {"parts": {"../../../x.fa": {"size_bytes": 0, "crc64nvme": "0" * 16}}},
+        {"parts": {}},
+        {"k": 22},
+        {"partitions": 2},
+        {"text": "0" * 16},
+    ],
+    ids=str,
+)
+def test_a_document_that_was_forged_is_refused_or_changes_nothing(
+    forged: dict[str, Any], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    path = written(tmp_path, TEXT)
+    planned = fanfold.plan(path, KS, canonical=True, out=out, slice_bytes=9000)
+    scan(planned)
+    fold(planned)
+    count(planned)
+    (document,) = out.glob("chunks/*/tables/k21/0000.json")
+    content = json.loads(document.read_bytes())
+    del content["checksum"]
+    document.write_bytes(encode_checked(content | forged))
+
+    with pytest.raises(FanfoldError):
+        fanfold.fold(planned)
+    assert not (out / "master.json").exists()
+    document.unlink()
+    count(planned)
+    fanfold.fold(planned)
+
+    assert report_files(out) == expected
+    assert path.read_bytes() == TEXT
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -12,15 +12,18 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from fanfold._kernel import KmerCount
+from fanfold._kernel import KmerCount, KmerPart
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.engine.ahead import map_ahead
 from fanfold.engine.progress import Watch
-from fanfold.errors import MissingCountsError, OutputError
+from fanfold.errors import MissingCountsError, OutputError, ProofError
 from fanfold.flow.contents import has_facts
 from fanfold.flow.kept_text import KeptText, load_text
 from fanfold.flow.kmer_tables import (
@@ -178,11 +181,16 @@ def gathered_tables(folder: RunFolder, text: KeptText) -> Iterator[dict[int, Cou
 
 
 def _joined(folder: RunFolder, k: int, counts: Sequence[Counted], work: Path) -> CountedTable:
-    """One table of its partitions."""
+    """One table of its partitions.
+
+    Raises:
+        ProofError: the parts are not those of one table, or have other rows than were counted.
+    """
     spectrum: Counter[int] = Counter()
     for each in counts:
         for times, kmers in each.spectrum:
             spectrum[times] += kmers
+    _check_parts(folder, k, sorted(path for path in work.iterdir()), sum(spectrum.values()))
     top = sorted((row for each in counts for row in each.top), key=lambda row: (-row[1], row[0]))
     bottom = sorted(
         (row for each in counts for row in each.bottom), key=lambda row: (row[1], row[0])
@@ -194,6 +202,34 @@ def _joined(folder: RunFolder, k: int, counts: Sequence[Counted], work: Path) ->
         (top[:_LISTED], bottom[:_LISTED]),
         {name: Ready(work / name, facts) for each in counts for name, facts in each.parts.items()},
     )
+
+
+def _check_parts(folder: RunFolder, k: int, parts: Sequence[Path], rows: int) -> None:
+    """Check, by their footers, that parts follow each other, and have so many rows in all."""
+    last_code, found_rows, is_one = -1, 0, bool(parts)
+    for index, path in enumerate(parts):
+        try:
+            with path.open("rb") as file:
+                part = KmerPart(partial(_range_of, file), path.stat().st_size)
+        except ValueError:
+            is_one = False
+            break
+        first = part.first_code
+        is_one &= path.name == f"part-{index:05}.parquet" and part.k == k
+        is_one &= part.canonical == folder.plan.parameters.canonical
+        is_one &= first is None or first > last_code
+        last_code = last_code if part.last_code is None else part.last_code
+        found_rows += part.rows
+    if not is_one or found_rows != rows:
+        raise ProofError(
+            f"{folder.plan.source.name}: the counts of {k}-mers contradict each other; plan anew,"
+            " with --fresh, or report this"
+        )
+
+
+def _range_of(file: BinaryIO, start_byte: int, end_byte: int) -> bytes:
+    file.seek(start_byte)
+    return file.read(end_byte - start_byte)
 
 
 def _all_counted(folder: RunFolder, text: KeptText) -> Iterator[tuple[int, int, Counted | None]]:
@@ -217,7 +253,23 @@ def _read(folder: RunFolder, text: KeptText, k: int, partition: int) -> Counted 
     asked = (text.crc64nvme, k, partition, folder.plan.partitions)
     if (found.text, found.k, found.partition, found.partitions) != asked:
         return None
-    return found if all(map(_PART.fullmatch, found.parts)) else None
+    return found if _is_sound(found) else None
+
+
+def _is_sound(found: Counted) -> bool:
+    """Whether a document can be one of a count, whoever made its checksum."""
+    times = [each for each, _ in found.spectrum]
+    listed = min(_LISTED, sum(kmers for _, kmers in found.spectrum))
+    return (
+        all(map(_PART.fullmatch, found.parts))
+        and all(low < high for low, high in pairwise([0, *times]))
+        and all(kmers > 0 for _, kmers in found.spectrum)
+        and len(found.top) == len(found.bottom) == listed
+        and all(
+            len(kmer) == found.k and not kmer.strip("ACGT") and count in times
+            for kmer, count in (*found.top, *found.bottom)
+        )
+    )
 
 
 def _damaged(place: Place, below: str, found: Counted) -> bool:
