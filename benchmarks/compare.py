@@ -142,8 +142,10 @@ def run_once(
         except CommandFailed as error:
             outcome.failure = str(error)
             return
+        left = sum(file.stat().st_size for file in folder.glob("out*/**/*") if file.is_file())
+        left += sum(file.stat().st_size for file in folder.glob("out*") if file.is_file())
     if is_measured:
-        outcome.add(run)
+        outcome.add(run, left)
         if entry.tells_rate:
             outcome.rates.append(json.loads(run.output)["gbases_per_second"])
 

@@ -30,18 +30,20 @@ class Scale:
 
     Attributes:
         genome_bases: the size of the generated genome.
+        assembly_bases: that of another, whose k-mers are put into tables.
         short_records: how many records of 100 bases the file of short records has.
         runs: how often each command is run.
     """
 
     name: str
     genome_bases: int
+    assembly_bases: int
     short_records: int
     runs: int
 
 
-FULL = Scale("full", 3_100_000_000, 10_000_000, runs=5)
-QUICK = Scale("quick", 200_000_000, 1_000_000, runs=3)
+FULL = Scale("full", 3_100_000_000, 250_000_000, 10_000_000, runs=5)
+QUICK = Scale("quick", 200_000_000, 50_000_000, 1_000_000, runs=3)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Inputs:
             "phiX": lambda: Input(self._real("phiX174.fa"), "phiX174.fa", "bacteriophage phiX174"),
             "chromosome": self._chromosome,
             "genome": self._genome,
+            "assembly": lambda: self._generated("assembly.fa", self.scale.assembly_bases),
             "gzip": lambda: self._packed("fa.gz", "pigz", "-p", "2", "-6", "-c"),
             "bgzf": lambda: self._packed("bgzf.fa.gz", "bgzip", "-@", "2", "-l", "1", "-c"),
             "single line": self._single_line,
@@ -130,7 +133,10 @@ class Inputs:
         return Input(path, path.name, "human chromosome 20 (hs37), inflated")
 
     def _genome(self) -> Input:
-        bases, version = self.scale.genome_bases, generator_version()
+        return self._generated("genome.fa", self.scale.genome_bases)
+
+    def _generated(self, name: str, bases: int) -> Input:
+        version = generator_version()
         path = self.data / f"genome-{bases}-seed{SEED}-v{version}.fa"
         if not path.exists():
             flags = ["--bases", f"{bases}", "--seed", f"{SEED}"]
@@ -139,7 +145,7 @@ class Inputs:
             f"`python benchmarks/generate.py OUT.fa --bases {bases} --seed {SEED}` "
             f"(version {version}, numpy's PCG64)"
         )
-        return Input(path, "genome.fa", origin)
+        return Input(path, name, origin)
 
     def _packed(self, suffix: str, *command: str) -> Input:
         genome = self._genome()
@@ -176,7 +182,7 @@ class Inputs:
             measure([*command, *flags, "--fresh", "--quiet"], self.data)
         except CommandFailed as error:
             raise InputMissing(f"the summaries can't be made: {error}") from error
-        count = sum(1 for _ in folder.glob("chunks/*.json"))
+        count = sum(1 for _ in folder.glob("chunks/*/*.json"))
         if not slices * 0.99 <= count <= slices:
             raise InputMissing(f"the run left {count} summaries in chunks/, not {slices}")
         return Input(

@@ -34,6 +34,7 @@ class EntryResult(msgspec.Struct):
         command: as a user would type it, with the names of the inputs.
         failure: what went wrong; the runs don't count then.
         rates: the figures that the command told of itself, in Gbase/s.
+        written_bytes: the size of what each run left in its folder.
     """
 
     command: str
@@ -42,9 +43,11 @@ class EntryResult(msgspec.Struct):
     cpu_seconds: list[float] = []
     peak_bytes: list[int] = []
     rates: list[float] = []
+    written_bytes: list[int] = []
 
-    def add(self, run: Measurement) -> None:
+    def add(self, run: Measurement, written_bytes: int) -> None:
         """Take in one more run."""
+        self.written_bytes.append(written_bytes)
         self.wall_seconds.append(round(run.wall_seconds, 4))
         self.cpu_seconds.append(round(run.cpu_seconds, 4))
         self.peak_bytes.append(run.peak_bytes)
@@ -65,6 +68,11 @@ class EntryResult(msgspec.Struct):
     def median_seconds(self) -> float:
         """The median time."""
         return statistics.median(self.wall_seconds)
+
+    @property
+    def written_mb(self) -> float:
+        """The most that a run left, in millions of bytes."""
+        return max(self.written_bytes, default=0) / 1e6
 
     @property
     def peak_mb(self) -> float:

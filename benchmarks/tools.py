@@ -44,9 +44,15 @@ def kmc(k: int) -> Command:
     return ("kmc", *flags, INPUT, OUTPUT, SCRATCH)
 
 
-def jellyfish(k: int) -> Command:
-    """Jellyfish, on the given strand."""
-    return ("jellyfish", "count", "-m", f"{k}", "-s", "100M", "-t", "2", "-o", OUTPUT, INPUT)
+def kmc_table(k: int, *flags: str) -> Command:
+    """KMC as people run it for all k-mers of a sequence: counters end at 255, and up to 12 GB."""
+    return ("kmc", f"-k{k}", "-fm", "-t2", "-ci1", *flags, INPUT, OUTPUT, SCRATCH)
+
+
+def jellyfish(k: int, *flags: str, size: str = "100M") -> Command:
+    """Jellyfish, on the given strand unless told otherwise."""
+    numbers = ("-m", f"{k}", "-s", size, "-t", "2")
+    return ("jellyfish", "count", *numbers, *flags, "-o", OUTPUT, INPUT)
 
 
 SEQKIT: Command = ("seqkit", "stats", "-a", "-j", "2", INPUT)
@@ -54,11 +60,11 @@ SEQTK: Command = ("seqtk", "comp", INPUT)
 PIGZ: Command = ("pigz", "-dc", INPUT)
 
 
-def fanfold_run(*ks: int, slice_size: str | None = None) -> Command:
+def fanfold_run(*ks: int, slice_size: str | None = None, more: Command = ()) -> Command:
     """A whole `fanfold run` on two cores."""
     k_flags = tuple(word for k in ks for word in ("-k", f"{k}"))
     slices = ("--slice-size", slice_size) if slice_size else ()
-    flags = (*k_flags, *slices, "--workers", "2", "--out", OUTPUT, "--fresh", "--quiet")
+    flags = (*k_flags, *more, *slices, "--workers", "2", "--out", OUTPUT, "--fresh", "--quiet")
     return ("fanfold", "run", INPUT, *flags)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,9 @@ Counts = Mapping[int, int]
 def kmers_of(counts: Counts, k: int, *, canonical: bool = False) -> Kmers:
     """What a report says of a table."""
     spectrum = sorted(Counter(counts.values()).items())
-    listed = [(kmer_of(code, k), count) for code, count in counts.items()]
+    rows = counts.items()
+    top = nsmallest(10, rows, key=lambda row: (-row[1], row[0]))
+    bottom = nsmallest(10, rows, key=lambda row: (row[1], row[0]))
     palindromes = 4 ** (k // 2) if k % 2 == 0 else 0
     return Kmers(
         k=k,
@@ -32,8 +35,8 @@ def kmers_of(counts: Counts, k: int, *, canonical: bool = False) -> Kmers:
         singletons=sum(count == 1 for count in counts.values()),
         max=max(counts.values(), default=0),
         spectrum=spectrum,
-        top=sorted(listed, key=lambda item: (-item[1], item[0]))[:10],
-        bottom=sorted(listed, key=lambda item: (item[1], item[0]))[:10],
+        top=[(kmer_of(code, k), count) for code, count in top],
+        bottom=[(kmer_of(code, k), count) for code, count in bottom],
         table=f"kmers/k{k}",
     )
 

@@ -19,6 +19,7 @@ from fanfold.errors import (
     FanfoldError,
     FastaError,
     InputError,
+    MissingCountsError,
     MissingSlicesError,
     ParameterError,
 )
@@ -368,6 +369,7 @@ def every_error() -> list[FanfoldError]:
         FastaError: FastaError("x.fa", 7, "bare CR", "bare-cr"),
         ArchiveError: ArchiveError("x.fa.gz", 9, "truncated"),
         MissingSlicesError: MissingSlicesError((1, 5), "slices 1, 5"),
+        MissingCountsError: MissingCountsError((0, 3), "counts 0, 3"),
     }
     classes = [
         each

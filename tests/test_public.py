@@ -41,6 +41,7 @@ def test_the_public_names_are_those_listed() -> None:
         "open_kmers",
         "plan",
         "plot",
+        "reduce",
         "render",
         "run",
         "run_many",

@@ -363,6 +363,7 @@ def test_an_argument_of_another_type_is_refused_by_its_name(
         "plan": {"location": path, "out": "out"},
         "task": {"plan_location": folder.plan_url, "index": 0},
         "fold": {"plan_location": folder.plan_url},
+        "reduce": {"plan_location": folder.plan_url, "index": 0},
         "render": {"location": "run"},
         "plot": {"location": "run", "what": "snail"},
         "open_kmers": {"location": "run"},

@@ -593,8 +593,8 @@ def test_the_default_folder_is_named_after_the_input_and_in_the_working_folder(
 
 
 def test_version_and_help() -> None:
-    local = ["run", "plan", "task", "inflate", "fold", "check"]
-    verbs = ["stats", "compare", *local, "report", "plot", "serve"]
+    local = ["run", "plan", "task", "inflate", "fold", "reduce", "check"]
+    verbs = ["stats", "compare", *local, "report", "plot", "kmers", "serve"]
     verbs += ["submit", "status", "jobs", "logs", "cancel", "help", "completion"]
     assert succeed("--version").stdout == f"fanfold {fanfold.__version__}\n"
     for arguments in (["--help"], ["-h"]):

@@ -1,4 +1,5 @@
-// fanfold in Nextflow: plan, tasks, fold.
+// fanfold in Nextflow: plan, tasks, fold. With k-mers from 9 on it is folded once before they are
+// counted, and once after that.
 //
 //   nextflow run main.nf --genome /shared/genome.fa --out /shared/results --k '5 8'
 //
@@ -26,7 +27,7 @@ process PLAN {
     """
     said=\$(fanfold plan '${genome}' --out '${out}' ${options} 2>&1) ||
         { status=\$?; echo "\$said" >&2; exit \$status; }
-    sed -n 's/^tasks 0 to \\([0-9]*\\).*/\\1/p' <<< "\$said"
+    sed -n 's/^tasks 0 to \\([0-9]*\\).*/\\1/p; s/.*counts 0 to \\([0-9]*\\):.*/\\1/p' <<< "\$said"
     """
 }
 
@@ -51,6 +52,46 @@ process TASK {
     """
 }
 
+process TEXT {
+    cpus 1
+    memory '4 GB'
+    cache false
+
+    input:
+    val out
+    val indexes // waits for every task
+    val last
+
+    output:
+    val last
+
+    script:
+    """
+    fanfold fold '${out}/plan.json' || [ \$? -eq 6 ] # the counts are missing
+    """
+}
+
+process COUNT {
+    cpus 1
+    memory '4 GB'
+    time '4h'
+    cache false
+    errorStrategy 'retry'
+    maxRetries 2
+
+    input:
+    val out
+    val index
+
+    output:
+    val index
+
+    script:
+    """
+    fanfold reduce '${out}/plan.json' --index ${index}
+    """
+}
+
 process FOLD {
     cpus 1
     memory '4 GB'
@@ -59,6 +100,7 @@ process FOLD {
     input:
     val out
     val indexes // waits for every task
+    val counts // and for every count
 
     output:
     stdout
@@ -76,7 +118,11 @@ workflow {
     def k = params.k.toString().split().collect { each -> "-k ${each}" }.join(' ')
 
     PLAN(params.genome, params.out, "${k} --slice-size ${params.slice_size}")
-    TASK(params.out, PLAN.out.flatMap { last -> 0..last.trim().toInteger() })
-    FOLD(params.out, TASK.out.collect())
+    // The last slice and, if there are k-mers from 9 on, the last count of them.
+    def lasts = PLAN.out.map { said -> said.trim().readLines()*.toInteger() }
+    TASK(params.out, lasts.flatMap { each -> 0..each[0] })
+    TEXT(params.out, TASK.out.collect(), lasts.filter { each -> each.size() > 1 }.map { each -> each[1] })
+    COUNT(params.out, TEXT.out.flatMap { last -> 0..last })
+    FOLD(params.out, TASK.out.collect(), COUNT.out.collect().ifEmpty([]))
     FOLD.out.view()
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# fanfold as a Slurm array: the plan here, the tasks as one array, then the fold.
+# fanfold as a Slurm array: the plan here, the tasks as one array, then the fold. With k-mers from 9
+# on, a second array counts them after the fold, and behind it comes another fold.
 #
 #   bash slurm_array.sh GENOME OUT [OPTION OF fanfold plan]...
 #   bash slurm_array.sh /shared/genome.fa.gz /shared/results -k 5 -k 8
@@ -11,6 +12,7 @@ set -euo pipefail
 at_once=${AT_ONCE:-100}              # jobs of the array that run at the same time
 most_jobs=${MOST_JOBS:-}             # jobs in the array; as many as Slurm allows when empty
 task_needs=(--cpus-per-task=1 --mem=500M --time=01:00:00)
+count_needs=(--cpus-per-task=1 --mem=4G --time=04:00:00)
 fold_needs=(--cpus-per-task=1 --mem=4G --time=04:00:00)
 logs=${LOGS:-fanfold-logs}           # a folder that every node sees
 
@@ -35,36 +37,51 @@ if [[ -z $last ]]; then
     exit 1
 fi
 
+counts=$(sed -n 's/.*counts 0 to \([0-9]*\):.*/\1/p' <<<"$said") # none for small k alone
+
 # A cluster's arrays have 1,001 jobs by default, and a plan up to 10,000 slices: job I does slices
 # I, I + jobs, I + 2 jobs…
 most_jobs=${most_jobs:-$(scontrol show config | sed -n 's/^MaxArraySize *= *//p')}
-jobs=$((last < most_jobs ? last + 1 : most_jobs))
 
 mkdir -p "$logs"
 plan=$(printf %q "$out/plan.json")
-array=$(
-    sbatch --parsable --job-name=fanfold-task --array="0-$((jobs - 1))%$at_once" --requeue \
-        --output="$logs/%A_%a.log" "${task_needs[@]}" <<EOF
+
+# submit_array VERB LAST [OPTION OF sbatch]...: an array that does VERB from 0 to LAST; its id.
+submit_array() {
+    local verb=$1 last=$2
+    local jobs=$((last < most_jobs ? last + 1 : most_jobs))
+    shift 2
+    sbatch --parsable --job-name="fanfold-$verb" --array="0-$((jobs - 1))%$at_once" --requeue \
+        --output="$logs/%A_%a.log" "$@" <<EOF | cut -d ';' -f 1
 #!/bin/bash
 status=0
 for ((index = SLURM_ARRAY_TASK_ID; index <= $last; index += $jobs)); do
-    fanfold task $plan --index \$index || status=\$?
+    fanfold $verb $plan --index \$index || status=\$?
 done
 exit \$status
 EOF
-)
-array=${array%%;*} # what follows names the cluster, where there are several
+}
 
+# submit_fold JOB: the fold behind an array; its id. What follows ";" names the cluster, where there
+# are several.
+#
 # afterany, not afterok: the fold finds out by itself what is missing. It names every slice without
 # a valid result, and fails, where afterok would leave a job that waits for ever and says nothing.
-fold=$(
-    sbatch --parsable --job-name=fanfold-fold --dependency="afterany:$array" \
-        --output="$logs/%j.log" "${fold_needs[@]}" <<EOF
+submit_fold() {
+    sbatch --parsable --job-name=fanfold-fold --dependency="afterany:$1" \
+        --output="$logs/%j.log" "${fold_needs[@]}" <<EOF | cut -d ';' -f 1
 #!/bin/bash
 exec fanfold fold $plan
 EOF
-)
-fold=${fold%%;*}
+}
 
-echo "$((last + 1)) slices in $jobs jobs, $array; then the fold, $fold: see $logs/$fold.log" >&2
+array=$(submit_array task "$last" "${task_needs[@]}")
+fold=$(submit_fold "$array")
+echo "slices 0 to $last in array $array; then the fold, $fold: see $logs/$fold.log" >&2
+
+if [[ -n $counts ]]; then # that fold ends with 6, as the counts are missing
+    array=$(submit_array reduce "$counts" --dependency="afterany:$fold" "${count_needs[@]}")
+    fold=$(submit_fold "$array")
+    echo "counts 0 to $counts in array $array; then the last fold, $fold: see $logs/$fold.log" >&2
+fi
 echo "$fold"

@@ -48,8 +48,9 @@ mod _kernel {
     use crate::kmers::codes::Question;
     use crate::kmers::count::Failure;
     use crate::kmers::parquet::{PartReader, PartWriter, ReadError, WriteError};
-    use crate::kmers::table_count::{TableCount, TableFailure};
+    use crate::kmers::table_count::{Partition, TableCount, TableFailure};
     use crate::kmers::text::Blocks;
+    use crate::kmers::text_form;
     use crate::ks::{Ks, LargeKs};
     use crate::text::composition::Composition;
     use crate::{checksum, distances, findings, form, inflater, scanner, summary, survey};
@@ -256,6 +257,24 @@ mod _kernel {
 
     #[pymethods]
     impl PackedText {
+        /// The text that `to_bytes` made these bytes of.
+        ///
+        /// Raises:
+        ///     ValueError: they can't be any text's.
+        #[staticmethod]
+        fn from_bytes(py: Python<'_>, data: PyBuffer<u8>) -> PyResult<Self> {
+            let bytes = super::bytes_of(&data)?;
+            let blocks = py.detach(|| text_form::decode(bytes));
+            let blocks = blocks.ok_or_else(|| PyValueError::new_err("not packed text"))?;
+            Ok(Self(Arc::new(blocks)))
+        }
+
+        /// The bytes of the text, the same for the same text.
+        fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+            let encoded = py.detach(|| text_form::encode(&self.0));
+            bytes(py, &encoded)
+        }
+
         #[getter]
         fn size_bytes(&self) -> usize {
             self.0.size_bytes()
@@ -270,6 +289,7 @@ mod _kernel {
     ///     canonical: whether a k-mer and its reverse complement are counted as one.
     ///     threads: how many to use.
     ///     memory_bytes: the most memory for k-mers, beside the text.
+    ///     partition: which of how many ranges of whole parts of the table: (index, count).
     #[pyclass(frozen)]
     struct KmerCount(TableCount);
 
@@ -282,18 +302,24 @@ mod _kernel {
             canonical: bool,
             threads: usize,
             memory_bytes: usize,
+            partition: (usize, usize),
         ) -> PyResult<Self> {
             LargeKs::try_from((k, k)).map_err(PyValueError::new_err::<String>)?;
+            let (index, count) = partition;
+            if index >= count {
+                return Err(PyValueError::new_err("there is no such partition"));
+            }
             Ok(Self(TableCount {
                 question: Question { k, canonical },
                 texts: texts.iter().map(|text| Arc::clone(&text.0)).collect(),
                 threads,
                 memory_bytes,
+                partition: Partition { index, count },
                 stop: AtomicBool::new(false),
             }))
         }
 
-        /// Count, and write the parts of the table into a folder: `part-00000.parquet` and so on.
+        /// Count, and write the partition's parts into a folder: `part-00000.parquet` and so on.
         ///
         /// Returns:
         ///     ``parts``, a list of (name, rows, size_bytes, crc64nvme); ``total``; ``distinct``;

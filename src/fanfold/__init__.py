@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fanfold.flow.run_folder import RunFolder
     from fanfold.flow.scan import scan
     from fanfold.flow.stats import Measured, OutcomeOfStats, stats, stats_many
-    from fanfold.flow.tasks import fold, plan, task
+    from fanfold.flow.tasks import fold, plan, reduce, task
     from fanfold.kmers.finished import open_kmers
     from fanfold.kmers.table import KmerTable
     from fanfold.report.finished import Report
@@ -62,6 +62,7 @@ _MODULES = {
     "open_kmers": "kmers.finished",
     "plan": "flow.tasks",
     "plot": "flow.look",
+    "reduce": "flow.tasks",
     "render": "flow.look",
     "run": "flow.run",
     "run_many": "flow.many",
@@ -100,6 +101,7 @@ __all__ = [
     "open_kmers",
     "plan",
     "plot",
+    "reduce",
     "render",
     "run",
     "run_many",

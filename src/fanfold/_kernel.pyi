@@ -268,6 +268,17 @@ class PackedText:
         size_bytes: the memory that it takes.
     """
 
+    @staticmethod
+    def from_bytes(data: Buffer) -> PackedText:
+        """The text that `to_bytes` made these bytes of.
+
+        Raises:
+            ValueError: they can't be any text's.
+        """
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the text, the same for the same text."""
+
     @property
     def size_bytes(self) -> int: ...
 
@@ -281,6 +292,7 @@ class KmerCount:
         canonical: whether a k-mer and its reverse complement are counted as one.
         threads: how many to use.
         memory_bytes: the most memory for k-mers, beside the text.
+        partition: which of how many ranges of whole parts of the table: (index, count).
     """
 
     def __new__(
@@ -290,9 +302,10 @@ class KmerCount:
         canonical: bool,
         threads: int,
         memory_bytes: int,
+        partition: tuple[int, int],
     ) -> KmerCount: ...
     def run(self, folder: str | PathLike[str]) -> dict[str, Any]:
-        """Count, and write the parts of the table into a folder: `part-00000.parquet` and so on.
+        """Count, and write the partition's parts into a folder: `part-00000.parquet` and so on.
 
         Returns:
             ``parts``, a list of (name, rows, size_bytes, crc64nvme); ``total``; ``distinct``;

@@ -14,7 +14,8 @@
     │   └── FolderBusyError       another process is at work in their folder
     ├── EngineError           the executor lost a task, or can't run one
     ├── PlanError             a plan that can't be used: other version, other parameters, damaged
-    │   └── MissingSlicesError    the fold lacks results of slices; carries their indexes
+    │   ├── MissingSlicesError    the fold lacks results of slices; carries their indexes
+    │   └── MissingCountsError    the fold lacks counts of k-mers; carries their tasks' indexes
     ├── ProofError            the report contradicts its own checks: a defect of fanfold
     ├── CloudError            the API refused, or a job in the cloud failed
     ├── ExhaustedError        memory, threads or open files ran out
@@ -124,6 +125,17 @@ class MissingSlicesError(PlanError):
         self.indexes = indexes
 
     def __reduce__(self) -> tuple[type[MissingSlicesError], tuple[object, ...]]:
+        return type(self), (self.indexes, str(self))
+
+
+class MissingCountsError(PlanError):
+    """A fold that lacks counts of k-mers from 9 on: `indexes` are those of their tasks."""
+
+    def __init__(self, indexes: tuple[int, ...], message: str) -> None:
+        super().__init__(message)
+        self.indexes = indexes
+
+    def __reduce__(self) -> tuple[type[MissingCountsError], tuple[object, ...]]:
         return type(self), (self.indexes, str(self))
 
 

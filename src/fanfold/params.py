@@ -109,8 +109,8 @@ def check_small(parameters: Params, what: str) -> None:
     """
     for k in parameters.large_k:
         raise ParameterError(
-            f"k = {k}: {what} counts k-mers up to {SMALL_K}; `fanfold run` on this machine's"
-            f" threads counts them up to {MAX_K}"
+            f"k = {k}: {what} counts k-mers up to {SMALL_K}; `fanfold run` and arrays of tasks"
+            f" count them up to {MAX_K}"
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from naive_kmers import kmer_files
 
 import fanfold
 
@@ -104,18 +105,19 @@ def test_the_dask_job_calls_the_scheduler_by_the_name_that_its_service_gets() ->
 
 def test_the_tasks_are_an_indexed_job_that_gives_every_index_its_own_tries() -> None:
     jobs = {each["metadata"]["name"]: each for each in documents("kubernetes_job.yaml")}
-    tasks = jobs["fanfold-tasks"]["spec"]
+    for name in ("fanfold-tasks", "fanfold-counts"):
+        tasks = jobs[name]["spec"]
 
-    assert tasks["completionMode"] == "Indexed"
-    assert tasks["backoffLimitPerIndex"] >= 1
-    # What `podFailurePolicy` and `backoffLimitPerIndex` both demand.
-    assert tasks["template"]["spec"]["restartPolicy"] == "Never"
+        assert tasks["completionMode"] == "Indexed"
+        assert tasks["backoffLimitPerIndex"] >= 1
+        # What `podFailurePolicy` and `backoffLimitPerIndex` both demand.
+        assert tasks["template"]["spec"]["restartPolicy"] == "Never"
 
 
 def test_the_lines_in_the_jobs_file_select_every_object_and_set_the_completions() -> None:
     text = (EXAMPLES / "kubernetes_job.yaml").read_text()
     steps = [each["metadata"]["labels"]["step"] for each in documents("kubernetes_job.yaml")]
-    (substitution,) = re.findall(r'sed "s/(.*)/(.*)/"', text)
+    (substitution,) = {*re.findall(r'sed "s/(.*)/(.*)/"', text)}
     with_twelve = re.sub(substitution[0], "completions: 12", text, flags=re.MULTILINE)
 
     assert set(steps) == set(re.findall(r"-l step=(\w+)", text))
@@ -124,7 +126,7 @@ def test_the_lines_in_the_jobs_file_select_every_object_and_set_the_completions(
         for each in yaml.safe_load_all(with_twelve)
         if "completions" in each.get("spec", {})
     ]
-    assert completions == [12]
+    assert completions == [12, 12]
 
 
 # --- Snakemake and Nextflow -------------------------------------------------------------------
@@ -166,6 +168,21 @@ def test_snakemake_gives_the_report_of_a_run_and_does_again_what_is_missing(
 
     assert f"{out}: holds the report for -k 5 -k 8" in said
     assert (out / "master.json").read_bytes() == expected
+
+
+def test_snakemake_counts_kmers_from_9_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expected = report_of_a_run([5, 11, 31], tmp_path / "expected")
+
+    for _ in range(2):
+        said = run_tool(
+            "snakemake", "--snakefile", EXAMPLES / "Snakefile", "--cores", "2", "--config",
+            f"genome={LAMBDA}", f"out={out}", "kmers=5 11 31", "slice_size=8KiB", cwd=tmp_path,
+        ).stderr  # fmt: skip
+
+    assert "Nothing to be done" in said
+    assert (out / "master.json").read_bytes() == expected
+    assert kmer_files(out) == kmer_files(tmp_path / "expected")
 
 
 def test_nextflow_gives_the_report_of_a_run(expected: bytes, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from naive_kmers import kmer_files
 
 import fanfold
 from cluster.slurm import Slurm, missing_packages, slurm
@@ -54,6 +55,17 @@ def test_an_array_gives_the_report_of_a_run_also_when_slices_are_more_than_jobs(
     assert len(list(tmp_path.glob("out/chunks/*/*.json"))) == slices
     assert len(list(tmp_path.glob("logs/*_*.log"))) == min(slices, MOST_JOBS)
     assert (tmp_path / "out" / "master.json").read_bytes() == expected
+
+
+def test_a_second_array_counts_kmers_from_9_on(cluster: Slurm, tmp_path: Path) -> None:
+    run = fanfold.run(LAMBDA, k=[5, 8, 11, 31], out=tmp_path / "run")
+
+    fold = submit(cluster, tmp_path, "--slice-size", "10KiB", "-k", "11", "-k", "31")
+
+    assert cluster.wait(fold) == "COMPLETED", logs(tmp_path)
+    assert (tmp_path / "out" / "master.json").read_bytes() == run.data
+    assert kmer_files(tmp_path / "out") == kmer_files(run.out)
+    assert "2 of 2 counts of k-mers are missing: 0, 1." in logs(tmp_path)
 
 
 def test_a_task_that_is_killed_is_named_by_the_fold_and_done_by_the_next_array(

@@ -95,7 +95,7 @@ def results(out: Path) -> dict[str, bytes]:
         return {}
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
-        for path in [*out.iterdir(), *out.glob("multiqc/*")]
+        for path in [*out.iterdir(), *out.glob("multiqc/*"), *out.glob("kmers/**/*")]
         if path.is_file() and path.name not in OF_ONE_RUN
     }
 
@@ -106,7 +106,7 @@ def stored_results(s3: S3Server, prefix: str) -> dict[str, bytes]:
     return {
         name: s3.get(BUCKET, f"{prefix}/{name}")
         for name in names
-        if name.rpartition("/")[0] in {"", "multiqc"} and name not in OF_ONE_RUN
+        if name.partition("/")[0] in {name, "multiqc", "kmers"} and name not in OF_ONE_RUN
     }
 
 

@@ -223,6 +223,25 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_nothing(
     assert set(reads.values()) == {1}, "a slice was read again that was finished"
 
 
+def test_a_worker_that_is_killed_while_it_counts_loses_nothing(
+    job: Job, pair: Cluster, aside: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    (tmp_path / "x.fa").write_bytes(TEXT)
+    expected = whole(tmp_path / "x.fa", tmp_path / "out", (5, 11, 31))
+    job.proxy.inject(Stall(10), method="GET", path="*.chunk0003.packed", times=1)
+    with pair.client() as client:
+        executor = client.get_executor()  # type: ignore[no-untyped-call]
+        running = aside.submit(job.run, executor, k=(5, 11, 31))
+        wait_until(job.is_held)
+        wait_until(lambda: len(pair.busy(client)) == 1)
+        (busy,) = pair.busy(client)
+
+        pair.kill_worker(busy)
+
+        running.result(120)
+    assert job.results() == expected
+
+
 def test_workers_that_are_all_killed_and_others_that_come_give_the_same_report(
     job: Job, pair: Cluster, aside: ThreadPoolExecutor, expected: dict[str, bytes]
 ) -> None:

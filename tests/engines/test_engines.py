@@ -96,6 +96,9 @@ CASES = {
     "gzip by standard input": Case(gzip.compress(TEXT), "x.fa.gz", piped=True),
     "BGZF by standard input": Case(bgzf(TEXT, 3000), "x.fa.gz", piped=True),
     "several k, canonical": Case(TEXT, k=(8, 1, 3), canonical=True),
+    "k from 9 on": Case(TEXT, k=(5, 9, 31), canonical=True),
+    "k from 9 on in BGZF": Case(bgzf(TEXT, 3000), "x.fa.gz", k=(12, 32), slice_bytes=2500),
+    "k from 9 on by standard input": Case(TEXT, k=(21,), piped=True),
     "no k": Case(TEXT, k=(0,)),
     "odd text": Case(TINY, slice_bytes=29),
     "no bytes between two cuts of BGZF": Case(bgzf(TINY, 10**4), "x.fa.gz", slice_bytes=40),
@@ -159,7 +162,7 @@ def run_by_verbs(
     trailing_garbage: TrailingGarbage = "refuse",
     stdin: Path | None = None,
 ) -> None:
-    """`plan`, `task` and `fold`, each a process of its own, the tasks backwards."""
+    """`plan`, `task`, `fold` and `reduce`, each a process of its own, the tasks backwards."""
     store = {each: value for each, value in os.environ.items() if each.startswith("AWS_")}
 
     def call(*arguments: str, stdin: Path | None = None) -> str:
@@ -176,9 +179,15 @@ def run_by_verbs(
         stdin=stdin,
     )
     plan = planned.removesuffix("\n")
-    slices = fanfold.flow.tasks.open_plan(plan).slices
-    for each in reversed(slices):
+    folder = fanfold.flow.tasks.open_plan(plan)
+    for each in reversed(folder.slices):
         call("task", plan, "--index", str(each.index))
+    counts = len(folder.plan.counts)
+    if counts:
+        with pytest.raises(ShellError, match=f"{counts} of {counts} counts of k-mers are missing"):
+            call("fold", plan, "--quiet")
+    for index in reversed(range(counts)):
+        call("reduce", plan, "--index", str(index))
     call("fold", plan, "--quiet")
 
 

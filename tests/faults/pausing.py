@@ -26,12 +26,12 @@ from fanfold.cli import ending
 
 ending._GRACE_SECONDS = ending._HELD_UP_SECONDS = 60
 """
-_POSITIONS = {"open": 0, "os.rename": 1}
+_POSITIONS = {"open": 0, "os.rename": 1, "os.remove": 0}
 """Which of the event's arguments is the path: of a rename, the new one."""
 
 
 class Pause:
-    """The first time that a command opens such a path, or gives a file such a name, it waits.
+    """A command waits, the first time that it opens or removes such a path, or gives it to a file.
 
     Other threads of it go on. A signal to the thread that waits ends the wait.
 
@@ -42,7 +42,7 @@ class Pause:
     def __init__(
         self,
         folder: Path,
-        event: Literal["open", "os.rename"],
+        event: Literal["open", "os.rename", "os.remove"],
         pattern: str,
         *,
         is_patient: bool = False,

@@ -276,6 +276,12 @@ def provoke_missing_slices_error(folder: Path) -> list[str | Path]:
     return ["fold", folder / "out" / "plan.json"]
 
 
+def provoke_missing_counts_error(folder: Path) -> list[str | Path]:
+    folder_of_plan = fanfold.plan(written(folder, "x.fa", PHIX), 21, out=folder / "out")
+    fanfold.task(folder_of_plan, 0)
+    return ["fold", folder / "out" / "plan.json"]
+
+
 def provoke_proof_error(folder: Path) -> list[str | Path]:
     plan = planned(written(folder, "x.fa", PHIX), folder / "out")
     forge(chunk(folder / "out", 2), rb'("AAA": )\d+', rb"\g<1>0")
@@ -293,6 +299,7 @@ PROVOKE: dict[type[FanfoldError], Callable[[Path], list[str | Path]]] = {
     errors.EngineError: provoke_engine_error,
     errors.PlanError: provoke_plan_error,
     errors.MissingSlicesError: provoke_missing_slices_error,
+    errors.MissingCountsError: provoke_missing_counts_error,
     errors.ProofError: provoke_proof_error,
 }
 

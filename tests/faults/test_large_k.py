@@ -6,11 +6,13 @@ import random
 import signal
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from naive_kmers import kmer_files
 
 import fanfold
+from fanfold.errors import MissingCountsError
 
 from .pausing import Pause
 from .processes import FANFOLD, running, wait_for
@@ -125,3 +127,90 @@ def test_a_table_that_finds_no_room_is_told_and_made_again(
     assert leftovers(out) == []
     fanfold.run(path, [12, 31], canonical=True, out=out)
     assert results(out) == expected
+
+
+# --- arrays
+
+
+@pytest.fixture
+def planned(path: Path, tmp_path: Path) -> fanfold.RunFolder:
+    """An array whose slices are scanned and folded, and whose k-mers are not counted."""
+    folder = fanfold.plan(
+        path, [12, 31], canonical=True, out=tmp_path / "out", slice_bytes=1_000_000
+    )
+    for each in folder.slices:
+        fanfold.task(folder, each.index)
+    with pytest.raises(MissingCountsError):
+        fanfold.fold(folder)
+    return folder
+
+
+def array_leftovers(out: Path) -> list[Path]:
+    left = [*out.glob("chunks/*/tables"), *out.glob("chunks/*/*.packed")]
+    return sorted([*left, *leftovers(out)])
+
+
+def count(planned: fanfold.RunFolder) -> None:
+    for index in range(len(planned.plan.counts)):
+        fanfold.reduce(planned, index)
+
+
+@pytest.mark.parametrize("step", ["*/tables/k31/part-*", "*/tables/k31/0000.json"])
+def test_a_count_of_an_array_that_is_killed_is_counted_again(
+    step: str, planned: fanfold.RunFolder, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    pause = Pause(tmp_path / "pause", "os.rename", step)
+    words = ("reduce", planned.plan_url, "--index", "1", "--quiet")
+    with running(*words, **pause.variables) as process:
+        wait_for(process, pause.is_reached)
+        process.kill()
+
+    with pytest.raises(MissingCountsError) as caught:
+        fanfold.fold(planned)
+    assert caught.value.indexes == (0, 1)
+    count(planned)
+    fanfold.fold(planned)
+
+    assert results(out) == expected
+    assert array_leftovers(out) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_count_of_an_array_that_is_stopped_leaves_nothing(
+    stop: signal.Signals, planned: fanfold.RunFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    pause = Pause(tmp_path / "pause", "os.rename", "*/tables/k31/part-*")
+    words = ("reduce", planned.plan_url, "--index", "1", "--quiet")
+    with running(*words, **pause.variables) as process:
+        wait_for(process, pause.is_reached)
+        process.send_signal(stop)
+        _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + stop
+    assert "stopped" in stderr
+    assert len(stderr.strip().splitlines()) == 1
+    assert [*out.glob("chunks/*/tables/k31/*")] == []
+
+
+ITS_OWN_WORK = ["*/x.fa.chunk0001.packed", "*/tables/k12/part-00000.parquet"]
+"""What goes when the report is there."""
+
+
+@pytest.mark.parametrize("step", [*STEPS, *ITS_OWN_WORK])
+def test_a_fold_of_counts_that_is_killed_is_done_again_without_counting(
+    step: str, planned: fanfold.RunFolder, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    count(planned)
+    event: Literal["os.rename", "os.remove"] = "os.remove" if step in ITS_OWN_WORK else "os.rename"
+    pause = Pause(tmp_path / "pause", event, step)
+    with running("fold", planned.plan_url, "--quiet", **pause.variables) as process:
+        wait_for(process, pause.is_reached)
+        process.kill()
+
+    fanfold.fold(planned)
+
+    assert results(out) == expected
+    assert array_leftovers(out) == []

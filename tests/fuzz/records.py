@@ -223,7 +223,7 @@ def _one_of_many(genome: Path, out: Path) -> Report:
 
 def _check_result(kind: str, document: bytes) -> None:
     plan, results = _results(kind)
-    _, rows = encode_result(results[0], plan)
+    rows = encode_result(results[0], plan).rows
     try:
         kept = KeptResult(document, plan, 0)
         result = kept.result(rows or b"" if kept.rows is not None else b"")

@@ -17,5 +17,6 @@ pub mod rest;
 pub mod table_count;
 pub mod tally;
 pub mod text;
+pub mod text_form;
 #[cfg(test)]
 pub mod twin;

@@ -34,7 +34,7 @@ pub struct Part {
     pub crc64nvme: u64,
 }
 
-/// A table that is written.
+/// A table that is written, or the parts of a partition of it.
 #[derive(Debug)]
 pub struct Table {
     pub parts: Vec<Part>,
@@ -54,17 +54,48 @@ pub struct TableCount {
     pub threads: usize,
     /// The most memory for k-mers.
     pub memory_bytes: usize,
+    /// Which parts of the table.
+    pub partition: Partition,
     /// Tells from outside that the count is to end.
     pub stop: AtomicBool,
 }
 
+/// One of some partitions of a table, each of which is a range of whole parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    pub index: usize,
+    pub count: usize,
+}
+
+impl Partition {
+    /// The parts of the table that are its own, by where their k-mers come among all.
+    fn own(self, kmers: &[u64]) -> Range<usize> {
+        let all = kmers.iter().map(|count| u128::from(*count)).sum::<u128>();
+        let mut before = 0_u128;
+        let owners = kmers.iter().map(|count| {
+            let owner = before * self.count as u128 / all.max(1);
+            before += u128::from(*count);
+            owner.min(self.count as u128 - 1) as usize
+        });
+        let owners: Vec<_> = owners.collect();
+        let first = owners.partition_point(|owner| *owner < self.index);
+        first..owners.partition_point(|owner| *owner <= self.index)
+    }
+}
+
 impl TableCount {
-    /// Counts, and writes the table's parts into a folder.
+    /// Counts, and writes the parts of the partition into a folder.
     pub fn run(&self, folder: &Path) -> Result<Table, TableFailure> {
         let shares = self.shares()?;
         let mut sum = Histogram::new(Span::whole(self.question));
         shares.iter().for_each(|share| sum.add(&share.histogram));
         let parts = parts(&sum.counts, PART_KMERS);
+        let kmers: Vec<_> = parts
+            .iter()
+            .map(|part| sum.counts[part.clone()].iter().sum())
+            .collect();
+        let own = self.partition.own(&kmers);
+        let parts = &parts[own.clone()];
         let written = Mutex::new(vec![None; parts.len()]);
         let count = Count {
             question: self.question,
@@ -72,10 +103,11 @@ impl TableCount {
             memory_bytes: self.memory_bytes,
             stop: &self.stop,
         };
-        count.run(&parts, &|index| {
-            PartSink::open(folder, index, self.question, &written)
+        count.run(parts, &|index| {
+            let path = folder.join(format!("part-{:05}.parquet", own.start + index));
+            PartSink::open(path, index, self.question, &written)
         })?;
-        self.whole(&sum, &parts, written)
+        self.whole(&kmers[own.clone()], written)
     }
 
     /// The text in shares of about the same size, each with its histogram.
@@ -117,11 +149,10 @@ impl TableCount {
         })
     }
 
-    /// The table, if its parts have as many k-mers as the histogram says.
+    /// The table, if its parts have as many k-mers as the histograms say.
     fn whole(
         &self,
-        sum: &Histogram,
-        parts: &[Range<usize>],
+        kmers: &[u64],
         written: Mutex<Vec<Option<Written>>>,
     ) -> Result<Table, TableFailure> {
         let written = written.into_inner().map_err(|_| Failure::Mismatch)?;
@@ -131,10 +162,9 @@ impl TableCount {
             distinct: 0,
             tally: Tally::default(),
         };
-        for (range, written) in parts.iter().zip(written) {
+        for (expected, written) in kmers.iter().zip(written) {
             let written = written.ok_or(Failure::Mismatch)?;
-            let expected: u64 = sum.counts[range.clone()].iter().sum();
-            if written.total != expected {
+            if written.total != *expected {
                 return Err(Failure::Mismatch);
             }
             table.total += written.total;
@@ -163,12 +193,11 @@ struct PartSink<'a> {
 
 impl<'a> PartSink<'a> {
     fn open(
-        folder: &Path,
+        path: PathBuf,
         index: usize,
         question: Question,
         to: &'a Mutex<Vec<Option<Written>>>,
     ) -> Result<Self, WriteError> {
-        let path = folder.join(format!("part-{index:05}.parquet"));
         let file = Measured::new(File::create(&path)?);
         Ok(Self {
             index,
@@ -239,5 +268,32 @@ impl Write for Measured {
         self.file.write_all(&self.waiting)?;
         self.waiting.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn partitions_tile_the_parts_and_are_even(
+            kmers in prop::collection::vec(0..1000_u64, 0..60),
+            count in 1..20_usize,
+        ) {
+            let mut end = 0;
+            let all: u64 = kmers.iter().sum();
+            let largest = kmers.iter().copied().max().unwrap_or(0);
+            for index in 0..count {
+                let own = Partition { index, count }.own(&kmers);
+                let share: u64 = kmers[own.clone()].iter().sum();
+                prop_assert!(share <= all / count as u64 + 1 + largest);
+                prop_assert_eq!(own.start, end);
+                end = own.end;
+            }
+            prop_assert_eq!(end, kmers.len());
+        }
     }
 }

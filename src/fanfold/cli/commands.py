@@ -26,6 +26,7 @@ _SECTIONS = {
         "task",
         "inflate",
         "fold",
+        "reduce",
         "check",
     ),
     "Of a finished report": ("report", "plot", "kmers"),

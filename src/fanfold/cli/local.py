@@ -277,12 +277,38 @@ def fold(
 ) -> None:
     """Fold the results of PLAN's tasks into the report.
 
-    Names every slice without a result, and refuses then. Can be run again. PLAN is the path or URL
-    of a plan.json.
+    Names every slice without a result, and every count of k-mers from 9 on that is missing, and
+    refuses then. Can be run again. PLAN is the path or URL of a plan.json.
     """
     view = View(min_gap, min_length, genome_size)
     report = fanfold.fold(plan_json, memory_bytes=memory, view=view, alphabet=alphabet)
     tell(report, quiet=quiet, as_json=as_json)
+
+
+@click.command()
+@click.argument("plan_json", type=FILE, metavar="PLAN")
+@click.option(
+    "--index",
+    type=click.IntRange(min=0),
+    envvar=INDEX_VARIABLES,
+    required=True,
+    metavar="I",
+    help="The count, from 0.  [default: $" + ", $".join(INDEX_VARIABLES) + "]",
+)
+@MEMORY
+@STORAGE
+@QUIET
+def reduce(*, plan_json: str, index: int, memory: int | None, quiet: bool) -> None:
+    """Count some of PLAN's k-mers from 9 on, unless that is done.
+
+    The second array, for k from 9 on: fold once, count, and fold again. PLAN is the path or URL of
+    a plan.json.
+    """
+    started = time.monotonic()
+    read_bytes = fanfold.reduce(plan_json, index, memory_bytes=memory)
+    if not quiet:
+        seconds = time.monotonic() - started
+        say(f"count {index}: {read_bytes:,} bytes read, {seconds:.2f} s")
 
 
 @click.command()
@@ -314,6 +340,12 @@ def check(*, folders: tuple[str, ...], quiet: bool) -> None:
 def _tell_tasks(plan_json: str, folder: fanfold.RunFolder) -> None:
     last = len(folder.slices) - 1
     say(f"tasks 0 to {last}: fanfold task {plan_json} --index I")
+    counts = len(folder.plan.counts)
+    if counts:
+        say(
+            f"then fanfold fold {plan_json}; counts 0 to {counts - 1}: fanfold reduce {plan_json}"
+            " --index I"
+        )
 
 
 @contextmanager

@@ -146,8 +146,7 @@ _KMERS = _options(
         callback=lambda _context, _parameter, values: tuple(chain.from_iterable(values)),
         metavar="N",
         help=f"Count k-mers of this length, 1 to {MAX_K}; of several in one pass: 5,8 or 1-8, or -k"
-        f" again. From {SMALL_K + 1} on, `fanfold run` counts them, on this machine's threads."
-        f" 0 counts none.  [default: {DEFAULT_K[0]}]",
+        f" again; from {SMALL_K + 1} on not by the API. 0 counts none.  [default: {DEFAULT_K[0]}]",
     ),
     click.option(
         "--canonical", is_flag=True, help="Count a k-mer and its reverse complement as one."

@@ -7,27 +7,27 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
 
-from fanfold._kernel import VERSION, crc64nvme
+from fanfold._kernel import VERSION, Findings, crc64nvme
 from fanfold.checked_json import encode_checked
 from fanfold.engine.progress import Watch
 from fanfold.errors import PlanError
 from fanfold.flow.fold import Folded, fold_results
-from fanfold.flow.kmer_tables import CountedTable, PackedSlices, counted_tables
+from fanfold.flow.kmer_tables import CountedTable
 from fanfold.flow.made import check_checksum, check_notes, made_of
 from fanfold.flow.memory import LEAST_MEMORY_PER_ROW_BYTE, Allowed, RowsMemory
 from fanfold.flow.phases import log_folded, log_written
 from fanfold.flow.plan import Plan, Slice
-from fanfold.flow.publication import NewReport, WriteTable
+from fanfold.flow.publication import NewReport, WriteTable, remove_text
 from fanfold.flow.publish import publisher_of
 from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.scan import scan_slice
 from fanfold.flow.slice_file import SliceResult
-from fanfold.objects import StoredChecksum, check_unchanged, shown
+from fanfold.objects import Place, StoredChecksum, check_unchanged, shown
 from fanfold.params import Alphabet
 from fanfold.report.master import encode_report
 from fanfold.report.nx_table import nx_table
@@ -48,6 +48,9 @@ from fanfold.report.run_record import (
 )
 from fanfold.report.survey import Survey
 from fanfold.report.view import View
+
+CountTables = Callable[[Findings], AbstractContextManager[Mapping[int, CountedTable]]]
+"""Makes the tables of k-mers from 9 on, which are there for as long as it takes to publish them."""
 
 LAG_SECONDS = 3.0
 """How long a network file system may take to show what another machine wrote: its caches of names
@@ -82,7 +85,8 @@ def fold_in(
     checksum: Callable[[], StoredChecksum],
     allowed: Allowed,
     hold: Callable[[], AbstractContextManager[object]],
-    packed: PackedSlices | None = None,
+    results: Results | None = None,
+    count_tables: CountTables = lambda _: nullcontext({}),
 ) -> bytes:
     """Fold the results, and write everything that a reader looks for; the bytes of `master.json`.
 
@@ -95,24 +99,25 @@ def fold_in(
         checksum: tells what the store keeps.
         allowed: the memory that it may take.
         hold: holds the folder while the report is written.
-        packed: the packed text of the slices, if k-mers from 9 on are asked for.
+        results: the results of the slices; those in the folder when None.
+        count_tables: makes the tables of k-mers from 9 on, if they are asked for.
 
     Raises:
         MissingSlicesError: results are missing or damaged; names every one.
+        MissingCountsError: so for counts of k-mers.
         ChecksumError: the store keeps another checksum of the object.
         InputError: the input is not of the alphabet.
         FanfoldError: see `fanfold.errors`; a report that was there stays as it was.
     """
     plan = folder.plan
-    folded = _folded(folder, packed or folder, watch, allowed)
+    folded = _folded(folder, results or folder, watch, allowed)
     log_folded(plan, folded.findings)
     # Text that a plan wrote out stands for its archive, and copies for what they are of.
     if plan.cut != "text" and not plan.apart:
         check_unchanged(plan.source)
     stored = checksum()
     check_checksum(plan, folded, stored)
-    workers = scanned.workers or 1
-    with counted_tables(folder, packed, folded.findings, workers, watch) as tables, hold():
+    with hold(), count_tables(folded.findings) as tables:
         large = {k: table.kmers for k, table in tables.items()}
         report, survey, counts = made_of(plan, folded, view, large)
         check_notes(plan.source.name, report.notes, alphabet)
@@ -134,6 +139,7 @@ def fold_in(
             plan,
         )
         folder.remove_objects()
+        remove_text(folder.place, plan)
     log_written(plan.source.name, folder.place)
     return master
 
@@ -146,7 +152,7 @@ def _folded(folder: RunFolder, results: Results, watch: Watch, allowed: Allowed)
     count = len(folder.slices)
 
     def counted() -> Iterator[tuple[int, SliceResult | None]]:
-        for index, result in folder.all():
+        for index, result in results.all():
             if result is not None:
                 rows.take(result.rows_memory_bytes, (index + 1) / count)
             yield index, result
@@ -162,9 +168,9 @@ def _folded(folder: RunFolder, results: Results, watch: Watch, allowed: Allowed)
     return fold_results(folder.plan, counted(), rescan)
 
 
-def wait_for_lagging(folder: RunFolder) -> None:
+def wait_for_lagging(place: Place, results: Results) -> None:
     """Give results that other machines wrote the time to show, before they count as missing."""
-    if folder.place.lags and any(folder.get(index) is None for index in sorted(folder.missing())):
+    if place.lags and any(results.get(index) is None for index in sorted(results.missing())):
         time.sleep(LAG_SECONDS)
 
 

@@ -13,13 +13,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fanfold._kernel import Findings, KmerCount, PackedText
 from fanfold.engine.progress import Watch
 from fanfold.errors import OutputError, ParameterError, ProofError
 from fanfold.flow.memory import Allowed
 from fanfold.flow.phases import log_counted
 from fanfold.flow.publication import Ready, remove_counts
-from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.slice_file import SliceResult
 from fanfold.objects import LocalPlace, local_reason
@@ -39,7 +40,7 @@ _LEAST_BYTES = 32 * _MIB
 _BYTES_A_BASE = 0.3
 """What packed text takes: 2 bits, and what is told of each piece."""
 
-_SHARE_OF_ARENA = 0.6
+SHARE_OF_ARENA = 0.6
 """Of the memory for k-mers: the rest is for putting them in order, and for what is written."""
 
 _LOOK_SECONDS = 0.2
@@ -63,49 +64,30 @@ class CountedTable(NamedTuple):
 class PackedSlices:
     """The packed text of a run's slices, in memory.
 
-    Results pass through it on their way to where they are kept: a slice has to be scanned, though
-    an earlier run has kept its result, as long as its text is not here.
-
     Args:
-        results: where the results are kept.
         allowed: what the run may take of memory.
         name: the input's.
     """
 
-    def __init__(self, results: Results, allowed: Allowed, name: str) -> None:
-        self._results = results
+    def __init__(self, allowed: Allowed, name: str) -> None:
         self._allowed = allowed
         self._name = name
         self._texts: dict[int, PackedText] = {}
         self._text_bytes = 0
         self._lock = threading.Lock()
 
-    def put(self, result: SliceResult) -> None:
-        """Keep a result, and its text.
+    def put(self, index: int, text: PackedText) -> None:
+        """Keep the text of a slice, in place of what is there.
 
         Raises:
             ParameterError: there is more text than memory for it.
         """
-        if result.packed is not None:
-            with self._lock:
-                before = self._texts.get(result.index)
-                self._texts[result.index] = result.packed
-                self._text_bytes += result.packed.size_bytes
-                self._text_bytes -= 0 if before is None else before.size_bytes
-            self.room_bytes()
-        self._results.put(result)
-
-    def get(self, index: int) -> SliceResult | None:
-        """The result of a slice whose text is here."""
-        return self._results.get(index) if index in self.indexes else None
-
-    def all(self) -> Iterator[tuple[int, SliceResult | None]]:
-        """Every slice's index and result, in order."""
-        return self._results.all()
-
-    def missing(self) -> set[int]:
-        """Slices without a result."""
-        return self._results.missing()
+        with self._lock:
+            before = self._texts.get(index)
+            self._texts[index] = text
+            self._text_bytes += text.size_bytes
+            self._text_bytes -= 0 if before is None else before.size_bytes
+        self.room_bytes()
 
     @property
     def indexes(self) -> set[int]:
@@ -125,13 +107,60 @@ class PackedSlices:
         Raises:
             ParameterError: too little is left for it.
         """
-        if self._allowed.memory_bytes is None or self._allowed.rows_bytes is None:
-            return _USUAL_BYTES
-        left_bytes = self._allowed.rows_bytes - self._text_bytes
-        if left_bytes < _LEAST_BYTES:
-            needed_bytes = self._allowed.memory_bytes + _LEAST_BYTES - left_bytes
-            raise _too_little(self._name, needed_bytes)
-        return left_bytes
+        return room_bytes(self._allowed, self._text_bytes, self._name)
+
+
+class PackingResults:
+    """Results of slices on their way to where they are kept: their text goes to memory.
+
+    An earlier run's results are there without text, so that their slices are scanned again.
+
+    Args:
+        packed: takes the text.
+        folder: keeps the results.
+    """
+
+    def __init__(self, packed: PackedSlices, folder: RunFolder) -> None:
+        self._packed = packed
+        self._folder = folder
+
+    def put(self, result: SliceResult) -> None:
+        """Keep a result and its text."""
+        if result.packed is not None:
+            self._packed.put(result.index, result.packed)
+        self._folder.put(msgspec.structs.replace(result, packed=None))
+
+    def get(self, index: int) -> SliceResult | None:
+        """The result of a slice whose text is there."""
+        return self._folder.get(index) if index in self._packed.indexes else None
+
+    def all(self) -> Iterator[tuple[int, SliceResult | None]]:
+        """Every slice's index and result, in order."""
+        return self._folder.all()
+
+    def missing(self) -> set[int]:
+        """Slices without a result, or without text."""
+        indexes = {each.index for each in self._folder.slices}
+        return self._folder.missing() | (indexes - self._packed.indexes)
+
+
+def room_bytes(allowed: Allowed, text_bytes: int, name: str) -> int:
+    """The memory that a count may take beside its text.
+
+    Args:
+        allowed: what is allowed in all.
+        text_bytes: what the text takes.
+        name: the input's.
+
+    Raises:
+        ParameterError: too little is left.
+    """
+    if allowed.memory_bytes is None or allowed.rows_bytes is None:
+        return _USUAL_BYTES
+    left_bytes = allowed.rows_bytes - text_bytes
+    if left_bytes < _LEAST_BYTES:
+        raise _too_little(name, allowed.memory_bytes + _LEAST_BYTES - left_bytes)
+    return left_bytes
 
 
 def check_memory(name: str, size_bytes: int | None, parameters: Params, allowed: Allowed) -> None:
@@ -162,44 +191,47 @@ def _too_little(name: str, needed_bytes: int) -> ParameterError:
 
 @contextmanager
 def counted_tables(
-    folder: RunFolder, packed: PackedSlices | None, findings: Findings, workers: int, watch: Watch
+    folder: RunFolder, packed: PackedSlices, workers: int, watch: Watch, findings: Findings
 ) -> Iterator[dict[int, CountedTable]]:
     """The tables of a folded input, for as long as it takes to publish them.
 
     Args:
         folder: where the results are.
-        packed: the text of its slices; None if no large k is asked for.
-        findings: what they show together.
+        packed: the text of its slices.
         workers: on how many threads to count.
         watch: tells whether the work has to stop.
+        findings: what the slices show together.
 
     Raises:
         OutputError: a part can't be written.
         ParameterError: there is too little memory.
         ProofError: the count contradicts itself.
     """
-    if packed is None:
-        yield {}
-        return
     parameters = folder.plan.parameters
     with ExitStack() as stack:
         tables = {}
         for k in parameters.large_k:
-            work = stack.enter_context(_work_folder(folder, k))
+            work = stack.enter_context(work_folder(folder, k))
             count = KmerCount(
                 [*packed.texts, findings.packed],
                 k,
                 parameters.canonical,
                 workers,
-                int(_SHARE_OF_ARENA * packed.room_bytes()),
+                int(SHARE_OF_ARENA * packed.room_bytes()),
+                (0, 1),
             )
-            tables[k] = _table(k, parameters, work, _counted(count, work, watch))
+            tables[k] = _table(k, parameters, work, counted(count, work, watch))
             log_counted(folder.plan, tables[k].kmers)
         yield tables
 
 
-def _counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
-    """What a count finds, on a thread, so that the work can be stopped meanwhile."""
+def counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
+    """What a count finds, on a thread, so that the work can be stopped meanwhile.
+
+    Raises:
+        OutputError: a part can't be written.
+        ProofError: the count contradicts itself.
+    """
     with ThreadPoolExecutor(1, "fanfold-kmers") as pool:
         future = pool.submit(count.run, work)
         try:
@@ -221,23 +253,38 @@ def _counted(count: KmerCount, work: Path, watch: Watch) -> dict[str, Any]:
 
 
 def _table(k: int, parameters: Params, work: Path, found: Mapping[str, Any]) -> CountedTable:
-    kmers = kmers_of(
-        k,
-        found["spectrum"],
-        (found["top"], found["bottom"]),
-        canonical=parameters.canonical,
-        table=kmer_folder(k),
-    )
     parts = {
-        f"{kmer_folder(k)}/{name}": Ready(work / name, FileFacts(size_bytes, f"{crc:016x}"))
+        name: Ready(work / name, FileFacts(size_bytes, f"{crc:016x}"))
         for name, _rows, size_bytes, crc in found["parts"]
     }
+    return table_of(k, parameters, found["spectrum"], (found["top"], found["bottom"]), parts)
+
+
+def table_of(
+    k: int,
+    parameters: Params,
+    spectrum: list[tuple[int, int]],
+    listed: tuple[list[tuple[str, int]], list[tuple[str, int]]],
+    parts: Mapping[str, Ready],
+) -> CountedTable:
+    """A table that was counted.
+
+    Args:
+        k: the length of its k-mers.
+        parameters: what is asked.
+        spectrum: how many k-mers have each multiplicity, ascending.
+        listed: the most and the least frequent.
+        parts: its files, by their names in its folder.
+    """
+    folder = kmer_folder(k)
+    kmers = kmers_of(k, spectrum, listed, canonical=parameters.canonical, table=folder)
     rows = "".join(f"{times}\t{distinct}\n" for times, distinct in kmers.spectrum)
-    return CountedTable(kmers, parts, rows.encode())
+    ready = {f"{folder}/{name}": file for name, file in parts.items()}
+    return CountedTable(kmers, ready, rows.encode())
 
 
 @contextmanager
-def _work_folder(folder: RunFolder, k: int) -> Iterator[Path]:
+def work_folder(folder: RunFolder, k: int) -> Iterator[Path]:
     """A folder on this machine for the parts of a table; it is gone after the block.
 
     Beside the slices' results, where these are on a disk: so the parts can be moved into place.

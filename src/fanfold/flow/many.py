@@ -50,7 +50,6 @@ from fanfold.params import (
     check_flags,
     check_params,
     check_positive,
-    check_small,
 )
 from fanfold.report.finished import Report
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
@@ -150,8 +149,6 @@ def run_many(
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
     check_alphabet(alphabet)
-    if executor is not None:
-        check_small(parameters, "an executor")
     view = check_view(view)
     slice_bytes = check_positive("slice_bytes", slice_bytes)
     check_flags(fresh=fresh)

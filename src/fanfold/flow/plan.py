@@ -27,10 +27,22 @@ CHUNKS = "chunks"
 WINDOWS = "windows"
 """The folder of a plan's windows, below that of its work."""
 
+TABLES = "tables"
+"""The folder of the tables of k-mers that tasks make, below that of a plan's work."""
+
 PlanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{20}$")]
 
 MAX_SLICES = 10_000
 """The most slices of a plan: an array job has so many children."""
+
+MAX_PARTITIONS = 32
+"""The most partitions of a table of k-mers: each task reads all text."""
+
+_PARTITION_BYTES = 192 * 1024**2
+"""The text for each of which a table has one partition more."""
+
+_BGZF_RATIO = 4
+"""How much more text a BGZF object has than bytes, about: nobody knows before it is read."""
 
 MIN_DEFAULT_SLICE_BYTES = 8 * 1024**2
 """The least that a slice has where nobody says: more than a lead, which is kept as it is."""
@@ -187,6 +199,33 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def kmer_folder(self, k: int) -> str:
         """The folder in which a table of k-mers is made, relative to the plan's place."""
         return f"{self.folder}/{kmer_folder(k)}"
+
+    @property
+    def partitions(self) -> int:
+        """How many tasks count the k-mers of one k from 9 on, each a range of whole parts."""
+        size_bytes = self.size_bytes * (_BGZF_RATIO if self.cut == "blocks" else 1)
+        text_bytes = size_bytes if self.text_bytes is None else self.text_bytes
+        return min(max(1, -(-text_bytes // _PARTITION_BYTES)), MAX_PARTITIONS)
+
+    @property
+    def counts(self) -> list[tuple[int, int]]:
+        """The k and the partition of each task that counts k-mers from 9 on, by its index."""
+        return [(k, each) for k in self.parameters.large_k for each in range(self.partitions)]
+
+    @property
+    def tables_folder(self) -> str:
+        """The folder of the tables that tasks make, relative to the plan's place."""
+        return f"{self.folder}/{TABLES}"
+
+    @property
+    def seams_name(self) -> str:
+        """The name of the packed text that joins the slices."""
+        return f"{self.folder}/{self.source.name}.seams.packed"
+
+    @property
+    def text_name(self) -> str:
+        """The name of what says which packed text there is."""
+        return f"{self.folder}/{self.source.name}.text.json"
 
     def stored_end_byte(self, index: int) -> int:
         """Where in the gzip object the bytes end that hold a slice's text."""

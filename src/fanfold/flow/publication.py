@@ -18,17 +18,20 @@ import msgspec
 
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.contents import Contents
-from fanfold.flow.plan import CHUNKS, WINDOWS, Plan
+from fanfold.flow.plan import CHUNKS, TABLES, WINDOWS, Plan
 from fanfold.flow.run_folder import PLAN, read_plan
 from fanfold.objects import Place, is_any
 from fanfold.report.run_record import KMERS, FileFacts, Question, Record
 
 WriteTable = Callable[[Callable[[bytes], object]], object]
 
-_WORK = re.compile(r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window)|gzi)", re.DOTALL)
-
-
+_WORK = re.compile(
+    r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window|packed)|seams\.packed|text\.json|gzi)", re.DOTALL
+)
+_TEXT = re.compile(r".+\.(?:chunk\d{4,}\.packed|seams\.packed|text\.json)", re.DOTALL)
 _PART = re.compile(r"part-\d{5}\.parquet")
+_COUNT = re.compile(r"\d{4}\.json|part-\d{5}\.parquet")
+_PRIVATE = re.compile(r"work-\w{8}")
 
 
 class Ready(NamedTuple):
@@ -144,6 +147,7 @@ def remove_work(place: Place, plans: Iterable[str], inputs: Iterable[str]) -> No
     """
     for each in plans:
         remove_counts(place, [each])
+        _remove_tables(place, f"{CHUNKS}/{each}/{TABLES}")
         for below in (f"{CHUNKS}/{each}/{WINDOWS}", f"{CHUNKS}/{each}"):
             names = [f"{below}/{name}" for name in place.sizes(below) if _WORK.fullmatch(name)]
             place.remove(name for name in names if not is_any(place.where(name), inputs))
@@ -160,3 +164,26 @@ def remove_counts(place: Place, plans: Iterable[str]) -> None:
             place.remove(f"{below}/{name}" for name in place.sizes(below) if _PART.fullmatch(name))
             place.remove_folder(below)
         place.remove_folder(kmers)
+
+
+def remove_text(place: Place, plan: Plan) -> None:
+    """Remove the packed text of a plan whose report is there, and what tasks counted in it."""
+    if not plan.parameters.large_k:
+        return
+    below = plan.folder
+    names = [f"{below}/{name}" for name in place.sizes(below) if _TEXT.fullmatch(name)]
+    place.remove(name for name in names if not is_any(place.where(name), [plan.source.url]))
+    remove_counts(place, [plan.id])
+    _remove_tables(place, plan.tables_folder)
+
+
+def _remove_tables(place: Place, tables: str) -> None:
+    for k in place.folders(tables):
+        below = f"{tables}/{k}"
+        private = (f"{below}/{name}" for name in place.folders(below) if _PRIVATE.fullmatch(name))
+        for folder in (*private, below):
+            names = [name for name in place.sizes(folder) if _COUNT.fullmatch(name)]
+            place.remove(f"{folder}/{name}" for name in names)
+            place.sweep(folder)
+            place.remove_folder(folder)
+    place.remove_folder(tables)

@@ -6,24 +6,32 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanfold._kernel import Findings
 from fanfold.engine.fan_out import Engine, fan_out, opened
 from fanfold.engine.progress import Observer, Progress, Watch
-from fanfold.errors import MissingSlicesError, ParameterError
+from fanfold.errors import MissingCountsError, MissingSlicesError, ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.flow import tasks
 from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
-from fanfold.flow.finish import Scanned, fold_in, wait_for_lagging
+from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
 from fanfold.flow.inflating import TextMemory
 from fanfold.flow.inputs import check_label
-from fanfold.flow.kmer_tables import PackedSlices, check_memory
+from fanfold.flow.kept_text import KeptText, KeptTexts, results_of
+from fanfold.flow.kmer_tables import (
+    CountedTable,
+    PackedSlices,
+    PackingResults,
+    check_memory,
+    counted_tables,
+)
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
 from fanfold.flow.memory import RowsMemory, divide
@@ -31,6 +39,8 @@ from fanfold.flow.options import Options
 from fanfold.flow.phases import log_finished, log_planned, log_scanned
 from fanfold.flow.plan import default_slice_bytes, question_of
 from fanfold.flow.publish import publisher_of
+from fanfold.flow.reduce import gathered_tables, missing_counts
+from fanfold.flow.results import Results
 from fanfold.flow.run_folder import RunFolder
 from fanfold.flow.uncut import keep_gzi, plan_text, scan_text
 from fanfold.objects import (
@@ -55,7 +65,6 @@ from fanfold.params import (
     check_flags,
     check_params,
     check_positive,
-    check_small,
     check_texts,
 )
 from fanfold.report.finished import Report
@@ -105,8 +114,7 @@ def run(
             (``"rb"``, `io.BytesIO`): plain, gzip, BGZF, zstd, bzip2 or xz, told by its first bytes.
             Pipes, bytes and files are read once, files from where they are; a run of them can't be
             taken up. Bytes and files need `out` and `name`, and no executor; files stay open.
-        k: the k-mers to count, 1 to 32, several at once; 0 or none counts none. Those from 9 on
-            need this machine's threads.
+        k: the k-mers to count, 1 to 32, several at once; 0 or none counts none.
         canonical: count a k-mer and its reverse complement as one.
         out: the folder, or the URL of a prefix, for the results; ``./<name>.fanfold`` when None.
         executor: what runs the tasks: any `concurrent.futures.Executor`, whose workers have the
@@ -141,8 +149,6 @@ def run(
     else:
         _check_held(location, out, name, executor)
     from_store = is_location(location) and is_remote(location)
-    if executor is not None:
-        check_small(parameters, "an executor")
     workers, allowed = divide(memory_bytes, workers, is_remote=from_store)
     check_alphabet(alphabet)
     is_named = out is not None
@@ -222,10 +228,10 @@ def run_on(
             log_planned(folder.plan)
             watch = Watch(source.size_bytes, progress, stopped, observer)
             packed = None
-            if options.parameters.large_k:
+            if options.parameters.large_k and engine.is_own:
                 size_bytes = source.size_bytes if folder.plan.compression == "none" else None
                 check_memory(source.name, size_bytes, options.parameters, options.allowed)
-                packed = PackedSlices(folder, options.allowed, source.name)
+                packed = PackedSlices(options.allowed, source.name)
             job = _Job(engine, genome, watch, started, options, packed)
             master = _scan_and_fold(job, folder)
     if is_finished:
@@ -243,6 +249,12 @@ class _Job(NamedTuple):
     options: Options
     packed: PackedSlices | None
 
+    def results(self, folder: RunFolder) -> Results:
+        """The results of the slices, as this run keeps them."""
+        if self.packed is not None:
+            return PackingResults(self.packed, folder)
+        return folder if self.engine.is_own else results_of(folder)
+
 
 def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
     """The report, once every slice has a result; those that are lost or damaged are made again."""
@@ -257,6 +269,7 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
         for rounds_left in reversed(range(_ROUNDS)):
             folder = scan(job, folder, lost)
             log_scanned(folder.plan, job.watch.read_bytes)
+            results = job.results(folder)
             try:
                 if job.watch.observer is not None:
                     job.watch.observer.folding()
@@ -275,7 +288,8 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
                     checksum=checksum.result,
                     allowed=job.options.allowed,
                     hold=nullcontext,
-                    packed=job.packed,
+                    results=results,
+                    count_tables=partial(_count_tables, job, folder, results),
                 )
             except MissingSlicesError as error:
                 if not rounds_left or source.is_stream:
@@ -292,9 +306,49 @@ def _scan_and_fold(job: _Job, folder: RunFolder) -> bytes:
     raise AssertionError("the last round returns or raises")
 
 
+@contextmanager
+def _count_tables(
+    job: _Job, folder: RunFolder, results: Results, findings: Findings
+) -> Iterator[Mapping[int, CountedTable]]:
+    """The tables of k-mers from 9 on, counted here or by workers."""
+    with ExitStack() as stack:
+        if job.packed is not None:
+            workers = job.engine.workers or 1
+            counting = counted_tables(folder, job.packed, workers, job.watch, findings)
+            yield stack.enter_context(counting)
+        elif isinstance(results, KeptTexts):
+            text = results.close(findings.packed)
+            yield stack.enter_context(_counted_elsewhere(job, folder, text))
+        else:
+            yield {}
+
+
+@contextmanager
+def _counted_elsewhere(
+    job: _Job, folder: RunFolder, text: KeptText
+) -> Iterator[Mapping[int, CountedTable]]:
+    """The tables that workers count; what is lost or damaged is counted again."""
+    task = partial(tasks.reduce, folder.plan_url, plan_id=folder.plan.id)
+    wanted: Sequence[int] = missing_counts(folder, text)
+    with ExitStack() as stack:
+        for rounds_left in reversed(range(_ROUNDS)):
+            fan_out(job.engine, task, wanted, lambda _index, _read_bytes: None, job.watch)
+            if folder.place.lags and missing_counts(folder, text):
+                time.sleep(LAG_SECONDS)
+            try:
+                tables = stack.enter_context(gathered_tables(folder, text))
+            except MissingCountsError as error:
+                if not rounds_left:
+                    raise
+                wanted = error.indexes
+            else:
+                break
+        yield tables
+
+
 def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     """Scan the slices that were lost, or all without a result, on threads of this process."""
-    wanted = _find_wanted(folder, lost, job.packed)
+    wanted = _find_wanted(folder, lost, job.results(folder))
     if job.watch.observer is not None:
         slices = folder.plan.slices
         done = {each.index for each in slices or ()} - (wanted or set())
@@ -304,12 +358,14 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     _pass_over_others(job, folder, wanted, is_again=bool(lost))
     rows = RowsMemory(job.genome.source.name, job.options.allowed)
 
+    results = job.results(folder)
+
     def take(more_bytes: int) -> None:
         rows.take(more_bytes, job.watch.done_share)
 
     fan_out(
         job.engine,
-        lambda index: tasks.scan_into(folder, index, job.watch, take, job.packed),
+        lambda index: tasks.scan_into(folder, index, job.watch, take, results),
         sorted(wanted),
         lambda _index, _result: None,
         job.watch,
@@ -319,10 +375,10 @@ def _scan_here(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
 
 def _scan_elsewhere(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFolder:
     """Have slices scanned by workers that get the plan's URL, its id and an index."""
-    wanted = _find_wanted(folder, lost)
+    wanted = _find_wanted(folder, lost, job.results(folder))
     if wanted is None:
         folder = _write_out(job, folder)
-        wanted = set(lost) or folder.missing()
+        wanted = set(lost) or job.results(folder).missing()
     watch, plan = job.watch, folder.plan
     if plan.cut == "text":
         watch.start_over(plan.text_bytes or 0)
@@ -333,19 +389,15 @@ def _scan_elsewhere(job: _Job, folder: RunFolder, lost: Sequence[int]) -> RunFol
 
     task = partial(tasks.task, folder.plan_url, plan_id=plan.id)
     fan_out(job.engine, task, sorted(wanted), done, watch)
-    wait_for_lagging(folder)
+    wait_for_lagging(folder.place, job.results(folder))
     return folder
 
 
-def _find_wanted(
-    folder: RunFolder, lost: Sequence[int], packed: PackedSlices | None = None
-) -> set[int] | None:
+def _find_wanted(folder: RunFolder, lost: Sequence[int], results: Results) -> set[int] | None:
     """The slices to scan; None if the input has to be inflated for them first."""
     if folder.plan.slices is None:
         return None
-    wanted = set(lost) or folder.missing()
-    if packed is not None:  # an earlier run's text is gone
-        wanted |= {each.index for each in folder.slices} - packed.indexes
+    wanted = set(lost) or results.missing()
     return None if folder.lacks_objects(wanted) else wanted
 
 
@@ -371,7 +423,7 @@ def _scan_stream(job: _Job, folder: RunFolder) -> RunFolder:
     memory = TextMemory(RowsMemory(job.genome.source.name, allowed).take, window_bytes)
     plan, gzi = scan_text(
         folder.plan,
-        job.packed or folder,
+        job.results(folder),
         job.genome.blocks(),
         job.watch.advance,
         memory=memory,

@@ -64,11 +64,13 @@ class RunFolder:
         return RunFolder(self.place, plan)
 
     def put(self, result: SliceResult) -> None:
-        """Write a slice's result, its rows first."""
-        document, rows = encode_result(result, self.plan)
-        if rows is not None:
-            self.place.write(self.plan.chunk_name(result.index, "rows"), rows)
-        self.place.write(self.plan.chunk_name(result.index, "json"), document)
+        """Write a slice's result, its JSON last."""
+        files = encode_result(result, self.plan)
+        if files.packed is not None:
+            self.place.write(self.plan.chunk_name(result.index, "packed"), files.packed)
+        if files.rows is not None:
+            self.place.write(self.plan.chunk_name(result.index, "rows"), files.rows)
+        self.place.write(self.plan.chunk_name(result.index, "json"), files.document)
 
     def get(self, index: int) -> SliceResult | None:
         """The result of a slice; None if there is none, or it is not what its task wrote."""

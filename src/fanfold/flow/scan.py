@@ -112,7 +112,7 @@ def scan_stream(plan: Plan, each: Slice, blocks: Iterable[Buffer], take: Take) -
         owned_start_byte=each.start_byte,
         owned_end_byte=each.end_byte,
         rows_memory_bytes=memory_bytes,
-        packed=scanner.packed,
+        packed=scanner.packed if plan.parameters.large_k else None,
     )
 
 
@@ -206,7 +206,7 @@ def _scan_blocks(
         garbage_bytes=blocks.garbage_bytes,
         failure=failure,
         rows_memory_bytes=memory_bytes,
-        packed=scanner.packed,
+        packed=scanner.packed if plan.parameters.large_k else None,
     )
 
 

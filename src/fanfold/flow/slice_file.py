@@ -1,12 +1,14 @@
 """What a slice's task leaves behind: one JSON that people can read, and rows beside it.
 
 The JSON begins with a checksum of all that follows it; it names the rows' file and their checksum.
-Both appear whole or not at all, the JSON last: where it is valid, the slice is done.
+Both appear whole or not at all, the JSON last: where it is valid, the slice is done. In an array
+that counts k-mers from 9 on, its packed text is a file of its own, and written first.
 """
 
 from __future__ import annotations
 
 from array import array
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,7 +16,7 @@ from fanfold._kernel import PackedText, Summary, crc64nvme
 from fanfold.checked_json import Checked, DamagedDocument, encode_checked
 from fanfold.flow.plan import Plan
 from fanfold.report.ratio import percent
-from fanfold.report.run_record import Count, Crc
+from fanfold.report.run_record import Count, Crc, FileFacts, facts_of
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ class SliceResult(msgspec.Struct, frozen=True):
         failure: why its archive can't be read, if it can't.
         rows_memory_bytes: the most memory that its rows and blocks take until their fold is done.
         packed: its text, packed for k-mers from 9 on; None for a result that was kept.
+        text: the file of its packed text, for a result that was kept with it.
     """
 
     index: int
@@ -76,6 +79,7 @@ class SliceResult(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     rows_memory_bytes: int = 0
     packed: PackedText | None = None
+    text: FileFacts | None = None
 
     @property
     def failed(self) -> bool:
@@ -101,6 +105,7 @@ class _Document(msgspec.Struct, kw_only=True, omit_defaults=True):
     garbage_bytes: Count = 0
     failure: Failure | None
     rows: Rows | None
+    packed: FileFacts | None = None
     state: msgspec.Raw
 
 
@@ -109,8 +114,17 @@ _DOCUMENT = Checked(_Document)
 _NO_ROWS = b"\0"
 
 
-def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]:
-    """The JSON of a slice, and the bytes of its rows if it has any."""
+class EncodedResult(NamedTuple):
+    """A slice's files: its JSON, its rows and its packed text, if it has any."""
+
+    document: bytes
+    rows: bytes | None
+    packed: bytes | None
+
+
+def encode_result(result: SliceResult, plan: Plan) -> EncodedResult:
+    """The files of a slice."""
+    packed = None if result.packed is None else result.packed.to_bytes()
     summary = result.summary
     blocks = len(result.block_start_bytes)
     rows = summary.rows()
@@ -144,9 +158,10 @@ def encode_result(result: SliceResult, plan: Plan) -> tuple[bytes, bytes | None]
         )
         if rows
         else None,
+        packed=None if packed is None else facts_of(packed),
         state=msgspec.Raw(summary.state_json()),
     )
-    return encode_checked(document), rows or None
+    return EncodedResult(encode_checked(document), rows or None, packed)
 
 
 class DamagedResult(Exception):  # noqa: N818 - not an error of the user's: the slice is done again
@@ -235,6 +250,7 @@ class KeptResult:
             garbage_bytes=document.garbage_bytes,
             failure=document.failure,
             rows_memory_bytes=0 if self.rows is None else self.rows.memory_bytes,
+            text=document.packed,
         )
 
     def _fits(self, summary: Summary, block_text_bytes: array[int]) -> bool:

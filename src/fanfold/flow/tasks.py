@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 
+from fanfold._kernel import Findings
 from fanfold.engine.progress import Progress, Watch
 from fanfold.errors import ParameterError, PlanError
 from fanfold.exhaustion import exhaustion_in_words
@@ -14,11 +17,15 @@ from fanfold.flow.claim import Asked, check, claim
 from fanfold.flow.contents import read_finished
 from fanfold.flow.finish import LAG_SECONDS, Scanned, fold_in, wait_for_lagging
 from fanfold.flow.genome import Genome
+from fanfold.flow.kept_text import KeptTexts, read_text, results_of
+from fanfold.flow.kmer_tables import CountedTable
 from fanfold.flow.look import look_again
 from fanfold.flow.made import check_notes
 from fanfold.flow.memory import Allowed, Take, unbounded
 from fanfold.flow.plan import default_slice_bytes
+from fanfold.flow.publication import remove_text
 from fanfold.flow.publish import publisher_of
+from fanfold.flow.reduce import count_partition, gathered_tables
 from fanfold.flow.results import Results
 from fanfold.flow.run_folder import PLAN, RunFolder, open_run
 from fanfold.flow.scan import scan_slice
@@ -33,7 +40,6 @@ from fanfold.params import (
     check_flags,
     check_params,
     check_positive,
-    check_small,
     check_texts,
     check_whole,
 )
@@ -68,7 +74,6 @@ def plan(
         FanfoldError: see `fanfold.errors`.
     """
     parameters = check_params(k, canonical=canonical, trailing_garbage=trailing_garbage)
-    check_small(parameters, "an array of tasks")
     slice_bytes = check_positive("slice_bytes", slice_bytes)
     check_flags(fresh=fresh)
     check_texts(name=name)
@@ -87,7 +92,7 @@ def plan(
     check(place, genome, asked)
     with publisher.hold(genome.source.url):
         folder = claim(place, genome, asked)
-        if folder.plan.slices is None or folder.lacks_objects(folder.missing()):
+        if folder.plan.slices is None or folder.lacks_objects(results_of(folder).missing()):
             watch = Watch(size_bytes, progress)
             folder = folder.with_plan(plan_text(folder, genome.blocks(), watch.advance))
             publisher.update(folder.plan)
@@ -114,10 +119,11 @@ def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | No
             f"{plan_location}: there is no slice {index}; the plan has 0 to"
             f" {len(folder.slices) - 1}"
         )
-    if folder.get(index) is not None:
+    results = results_of(folder)
+    if results.get(index) is not None:
         return 0
     watch = Watch(folder.slices[index].size_bytes, None)
-    scan_into(folder, index, watch)
+    scan_into(folder, index, watch, results=results)
     return watch.read_bytes
 
 
@@ -171,6 +177,46 @@ def inflate(
 
 
 @exhaustion_in_words()
+def reduce(
+    plan_location: str | os.PathLike[str],
+    index: int,
+    *,
+    plan_id: str | None = None,
+    memory_bytes: int | None = None,
+) -> int:
+    """Count a range of the k-mers of one k from 9 on, unless that is done; bytes that it read.
+
+    `fold` says once that its slices are folded; then these tasks count, and `fold` reports.
+
+    Args:
+        plan_location: see `task`.
+        index: the count, from 0: the partitions of the smallest k come first.
+        plan_id: see `task`.
+        memory_bytes: the most memory to use; more is refused.
+
+    Raises:
+        ParameterError: the plan has no such count, or there is too little memory.
+        MissingSlicesError: packed text of slices is gone or damaged.
+        PlanError: there is no plan, it is another than is meant, or its slices are not folded.
+        FanfoldError: see `fanfold.errors`.
+    """
+    folder = open_plan(plan_location, plan_id)
+    memory_bytes = check_whole("memory_bytes", memory_bytes)
+    last = len(folder.plan.counts) - 1
+    if check_whole("index", index) is None or not 0 <= index <= last:
+        there = f"the plan has 0 to {last}" if last >= 0 else "it asks for no k-mers from 9 on"
+        raise ParameterError(f"{plan_location}: there is no count {index}; {there}")
+    try:
+        text = read_text(folder)
+    except PlanError:
+        if not folder.place.lags:
+            raise
+        time.sleep(LAG_SECONDS)
+        text = read_text(folder)
+    return count_partition(folder, text, index, Allowed(memory_bytes))
+
+
+@exhaustion_in_words()
 def fold(
     plan_location: str | os.PathLike[str],
     *,
@@ -180,6 +226,8 @@ def fold(
 ) -> Report:
     """Fold the results of all slices of a plan into the report. Can be run again.
 
+    With k-mers from 9 on, it is run twice: before the tasks of `reduce`, and after them.
+
     Args:
         plan_location: see `task`.
         memory_bytes: the most memory to use; more is refused.
@@ -188,6 +236,7 @@ def fold(
 
     Raises:
         MissingSlicesError: results of slices are missing or damaged; names every one.
+        MissingCountsError: counts of k-mers are; names every one.
         FanfoldError: see `fanfold.errors`.
     """
     started = time.monotonic()
@@ -201,8 +250,10 @@ def fold(
     if master is not None:
         check_notes(plan.source.name, decode_notes(master), alphabet)
         master = look_again(place, master, view)
+        remove_text(place, plan)  # if the fold that wrote it was killed meanwhile
     else:
-        wait_for_lagging(folder)
+        results = results_of(folder)
+        wait_for_lagging(place, results)
         master = fold_in(
             folder,
             Watch(plan.size_bytes, None),
@@ -212,8 +263,20 @@ def fold(
             checksum=lambda: stored_checksum(plan.source),
             allowed=Allowed(memory_bytes),
             hold=lambda: publisher_of(place).hold(plan.source.url),
+            results=results,
+            count_tables=partial(_gathered, results),
         )
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
+
+
+@contextmanager
+def _gathered(results: Results, findings: Findings) -> Iterator[Mapping[int, CountedTable]]:
+    """The tables that tasks counted in the text of these results."""
+    if not isinstance(results, KeptTexts):
+        yield {}
+        return
+    with gathered_tables(results.folder, results.close(findings.packed)) as tables:
+        yield tables
 
 
 def open_plan(location: str | os.PathLike[str], plan_id: str | None = None) -> RunFolder:
