@@ -60,7 +60,7 @@ class WatchedPage:
 
     def download(self, button: Locator, folder: Path) -> Path:
         """Press a button, and keep the file that it offers under the name that it suggests."""
-        with self.page.expect_download() as offered:
+        with self.page.expect_download(timeout=120_000) as offered:
             button.click()
         path = folder / offered.value.suggested_filename
         offered.value.save_as(path)
