@@ -6,9 +6,9 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -207,16 +207,21 @@ def plan(
         _tell_tasks(folder.plan_url, folder)
 
 
+def _index_of(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option that says which task of an array this is, and so which slice or count."""
+    return click.option(
+        "--index",
+        type=click.IntRange(min=0),
+        envvar=INDEX_VARIABLES,
+        required=True,
+        metavar="I",
+        help=f"The {what}, from 0.  [default: $" + ", $".join(INDEX_VARIABLES) + "]",
+    )
+
+
 @click.command()
 @click.argument("plan_json", type=FILE, metavar="PLAN")
-@click.option(
-    "--index",
-    type=click.IntRange(min=0),
-    envvar=INDEX_VARIABLES,
-    required=True,
-    metavar="I",
-    help="The slice, from 0.  [default: $" + ", $".join(INDEX_VARIABLES) + "]",
-)
+@_index_of("slice")
 @STORAGE
 @QUIET
 def task(*, plan_json: str, index: int, quiet: bool) -> None:
@@ -287,14 +292,7 @@ def fold(
 
 @click.command()
 @click.argument("plan_json", type=FILE, metavar="PLAN")
-@click.option(
-    "--index",
-    type=click.IntRange(min=0),
-    envvar=INDEX_VARIABLES,
-    required=True,
-    metavar="I",
-    help="The count, from 0.  [default: $" + ", $".join(INDEX_VARIABLES) + "]",
-)
+@_index_of("count")
 @MEMORY
 @STORAGE
 @QUIET

@@ -29,7 +29,9 @@ _WORK = re.compile(
     r".+\.(?:chunk\d{4,}\.(?:json|rows|fa|window|packed)|seams\.packed|text\.json|gzi)", re.DOTALL
 )
 _TEXT = re.compile(r".+\.(?:chunk\d{4,}\.packed|seams\.packed|text\.json)", re.DOTALL)
-_PART = re.compile(r"part-\d{5}\.parquet")
+PART = re.compile(r"part-\d{5}\.parquet")
+"""The name of a part of a table."""
+
 _COUNT = re.compile(r"\d{4}\.json|part-\d{5}\.parquet")
 _PRIVATE = re.compile(r"work-\w{8}")
 
@@ -161,7 +163,7 @@ def remove_counts(place: Place, plans: Iterable[str]) -> None:
         kmers = f"{CHUNKS}/{each}/{KMERS}"
         for k in place.folders(kmers):
             below = f"{kmers}/{k}"
-            place.remove(f"{below}/{name}" for name in place.sizes(below) if _PART.fullmatch(name))
+            place.remove(f"{below}/{name}" for name in place.sizes(below) if PART.fullmatch(name))
             place.remove_folder(below)
         place.remove_folder(kmers)
 

@@ -6,7 +6,6 @@ text ──reduce──▶ parts, and a document that names them ──gathered�
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections import Counter
@@ -36,12 +35,10 @@ from fanfold.flow.kmer_tables import (
 )
 from fanfold.flow.memory import Allowed
 from fanfold.flow.phases import log_counted
-from fanfold.flow.publication import Ready
+from fanfold.flow.publication import PART, Ready
 from fanfold.flow.run_folder import RunFolder
 from fanfold.objects import LocalPlace, Place, local_reason
 from fanfold.report.run_record import Count, Crc, FileFacts
-
-_PART = re.compile(r"part-\d{5}\.parquet")
 
 _LISTED = 10
 """How many k-mers a report lists as the most and the least frequent."""
@@ -261,7 +258,7 @@ def _is_sound(found: Counted) -> bool:
     times = [each for each, _ in found.spectrum]
     listed = min(_LISTED, sum(kmers for _, kmers in found.spectrum))
     return (
-        all(map(_PART.fullmatch, found.parts))
+        all(map(PART.fullmatch, found.parts))
         and all(low < high for low, high in pairwise([0, *times]))
         and all(kmers > 0 for _, kmers in found.spectrum)
         and len(found.top) == len(found.bottom) == listed

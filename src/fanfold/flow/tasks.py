@@ -119,11 +119,10 @@ def task(plan_location: str | os.PathLike[str], index: int, *, plan_id: str | No
             f"{plan_location}: there is no slice {index}; the plan has 0 to"
             f" {len(folder.slices) - 1}"
         )
-    results = results_of(folder)
-    if results.get(index) is not None:
+    if results_of(folder).get(index) is not None:
         return 0
     watch = Watch(folder.slices[index].size_bytes, None)
-    scan_into(folder, index, watch, results=results)
+    scan_into(folder, index, watch)
     return watch.read_bytes
 
 
