@@ -20,6 +20,7 @@ import fanfold
 from fanfold.checked_json import encode_checked
 from fanfold.errors import OutputError, ParameterError, PlanError
 from fanfold.flow import contents
+from fanfold.flow.look import look_again
 from fanfold.objects import LocalPlace
 from fanfold.report.run_record import NX, PAGE, RENDERINGS, facts_of
 
@@ -71,6 +72,25 @@ def test_a_run_writes_its_renderings_and_records_them(path: Path, out: Path) -> 
         *("master.json", "sequences.tsv", "gaps.bed", "nx.tsv", "kmers.k5.tsv", "x.fa.fai"),
     } & set(files(out))
     assert set(files(out)) == set(record["files"]) | set(record["renderings"])
+
+
+def test_a_report_of_another_question_is_never_the_answer(
+    path: Path, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another run, which holds no lock that this one sees, replaces the report between two looks."""
+    first = fanfold.run(path, 2, out=out)
+    place = LocalPlace(out)
+    record = contents.read_record(place)
+    assert record is not None
+    fanfold.run(path, 3, out=out, fresh=True)
+    (out / PAGE).unlink()
+
+    assert look_again(place, record.question, first.data, fanfold.View()) == first.data
+
+    assert "the report itself is complete" in caplog.text
+    with pytest.raises(OutputError, match="another run is at work here"):
+        look_again(place, record.question, first.data, VIEW)
+    assert not (out / PAGE).exists()
 
 
 @pytest.mark.parametrize("k", [5, 8])

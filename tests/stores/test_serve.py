@@ -57,6 +57,7 @@ def test_a_server_over_a_bucket(is_root: bool, tmp_path: Path) -> None:
                 "PUT", f"/buckets/genomes/results/{job}/master.json?replace=true", b"{}"
             )
             assert (kept.status == 403) is is_root
+            server.stop()  # when it has recorded what follows a report
         if is_root:
             assert json.loads(store.get("genomes", "results/master.json")) == json.loads(master)
         with serving(root, *more, log=tmp_path / "log", variables=variables) as server:

@@ -26,7 +26,7 @@ from fanfold.flow.contents import (
     read_record,
 )
 from fanfold.flow.plan import Plan
-from fanfold.flow.publication import NewReport
+from fanfold.flow.publication import NewReport, changed_meanwhile
 from fanfold.flow.publish import publisher_of
 from fanfold.objects import LocalPlace, Place, open_place, path_of, shown, split_location
 from fanfold.params import SMALL_K, check_texts, check_whole
@@ -42,6 +42,7 @@ from fanfold.report.run_record import (
     NX,
     RENDERINGS,
     RUN,
+    Question,
     Record,
     RunRecord,
     decode_run,
@@ -51,7 +52,7 @@ from fanfold.report.tables import survey_place
 from fanfold.report.view import DEFAULT_VIEW, View, check_view
 
 
-def look_again(place: Place, master: bytes, view: View) -> bytes:
+def look_again(place: Place, question: Question, master: bytes, view: View) -> bytes:
     """The `master.json` of a finished report under a view, with all its renderings.
 
     Where both are there already, nothing is locked or written. A rendering that can't be written
@@ -59,17 +60,18 @@ def look_again(place: Place, master: bytes, view: View) -> bytes:
 
     Args:
         place: where the report is.
+        question: what it answers.
         master: the bytes of its `master.json`.
         view: the view.
 
     Raises:
-        OutputError: the report under this view can't be written.
+        OutputError: the report under this view can't be written, or another run has replaced it.
     """
     has_view = _decoded(place, master).parameters.view == view
     if has_view and _has_renderings(place):
         return master
     try:
-        return make_again(place, view)
+        return make_again(place, view, question=question)
     except OutputError as error:
         if not has_view:
             raise
@@ -77,22 +79,29 @@ def look_again(place: Place, master: bytes, view: View) -> bytes:
         return master
 
 
-def make_again(place: Place, view: View, busco: Busco | None = None) -> bytes:
+def make_again(
+    place: Place, view: View, busco: Busco | None = None, *, question: Question | None = None
+) -> bytes:
     """Make what depends on the view, and the renderings, of a finished report; its `master.json`.
 
     Args:
         place: where the report is.
         view: the view.
         busco: what BUSCO found in the assembly.
+        question: what the report has to answer; whatever it does when None.
 
     Raises:
         PlanError: there is no complete report of this version.
-        OutputError: it can't be written, or another run is at work there.
+        OutputError: it can't be written, another run is at work there, or has put the report of
+            another question in its place.
     """
     publisher = publisher_of(place)
     with publisher.hold(_location_of_input(place)):
         run, before = _finished(place)
-        question = run.record.question
+        if question is None:
+            question = run.record.question
+        elif run.record.question.job != question.job:
+            raise changed_meanwhile(place)
         old = _decoded(place, before)
         counts = _counts(place, old)
         survey = _survey(place, view)

@@ -209,7 +209,7 @@ def run_on(
     master = None if options.fresh else read_finished(place, question)
     if master is not None:
         check_notes(source.name, decode_notes(master), options.alphabet)
-        master = look_again(place, master, options.view)
+        master = look_again(place, question, master, options.view)
         log_finished(source.name, place)
         return Report(place, master, resumed=True, seconds=time.monotonic() - started)
     asked = Asked(
@@ -236,7 +236,7 @@ def run_on(
             master = _scan_and_fold(job, folder)
     if is_finished:
         check_notes(source.name, decode_notes(master), options.alphabet)
-        master = look_again(place, master, options.view)
+        master = look_again(place, question, master, options.view)
         log_finished(source.name, place)
     return Report(place, master, resumed=is_finished, seconds=time.monotonic() - started)
 

@@ -248,7 +248,7 @@ def fold(
     is_finished = master is not None
     if master is not None:
         check_notes(plan.source.name, decode_notes(master), alphabet)
-        master = look_again(place, master, view)
+        master = look_again(place, plan.question, master, view)
         remove_text(place, plan)  # if the fold that wrote it was killed meanwhile
     else:
         results = results_of(folder)

@@ -42,7 +42,7 @@ _REMEMBERED = 100
 """How many ended jobs keep their progress, for readers that still follow them."""
 
 _GRACE_SECONDS = 5.0
-"""How long a process may take to end when it is killed."""
+"""How long jobs may take to end when the server does."""
 
 _LOG = Checked(Logs)
 _EVENT = msgspec.json.Decoder(Event)
@@ -59,6 +59,7 @@ class _Running:
     attempt: int
     progress: Progress
     process: subprocess.Popen[bytes] | None = None
+    thread: threading.Thread | None = None
     lines: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
     saved: float = 0.0
 
@@ -99,16 +100,17 @@ class Runner:
                 self.enqueue(entry, entry.attempt)
 
     def stop(self) -> None:
-        """End all processes; their jobs stay open."""
+        """End all processes; jobs without a report stay open."""
         with self._lock:
             self._is_stopping = True
             self._queue.clear()
-            running = [each.process for each in self._running.values() if each.process is not None]
-        for process in running:
+            running = list(self._running.values())
+            processes = [each.process for each in running if each.process is not None]
+        for process in processes:
             process.kill()
-        for process in running:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE_SECONDS)
+        end = time.monotonic() + _GRACE_SECONDS
+        for thread in [each.thread for each in running if each.thread is not None]:
+            thread.join(max(0.0, end - time.monotonic()))  # it records a report that is there
 
     @property
     def open_count(self) -> int:
@@ -180,9 +182,10 @@ class Runner:
             if each.job not in self._running:
                 self._queue.remove(each)
                 self._running[each.job] = each
-                threading.Thread(
+                each.thread = threading.Thread(
                     target=self._work, args=(each,), name=f"fanfold-job-{each.job}", daemon=True
-                ).start()
+                )
+                each.thread.start()
 
     def _work(self, running: _Running) -> None:
         """Run a job in a process, and record how it ended."""
