@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use crate::kmers::codes::{Prefixes, Window};
 use crate::kmers::histogram::{Histogram, Span};
 use crate::kmers::rest::{LINE_BYTES, Rest};
 
@@ -114,11 +115,10 @@ impl<'a, R: Rest> Buckets<'a, R> {
 
     pub fn scatter(&self, share: usize) -> Scatter<'_, R> {
         let parts = self.parts.iter().skip(share).step_by(self.shares);
-        let rest_bits = self.span.rest_bits();
         Scatter {
             slots: self.slots,
-            first: self.span.first | (self.prefixes.start as u64) << rest_bits,
-            rest_bits,
+            span: self.span,
+            first: self.prefixes.start as u32,
             lines: vec![R::Line::default(); self.prefixes.len()],
             filled: vec![0; self.prefixes.len()],
             room: parts.cloned().collect(),
@@ -130,9 +130,9 @@ impl<'a, R: Rest> Buckets<'a, R> {
 /// The way of a share's k-mers into the buckets.
 pub struct Scatter<'a, R: Rest> {
     slots: &'a [R::Slot],
-    /// The lowest code of the first bucket.
-    first: u64,
-    rest_bits: u32,
+    span: Span,
+    /// The prefix of the first bucket.
+    first: u32,
     lines: Vec<R::Line>,
     filled: Vec<u8>,
     /// What is empty in each bucket.
@@ -141,23 +141,21 @@ pub struct Scatter<'a, R: Rest> {
 }
 
 impl<R: Rest> Scatter<'_, R> {
-    /// Takes those codes, at most 32, that belong to the buckets.
+    /// Takes those k-mers that belong to the buckets.
     #[inline(always)]
-    pub fn take(&mut self, codes: &[u64]) {
-        let mut kept = [0; 32];
-        let mut count = 0;
-        let last_bucket = self.lines.len() as u64 - 1;
-        for code in codes {
-            let code = code.wrapping_sub(self.first);
-            kept[count] = code;
-            count += usize::from(code >> self.rest_bits <= last_bucket);
-        }
-        for code in &kept[..count] {
-            let bucket = (code >> self.rest_bits) as usize;
+    pub fn take(&mut self, window: &Window, starts: Range<usize>) {
+        let prefixes = self.span.prefixes(window);
+        let buckets = prefixes.map(|prefix| prefix.wrapping_sub(self.first));
+        let mut kept = below(&buckets, self.lines.len() as u32);
+        kept &= u32::MAX >> (32 - starts.len()) << starts.start;
+        while kept != 0 {
+            let base = kept.trailing_zeros() as usize;
+            kept &= kept - 1;
+            let bucket = buckets[base] as usize;
             let line = &mut self.lines[bucket];
             let filled = usize::from(self.filled[bucket]);
             // The bits of the bucket fall off, or are masked away when they are read.
-            line.as_mut()[filled % line_length::<R>()] = R::of(*code);
+            line.as_mut()[filled % line_length::<R>()] = R::of(window.code(base));
             self.filled[bucket] = (filled + 1) as u8;
             if filled + 1 == line_length::<R>() {
                 self.filled[bucket] = 0;
@@ -196,6 +194,19 @@ impl<R: Rest> Scatter<'_, R> {
         }
         self.fits
     }
+}
+
+/// Which numbers are below a limit, the first one's bit lowest.
+#[inline(always)]
+fn below(numbers: &Prefixes, limit: u32) -> u32 {
+    const LANES: usize = 8;
+    let mut lanes = [0; LANES];
+    for (group, numbers) in numbers.chunks_exact(LANES).enumerate() {
+        for (place, lane) in lanes.iter_mut().enumerate() {
+            *lane |= u32::from(numbers[place] < limit) << (group * LANES + place);
+        }
+    }
+    lanes.iter().fold(0, |all, lane| all | lane)
 }
 
 /// Stores a line past the caches.

@@ -1,5 +1,7 @@
 //! The codes of the k-mers of a piece of text, 32 at a time.
 
+use std::ops::Range;
+
 use crate::kmers::text::{BASES_A_WORD, Piece};
 
 /// Which k-mers are counted.
@@ -10,59 +12,119 @@ pub struct Question {
     pub canonical: bool,
 }
 
-/// The codes of the k-mers that start at a word's bases.
-pub type Codes = [u64; BASES_A_WORD];
-
 impl Question {
-    /// Calls `take` with the codes of the piece's k-mers that count, 32 or fewer at a time.
+    /// Each word of the piece, and the bases of it where k-mers start that count.
+    ///
+    /// An iterator, and no function that is called back: such a one would not be compiled for the
+    /// machine that its caller runs on.
     #[inline(always)]
-    pub fn codes(self, piece: Piece, words: &[u64], mut take: impl FnMut(&[u64])) {
-        let starts = piece.starts(self.k);
-        let mut codes = [0; BASES_A_WORD];
-        let mut start = starts.start;
-        while start < starts.end {
-            let word = start / BASES_A_WORD;
-            let next = words.get(word + 1).copied().unwrap_or(0);
-            if self.canonical {
-                canonical_codes(self.k, words[word], next, &mut codes);
-            } else {
-                given_codes(self.k, words[word], next, &mut codes);
-            }
-            let end = starts.end.min((word + 1) * BASES_A_WORD);
-            let first = start % BASES_A_WORD;
-            take(&codes[first..first + end - start]);
-            start = end;
+    pub fn windows(self, piece: Piece, words: &[u64]) -> Windows<'_> {
+        Windows {
+            question: self,
+            words,
+            starts: piece.starts(self.k),
         }
     }
 }
 
-/// The codes of the k-mers that start in the word `here`, of the strand that is given.
-#[inline(always)]
-fn given_codes(k: u32, here: u64, next: u64, codes: &mut Codes) {
-    let unused = 64 - 2 * k;
-    for (offset, code) in codes.iter_mut().enumerate() {
-        *code = window(here, next, offset as u32) >> unused;
+/// See `Question::windows`.
+pub struct Windows<'a> {
+    question: Question,
+    words: &'a [u64],
+    starts: Range<usize>,
+}
+
+impl Iterator for Windows<'_> {
+    type Item = (Window, Range<usize>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(Window, Range<usize>)> {
+        if self.starts.is_empty() {
+            return None;
+        }
+        let index = self.starts.start / BASES_A_WORD;
+        let first = self.starts.start % BASES_A_WORD;
+        let end = (first + self.starts.len()).min(BASES_A_WORD);
+        self.starts.start += end - first;
+        let next = self.words.get(index + 1).copied().unwrap_or(0);
+        Some((
+            Window::new(self.question, self.words[index], next),
+            first..end,
+        ))
     }
 }
 
-/// Likewise of canonical k-mers.
-#[inline(always)]
-fn canonical_codes(k: u32, here: u64, next: u64, codes: &mut Codes) {
-    let unused = 64 - 2 * k;
-    let (here_back, next_back) = (reverse_complement(here), reverse_complement(next));
-    for (offset, code) in codes.iter_mut().enumerate() {
-        let offset = offset as u32;
-        let given = window(here, next, offset) >> unused;
-        // A shift by 64 in two steps, of which the first is never 0.
-        let back = (here_back >> (2 * offset)) | (next_back << 1 << (63 - 2 * offset));
-        *code = given.min(back << unused >> unused);
-    }
+/// A word of text and the one that follows: where the k-mers lie that start in the first.
+pub struct Window {
+    question: Question,
+    here: u64,
+    next: u64,
+    here_back: u64,
+    next_back: u64,
 }
 
-/// The 32 bases from a base of `here` on.
-#[inline(always)]
-fn window(here: u64, next: u64, offset: u32) -> u64 {
-    (here << (2 * offset)) | (next >> 1 >> (63 - 2 * offset))
+/// The first bits of the codes of the k-mers that start at a word's bases.
+pub type Prefixes = [u32; BASES_A_WORD];
+
+/// Prefixes that are made together: they lie in as many bits.
+const TOGETHER: usize = 8;
+
+impl Window {
+    #[inline(always)]
+    fn new(question: Question, here: u64, next: u64) -> Self {
+        Self {
+            question,
+            here,
+            next,
+            here_back: reverse_complement(here),
+            next_back: reverse_complement(next),
+        }
+    }
+
+    pub fn k(&self) -> u32 {
+        self.question.k
+    }
+
+    /// The code of the k-mer that starts at a base.
+    #[inline(always)]
+    pub fn code(&self, base: usize) -> u64 {
+        let unused = 64 - 2 * self.question.k;
+        let bits = 2 * base as u32;
+        // Shifts by 64 in two steps, of which the first is never 0.
+        let given = ((self.here << bits) | (self.next >> 1 >> (63 - bits))) >> unused;
+        if !self.question.canonical {
+            return given;
+        }
+        let back = (self.here_back >> bits) | (self.next_back << 1 << (63 - bits));
+        given.min(back << unused >> unused)
+    }
+
+    /// The first `bits` of all codes, 16 or fewer.
+    ///
+    /// The lesser of two codes has the lesser of their prefixes: so no code needs to be made whole.
+    #[inline(always)]
+    pub fn prefixes(&self, bits: u32) -> Prefixes {
+        let (first, last) = (32 - bits, (1 << bits) - 1);
+        let given = u128::from(self.here) << 64 | u128::from(self.next);
+        let back = u128::from(self.next_back) << 64 | u128::from(self.here_back);
+        let mut prefixes = [0; BASES_A_WORD];
+        for (group, prefixes) in prefixes.chunks_exact_mut(TOGETHER).enumerate() {
+            let base = group * TOGETHER;
+            let given = (given << (2 * base) >> 96) as u32;
+            // The reverse complement of what follows the last k-mer of the group comes first.
+            let before = 2 * BASES_A_WORD - self.question.k as usize - base - (TOGETHER - 1);
+            let back = (back << (2 * before) >> 96) as u32;
+            for (place, prefix) in prefixes.iter_mut().enumerate() {
+                let place = place as u32;
+                *prefix = given >> (first - 2 * place) & last;
+                if self.question.canonical {
+                    let after = TOGETHER as u32 - 1 - place;
+                    *prefix = (*prefix).min(back >> (first - 2 * after) & last);
+                }
+            }
+        }
+        prefixes
+    }
 }
 
 /// The reverse complement of 32 bases.
@@ -123,7 +185,15 @@ mod tests {
             let piece = Piece { length, carried: carried.min(length), is_seam };
             let question = Question { k, canonical };
             let mut found = Vec::new();
-            question.codes(piece, &text_of(&bases), |codes| found.extend_from_slice(codes));
+            for (window, starts) in question.windows(piece, &text_of(&bases)) {
+                found.extend(starts.clone().map(|base| window.code(base)));
+                for bits in (1..=16).take_while(|bits| *bits <= 2 * k) {
+                    let prefixes = window.prefixes(bits);
+                    for base in starts.clone() {
+                        assert_eq!(u64::from(prefixes[base]), window.code(base) >> (2 * k - bits));
+                    }
+                }
+            }
             let ends_after = |start: usize| start + k as usize > piece.carried as usize;
             let counts = |start: &usize| {
                 ends_after(*start) && (!is_seam || *start < piece.carried as usize)

@@ -323,9 +323,9 @@ impl Work for Look<'_> {
     #[inline(always)]
     fn run(self) {
         for (piece, words) in self.text.iter() {
-            let histogram = &mut *self.histogram;
-            self.question
-                .codes(piece, words, |codes| histogram.take(codes));
+            for (window, starts) in self.question.windows(piece, words) {
+                self.histogram.take(&window, starts);
+            }
         }
     }
 }
@@ -342,9 +342,9 @@ impl<R: Rest> Work for Throw<'_, '_, R> {
     #[inline(always)]
     fn run(self) {
         for (piece, words) in self.text.iter() {
-            let scatter = &mut *self.scatter;
-            self.question
-                .codes(piece, words, |codes| scatter.take(codes));
+            for (window, starts) in self.question.windows(piece, words) {
+                self.scatter.take(&window, starts);
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How many k-mers begin with which bases: what memory a count needs is known before it starts.
 
-use crate::kmers::codes::Question;
+use std::ops::Range;
+
+use crate::kmers::codes::{Prefixes, Question, Window};
 
 /// The most bits of a code that a histogram tells apart: 7 bases.
 pub const PREFIX_BITS: u32 = 14;
@@ -33,6 +35,16 @@ impl Span {
         self.free_bits - self.prefix_bits()
     }
 
+    /// Which of its prefixes the codes of a window have; another number where they have none.
+    #[inline(always)]
+    pub fn prefixes(self, window: &Window) -> Prefixes {
+        if self.free_bits == 2 * window.k() {
+            return window.prefixes(self.prefix_bits());
+        }
+        let prefix = |base| window.code(base).wrapping_sub(self.first) >> self.rest_bits();
+        std::array::from_fn(|base| u32::try_from(prefix(base)).unwrap_or(u32::MAX))
+    }
+
     /// The codes of one prefix of the span.
     pub fn part(self, prefix: usize) -> Self {
         Self {
@@ -57,14 +69,14 @@ impl Histogram {
         }
     }
 
-    /// Counts those codes that are of the span.
+    /// Counts those k-mers that are of the span.
     #[inline(always)]
-    pub fn take(&mut self, codes: &[u64]) {
-        let (shift, last) = (self.span.rest_bits(), self.counts.len() - 1);
-        for code in codes {
-            let prefix = code.wrapping_sub(self.span.first) >> shift;
-            if prefix <= last as u64 {
-                self.counts[prefix as usize & last] += 1;
+    pub fn take(&mut self, window: &Window, starts: Range<usize>) {
+        let prefixes = self.span.prefixes(window);
+        let last = self.counts.len() - 1;
+        for prefix in &prefixes[starts] {
+            if *prefix as usize <= last {
+                self.counts[*prefix as usize & last] += 1;
             }
         }
     }

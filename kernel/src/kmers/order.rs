@@ -94,27 +94,39 @@ impl<R: Rest> Orderer<R> {
             self.count_in_table(rests, first, rest_bits);
             return &self.counted;
         }
-        self.taken.clear();
-        for part in bucket {
-            let rests = part.iter().map(|slot| R::of(R::load(slot).into() & mask));
-            self.taken.extend(rests);
+        for room in [&mut self.taken, &mut self.spare] {
+            if room.len() < length {
+                room.resize(length, R::default());
+            }
         }
-        if self.spare.len() < length {
-            self.spare.resize(length, R::default());
-        }
-        let (taken, spare) = (self.taken.as_mut_slice(), &mut self.spare[..length]);
+        let (taken, spare) = (&mut self.taken[..length], &mut self.spare[..length]);
+        let rests = bucket
+            .flatten()
+            .map(|slot| R::of(R::load(slot).into() & mask));
         if length <= MOST_AT_ONCE {
-            sort(taken, spare, rest_bits);
+            let mut digits = Digits::of(rests.clone(), rest_bits);
+            digits.by_low(rests, spare);
+            digits.by_high(spare.iter().copied(), taken);
+            digits.repair(taken);
             self.counted.count_runs(taken, first);
             return &self.counted;
         }
         let shift = rest_bits.saturating_sub(SPLIT_BITS);
+        let digit = |rest: u64| (rest >> shift) as usize;
         let mut ends = [0; 1 << SPLIT_BITS];
-        counting_sort(taken, spare, |rest| (rest >> shift) as usize, &mut ends);
+        rests
+            .clone()
+            .for_each(|rest| ends[digit(rest.into()) % ends.len()] += 1);
+        begin(&mut ends);
+        place(rests, taken, digit, &mut ends);
         let mut start = 0;
         for end in ends.map(|end| end as usize) {
-            sort(&mut spare[start..end], &mut taken[start..end], shift);
-            self.counted.count_runs(&spare[start..end], first);
+            let (part, spare) = (&mut taken[start..end], &mut spare[start..end]);
+            let mut digits = Digits::of(part.iter().copied(), shift);
+            digits.by_low(part.iter().copied(), spare);
+            digits.by_high(spare.iter().copied(), part);
+            digits.repair(part);
+            self.counted.count_runs(part, first);
             start = end;
         }
         &self.counted
@@ -141,57 +153,104 @@ pub fn mask(bits: u32) -> u64 {
     u64::MAX.checked_shr(64 - bits).unwrap_or(0)
 }
 
-/// Puts rests in order that differ in the lowest `bits`, by way of as much spare room.
-#[inline(always)]
-fn sort<R: Rest>(rests: &mut [R], spare: &mut [R], bits: u32) {
-    let high = bits.saturating_sub(DIGIT_BITS);
-    let low = bits.saturating_sub(2 * DIGIT_BITS);
-    let digit = |shift: u32| move |rest: u64| (rest >> shift) as usize;
-    counting_sort(rests, spare, digit(low), &mut [0; DIGITS]);
-    counting_sort(spare, rests, digit(high), &mut [0; DIGITS]);
-    if low > 0 {
-        repair(rests);
+/// Two counting sorts of rests that differ in the lowest `bits`: by the second highest digit, then
+/// by the highest.
+struct Digits {
+    high: u32,
+    low: u32,
+    high_ends: [u32; DIGITS],
+    low_ends: [u32; DIGITS],
+}
+
+impl Digits {
+    #[inline(always)]
+    fn of<R: Rest>(rests: impl Iterator<Item = R>, bits: u32) -> Self {
+        let mut digits = Self {
+            high: bits.saturating_sub(DIGIT_BITS),
+            low: bits.saturating_sub(2 * DIGIT_BITS),
+            high_ends: [0; DIGITS],
+            low_ends: [0; DIGITS],
+        };
+        for rest in rests {
+            let rest = rest.into();
+            digits.high_ends[(rest >> digits.high) as usize % DIGITS] += 1;
+            digits.low_ends[(rest >> digits.low) as usize % DIGITS] += 1;
+        }
+        begin(&mut digits.high_ends);
+        begin(&mut digits.low_ends);
+        digits
+    }
+
+    #[inline(always)]
+    fn by_low<R: Rest>(&mut self, from: impl Iterator<Item = R>, to: &mut [R]) {
+        let low = self.low;
+        place(from, to, |rest| (rest >> low) as usize, &mut self.low_ends);
+    }
+
+    #[inline(always)]
+    fn by_high<R: Rest>(&mut self, from: impl Iterator<Item = R>, to: &mut [R]) {
+        let high = self.high;
+        place(
+            from,
+            to,
+            |rest| (rest >> high) as usize,
+            &mut self.high_ends,
+        );
+    }
+
+    /// Puts in order what lower bits decide.
+    #[inline(always)]
+    fn repair<R: Rest>(&self, rests: &mut [R]) {
+        if self.low > 0 {
+            repair(rests, self.low);
+        }
     }
 }
 
-/// Moves rests in the order of a digit, its higher bits left out; `ends` becomes where each ends.
+/// Makes of the number of rests of each digit where they begin.
 #[inline(always)]
-fn counting_sort<R: Rest, const N: usize>(
-    from: &[R],
+fn begin(counts: &mut [u32]) {
+    let mut start = 0;
+    for count in counts {
+        (*count, start) = (start, start + *count);
+    }
+}
+
+/// Moves rests in the order of a digit, its higher bits left out; `starts` becomes where each ends.
+#[inline(always)]
+fn place<R: Rest, const N: usize>(
+    from: impl Iterator<Item = R>,
     to: &mut [R],
     digit: impl Fn(u64) -> usize,
-    ends: &mut [u32; N],
+    starts: &mut [u32; N],
 ) {
     for rest in from {
-        ends[digit((*rest).into()) % N] += 1;
-    }
-    let mut start = 0;
-    for end in ends.iter_mut() {
-        (*end, start) = (start, start + *end);
-    }
-    for rest in from {
-        let next = &mut ends[digit((*rest).into()) % N];
-        to[*next as usize] = *rest;
+        let next = &mut starts[digit(rest.into()) % N];
+        to[*next as usize] = rest;
         *next += 1;
     }
 }
 
-/// Sorts what is nearly in order: by insertion, unless that has to move more than a little.
+/// Sorts rests that are in order but for the lowest `bits`, where these decide.
 #[inline(always)]
-fn repair<R: Rest>(rests: &mut [R]) {
-    let mut moves = 4 * rests.len();
-    for index in 1..rests.len() {
-        let rest = rests[index];
-        let mut place = index;
-        while place > 0 && rests[place - 1] > rest {
-            rests[place] = rests[place - 1];
-            place -= 1;
+fn repair<R: Rest>(rests: &mut [R], bits: u32) {
+    let group = |rest: R| rest.into() >> bits;
+    let mut index = 1;
+    while index < rests.len() {
+        let (before, here) = (rests[index - 1], rests[index]);
+        if here < before {
+            let is_other = |rest: &R| group(*rest) != group(here);
+            let first = rests[..index].iter().rposition(is_other);
+            let first = first.map_or(0, |place| place + 1);
+            let length = rests[index..].iter().position(is_other);
+            let end = length.map_or(rests.len(), |length| index + length);
+            if end - first == 2 {
+                rests.swap(first, first + 1);
+            } else {
+                rests[first..end].sort_unstable();
+            }
+            index = end;
         }
-        rests[place] = rest;
-        moves = moves.saturating_sub(index - place);
-        if moves == 0 {
-            rests.sort_unstable();
-            return;
-        }
+        index += 1;
     }
 }

@@ -219,6 +219,7 @@ impl Sink for PartSink<'_> {
 
     fn finish(self) -> Result<(), WriteError> {
         let (facts, file) = self.writer.finish()?;
+        begin_storing(&file.file);
         let part = Part {
             path: self.path,
             rows: facts.rows,
@@ -235,6 +236,20 @@ impl Sink for PartSink<'_> {
         }
         Ok(())
     }
+}
+
+/// Has the system store a file while work goes on: it is waited for before a report is committed.
+fn begin_storing(file: &File) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+
+        // SAFETY: the descriptor is open as long as `file` lives. All of it is meant; where a file
+        // system can't do this, it is stored later.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// A file that is written in large pieces, and their checksum.

@@ -10,6 +10,9 @@ const EXTREMES: usize = 10;
 /// Multiplicities below this are counted in a table, which is faster.
 const DIRECT: usize = 1 << 12;
 
+/// Rows that are looked at together first.
+const AT_ONCE: usize = 64;
+
 /// Facts about the rows of a part, or of a whole table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -25,33 +28,33 @@ impl Tally {
     /// Takes rows, in order of codes.
     pub fn push(&mut self, counted: &Counted) {
         self.direct.resize(DIRECT, 0);
-        for count in &counted.counts {
+        let rows = counted.counts.chunks(AT_ONCE);
+        for (counts, codes) in rows.zip(counted.codes.chunks(AT_ONCE)) {
+            let once = counts.iter().filter(|count| **count == 1).count();
+            self.direct[1] += once as u64;
+            // Most k-mers are there once, and soon no more of them are kept.
+            let keeps_ones = self.top.len() < EXTREMES || outermost(&self.bottom) != Some(1);
+            if once < counts.len() || keeps_ones {
+                self.push_closely(counts, codes);
+            }
+        }
+    }
+
+    /// Takes those multiplicities above 1, and the extremes.
+    fn push_closely(&mut self, counts: &[u64], codes: &[u64]) {
+        for count in counts.iter().filter(|count| **count != 1) {
             if let Some(kmers) = self.direct.get_mut(*count as usize) {
                 *kmers += 1;
             } else {
                 *self.others.entry(*count).or_insert(0) += 1;
             }
         }
-        let is_full = self.top.len() == EXTREMES;
-        let least_top = self
-            .top
-            .last()
-            .filter(|_| is_full)
-            .map_or(0, |(count, _)| *count);
-        let is_full = self.bottom.len() == EXTREMES;
-        let most_bottom = self.bottom.last().filter(|_| is_full);
-        let most_bottom = most_bottom.map_or(u64::MAX, |(count, _)| *count);
-        let rows = counted
-            .counts
-            .iter()
-            .copied()
-            .zip(counted.codes.iter().copied());
         // Codes ascend: of equals, those that are kept are the first already.
-        for (count, code) in rows {
-            if count > least_top {
+        for (count, code) in counts.iter().copied().zip(codes.iter().copied()) {
+            if outermost(&self.top).is_none_or(|least| count > least) {
                 insert(&mut self.top, (count, code), |one, other| one > other);
             }
-            if count < most_bottom {
+            if outermost(&self.bottom).is_none_or(|most| count < most) {
                 insert(&mut self.bottom, (count, code), |one, other| one < other);
             }
         }
@@ -86,6 +89,11 @@ impl Tally {
     }
 }
 
+/// The multiplicity that a row has to exceed, or to fall below, to be kept; None if any is.
+fn outermost(rows: &[(u64, u64)]) -> Option<u64> {
+    rows.get(EXTREMES - 1).map(|(count, _)| *count)
+}
+
 /// Puts a row behind those that it is not before, if it is one of the first `EXTREMES`.
 fn insert(rows: &mut Vec<(u64, u64)>, row: (u64, u64), is_before: impl Fn(u64, u64) -> bool) {
     let place = rows.partition_point(|kept| !is_before(row.0, kept.0));
@@ -104,15 +112,19 @@ mod tests {
     proptest! {
         #[test]
         fn parts_tell_what_their_rows_do(
-            counts in prop::collection::vec(prop_oneof![4 => 1..6_u64, 1 => 4000..4200_u64], 0..80),
-            cuts in prop::array::uniform3(0..80_usize),
+            counts in prop::collection::vec(prop_oneof![
+                (0..200_usize).prop_map(|rows| vec![1; rows]),
+                prop::collection::vec(1..6_u64, 0..50),
+                prop::collection::vec(4000..4200_u64, 0..5),
+            ], 0..6).prop_map(|stretches| stretches.concat()),
+            cuts in prop::array::uniform3(0..400_usize),
         ) {
             let rows: Vec<_> = counts.iter().copied().zip(0..).collect();
             let mut cuts = cuts.map(|cut| cut.min(rows.len()));
             cuts.sort_unstable();
             let tally_of = |rows: &[(u64, u64)]| {
                 let mut tally = Tally::default();
-                for half in rows.chunks(7) {
+                for half in rows.chunks(150) {
                     tally.push(&Counted {
                         codes: half.iter().map(|row| row.1).collect(),
                         counts: half.iter().map(|row| row.0).collect(),

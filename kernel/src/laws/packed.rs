@@ -39,7 +39,9 @@ fn codes_of(blocks: &[Blocks], question: Question) -> Vec<u64> {
     let mut all = Vec::new();
     for text in blocks.iter().flat_map(|blocks| &blocks.0) {
         for (piece, words) in text.iter() {
-            question.codes(piece, words, |codes| all.extend_from_slice(codes));
+            for (window, starts) in question.windows(piece, words) {
+                all.extend(starts.map(|base| window.code(base)));
+            }
         }
     }
     all.sort_unstable();
