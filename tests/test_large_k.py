@@ -14,8 +14,11 @@ from servers.s3 import s3_server
 
 import fanfold
 from fanfold.errors import OutputError, ParameterError
+from fanfold.flow import contents
 from fanfold.flow.check import find_faults
+from fanfold.flow.contents import PROVEN_BYTES, judged_by_size
 from fanfold.objects import open_place
+from fanfold.report.run_record import FileFacts
 from fanfold.report.view import View
 
 DATA = Path(__file__).parent / "data"
@@ -232,6 +235,34 @@ def test_a_table_that_is_not_what_was_written_is_told_and_made_again(
     assert str(table) in told[0]
     assert not again.resumed
     assert kmer_files(report.out) == before
+
+
+def test_a_large_table_is_judged_by_its_size_and_checked_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, HARD)
+    out = fanfold.run(path, [21], out=tmp_path / "out").out
+    before = kmer_files(out)
+    table = out / "kmers/k21/part-00000.parquet"
+    data = table.read_bytes()
+    monkeypatch.setattr(contents, "PROVEN_BYTES", len(data))
+    table.write_bytes(bytes([*data[:-1], data[-1] ^ 1]))
+
+    assert fanfold.run(path, [21], out=out).resumed
+    assert [*find_faults(open_place(out))] == [
+        f"{table}: not what was written; run again with --fresh"
+    ]
+    fanfold.run(path, [21], out=out, fresh=True)
+    assert kmer_files(out) == before
+
+
+def test_the_parts_of_a_table_are_judged_together() -> None:
+    half, little = FileFacts(PROVEN_BYTES // 2, "0" * 16), FileFacts(1, "0" * 16)
+    parts = {f"kmers/k31/part-0000{index}.parquet": half for index in range(2)}
+    other = {"kmers/k21/part-00000.parquet": half, "kmers/k31.hist": little, "gaps.bed": little}
+    large = {"sequences.tsv": FileFacts(PROVEN_BYTES, "0" * 16)}
+
+    assert judged_by_size(parts | other | large) == parts.keys() | large.keys()
 
 
 @pytest.mark.parametrize("ks", [[21], [21, 31]])

@@ -77,7 +77,7 @@ def test_a_run_writes_its_renderings_and_records_them(path: Path, out: Path) -> 
 def test_a_report_of_another_question_is_never_the_answer(
     path: Path, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another run, which holds no lock that this one sees, replaces the report between two looks."""
+    """Another run replaces the report between two looks of this one."""
     first = fanfold.run(path, 2, out=out)
     place = LocalPlace(out)
     record = contents.read_record(place)

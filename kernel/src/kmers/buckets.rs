@@ -9,53 +9,49 @@
 //!         | share 0 | share 1| share 0 | share 1|     each share's thread writes its own
 //! ```
 
+use std::marker::PhantomData;
 use std::ops::Range;
+
+use memmap2::MmapMut;
 
 use crate::kmers::codes::{Prefixes, Window};
 use crate::kmers::histogram::{Histogram, Span};
 use crate::kmers::rest::{LINE_BYTES, Rest};
 
 /// Memory that buckets are laid out in, used again for every range of codes.
-pub struct Arena<R: Rest>(Vec<R::Slot>);
+///
+/// It comes from the system as zeros, a page at its first use: so threads wait for pages side by
+/// side.
+pub struct Arena<R: Rest> {
+    map: MmapMut,
+    count: usize,
+    slots: PhantomData<R::Slot>,
+}
 
 impl<R: Rest> Arena<R> {
     /// Room for so many lines; None where there is no memory.
     pub fn new(lines: usize) -> Option<Self> {
-        let count = (lines + 1).checked_mul(line_length::<R>())?;
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(count).ok()?;
-        advise_large_pages(&slots);
-        slots.resize_with(count, R::Slot::default);
-        Some(Self(slots))
+        let count = lines.max(1).checked_mul(line_length::<R>())?;
+        let map = MmapMut::map_anon(count.checked_mul(size_of::<R>())?).ok()?;
+        // Lines go to thousands of places in turn, and the processor remembers the addresses of few
+        // pages: they are to be large. Without that it is slower, and right.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        Some(Self {
+            map,
+            count,
+            slots: PhantomData,
+        })
     }
 
-    /// The slots from the first start of a cache line on.
+    /// All of it, from the start of a cache line on.
     fn slots(&self) -> &[R::Slot] {
-        let skip = self.0.as_ptr().align_offset(LINE_BYTES);
-        self.0.get(skip..).unwrap_or_default()
+        let first = self.map.as_ptr().cast::<R::Slot>();
+        assert!(first.addr().is_multiple_of(LINE_BYTES));
+        // SAFETY: the map has as many bytes, aligned as asserted, as long as it is borrowed. Zeros
+        // are values of atomics, which are all that reads and writes it.
+        unsafe { std::slice::from_raw_parts(first, self.count) }
     }
-}
-
-/// Asks for large pages: lines go to thousands of places in turn, and the processor remembers the
-/// addresses of few pages.
-fn advise_large_pages<T>(reserved: &Vec<T>) {
-    #[cfg(target_os = "linux")]
-    {
-        const PAGE_BYTES: usize = 4096;
-        let start = reserved.as_ptr().addr();
-        let end = start + reserved.capacity() * size_of::<T>();
-        let (first, last) = (
-            start.next_multiple_of(PAGE_BYTES),
-            end / PAGE_BYTES * PAGE_BYTES,
-        );
-        if first < last {
-            let pages = reserved.as_ptr().with_addr(first).cast_mut();
-            // SAFETY: the pages lie within the allocation, and the advice changes no byte of them.
-            unsafe { libc::madvise(pages.cast(), last - first, libc::MADV_HUGEPAGE) };
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = reserved;
 }
 
 /// The rests in a cache line.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from fanfold.errors import OutputError, PlanError
 from fanfold.flow.check_kmers import find_table_faults
 from fanfold.flow.collection import COLLECTION, INDEX, SUMMARY, read_collection
-from fanfold.flow.contents import PROVEN_BYTES, PUBLISH, has_facts, read_publication, read_record
+from fanfold.flow.contents import PUBLISH, has_facts, judged_by_size, read_publication, read_record
 from fanfold.flow.run_folder import PLAN, RunFolder, read_plan
 from fanfold.objects import Place, open_place
 from fanfold.report.run_record import RUN, FileFacts, Record
@@ -78,20 +78,22 @@ def _of_run(place: Place) -> Iterator[str]:
 
 def _of_report(place: Place, record: Record) -> Iterator[str]:
     known = set()
+    by_size = judged_by_size(record.files)
     for name, facts in (record.files | record.renderings).items():
-        for fault in _of_file(place, name, facts):
+        for fault in _of_file(place, name, facts, by_size):
             known.add(name)
             yield fault
     yield from find_table_faults(place, record, known)
 
 
-def _of_file(place: Place, name: str, facts: FileFacts) -> Iterator[str]:
+def _of_file(
+    place: Place, name: str, facts: FileFacts, by_size: Container[str] = ()
+) -> Iterator[str]:
     kind = place.kinds([name]).get(name)
     if kind is None:
         yield f"{place.where(name)}: gone; run again"
     elif kind != "file":
         yield f"{place.where(name)}: not a regular file; move it, and run again"
     elif not has_facts(place, name, facts):
-        # A run judges larger files by their size alone.
-        fresh = "" if facts.size_bytes < PROVEN_BYTES else " with --fresh"
+        fresh = " with --fresh" if name in by_size else ""
         yield f"{place.where(name)}: not what was written; run again{fresh}"

@@ -5,7 +5,8 @@ Nothing here writes. Rights come from valid records alone, never from how a file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -38,7 +39,7 @@ from fanfold.report.run_record import (
 PUBLISH = "publish.json"
 
 PROVEN_BYTES = 64 * 1024**2
-"""Files below this size are read whole before a report counts as complete."""
+"""Files and tables below this size are read whole before a report counts as complete."""
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -192,8 +193,8 @@ def read_publication(place: Place) -> Publication | None:
 def read_finished(place: Place, question: Question) -> bytes | None:
     """The `master.json` that answers a question, if its report is complete; else None.
 
-    It is complete if the record is of this question and every file is what the record says. Files
-    from 64 MiB on are judged by their size.
+    It is complete if the record is of this question and every file is what the record says. What
+    `judged_by_size` names, is so.
 
     Raises:
         OutputError: a file can't be read.
@@ -208,14 +209,30 @@ def read_finished(place: Place, question: Question) -> bytes | None:
         master = place.read(MASTER)
     except FileNotFoundError:  # another run has just removed it
         return None
+    by_size = judged_by_size(record.files)
     proven = facts_of(master) == record.files[MASTER] and all(
         has_facts(place, name, facts)
         for name, facts in record.files.items()
-        if name != MASTER and facts.size_bytes < PROVEN_BYTES
+        if name != MASTER and name not in by_size
     )
     if not proven or (isinstance(place, LocalPlace) and _is_replaced(place, question)):
         return None
     return master
+
+
+def judged_by_size(files: Mapping[str, FileFacts]) -> set[str]:
+    """The files of a report that a run doesn't read whole: from 64 MiB on.
+
+    The parts of a table count together.
+    """
+
+    def table(name: str) -> str:
+        return name.rpartition("/")[0] if is_kmer_file(name) else name
+
+    sizes = Counter[str]()
+    for name, facts in files.items():
+        sizes[table(name)] += facts.size_bytes
+    return {name for name in files if sizes[table(name)] >= PROVEN_BYTES}
 
 
 def sizes_of(place: Place, names: Iterable[str]) -> dict[str, int]:
