@@ -47,6 +47,9 @@ _USUAL_BYTES = 1700 * 1024**2
 """Memory for text and k-mers, where nobody says how much: each time that k-mers don't fit, all text
 is read again."""
 
+_LEAST_BYTES = 512 * 1024**2
+"""Of it, for k-mers at least."""
+
 _BESIDE_BYTES = 128 * 1024**2
 """Of the memory for k-mers: what putting them in order takes, and writing them."""
 
@@ -106,7 +109,7 @@ def count_partition(folder: RunFolder, text: KeptText, index: int, allowed: Allo
     text_bytes = sum(each.size_bytes for each in texts)
     room = room_bytes(allowed, text_bytes, plan.source.name)
     if allowed.memory_bytes is None:
-        room = max(room, _USUAL_BYTES - text_bytes)
+        room = max(_LEAST_BYTES, _USUAL_BYTES - text_bytes)
     place.prepare(below)
     count = KmerCount(
         texts,
