@@ -31,7 +31,7 @@ from fanfold.report.run_record import FileFacts, kmer_folder
 
 _MIB = 1024**2
 
-_USUAL_BYTES = 1024 * _MIB
+_USUAL_BYTES = 512 * _MIB
 """Memory for the k-mers of a count, where nobody says how much: more makes it hardly faster."""
 
 _LEAST_BYTES = 32 * _MIB
