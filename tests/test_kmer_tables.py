@@ -24,7 +24,10 @@ from fanfold.kmers.finished import all_kmers
 from fanfold.kmers.table import MOST_TOP
 from fanfold.objects import LocalPlace
 
-TOOLS = Path(__file__).parents[1] / ".venv-tables" / "bin" / "python"
+TOOLS = {
+    "newest": Path(__file__).parents[1] / ".venv-tables/bin/python",
+    "oldest": Path(__file__).parents[1] / ".venv-tables-oldest/bin/python",
+}
 GROUP_ROWS = 1 << 20
 ABSENT = "ACGTTGCATTTACGAGGGTTCCACCATGACGT"
 """Its first letters are in no text here, from k = 9 on."""
@@ -417,24 +420,26 @@ for kmers in tables * 2:
 }
 
 
-def run_tool(tool: str, code: str, out: Path) -> subprocess.CompletedProcess[str]:
-    if (
-        not TOOLS.exists()
-        or subprocess.run([TOOLS, "-c", f"import {tool}"], check=False).returncode
-    ):
-        pytest.skip(f"*** LEFT OUT: K-MERS AS ARROW IN {tool}: it takes {TOOLS}; see make test")
+def run_tool(age: str, tool: str, code: str, out: Path) -> subprocess.CompletedProcess[str]:
+    python = TOOLS[age]
+    has_tool: list[str | Path] = [python, "-c", f"import {tool}"]
+    if not python.exists() or subprocess.run(has_tool, check=False).returncode:
+        pytest.skip(f"*** LEFT OUT: K-MERS AS ARROW IN THE {age} {tool}: it takes {python}")
     paths = [sysconfig.get_path("purelib"), str(Path(fanfold.__file__ or "").parents[1])]
     return subprocess.run(
-        [TOOLS, "-c", OPENED + code, out, json.dumps(paths)],
+        [python, "-c", OPENED + code, out, json.dumps(paths)],
         capture_output=True,
         text=True,
         check=False,
     )
 
 
+@pytest.mark.parametrize("age", TOOLS)
 @pytest.mark.parametrize("tool", ARROW)
-def test_a_table_is_an_arrow_stream_again_and_again(tool: str, reports: dict[bool, Path]) -> None:
-    done = run_tool(tool, f"{ARROW[tool]}\nprint(json.dumps(found))", reports[True])
+def test_a_table_is_an_arrow_stream_again_and_again(
+    tool: str, age: str, reports: dict[bool, Path]
+) -> None:
+    done = run_tool(age, tool, f"{ARROW[tool]}\nprint(json.dumps(found))", reports[True])
 
     assert done.returncode == 0, done.stderr
     expected = [rows_of(naive_kmers(TEXT, k, canonical=True)) for k in (3, 21, 32)]
@@ -445,7 +450,7 @@ def test_a_table_is_an_arrow_stream_again_and_again(tool: str, reports: dict[boo
 def test_a_damaged_part_ends_the_stream_with_an_error(out: Path) -> None:
     flip(out)
 
-    done = run_tool("pyarrow", "import pyarrow\npyarrow.table(tables[1])", out)
+    done = run_tool("newest", "pyarrow", "import pyarrow\npyarrow.table(tables[1])", out)
 
     assert done.returncode != 0
     assert "part-00001.parquet: not what was written" in done.stderr.splitlines()[-1]

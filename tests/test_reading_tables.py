@@ -69,7 +69,7 @@ def calls(language: str, of: str) -> str:
     """The code of docs/outputs.md that calls a tool."""
     document = (ROOT / "docs" / "outputs.md").read_text()
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    (code,) = (block for block in blocks if of in block)
+    (code,) = (block for block in blocks if of in block and "import fanfold" not in block)
     return str(code)
 
 

@@ -59,7 +59,9 @@ mod _kernel {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use crate::tables::glue::{KmerMerge, KmerPart, KmerTop, kmer_codes, kmer_stream, kmer_text};
+    use crate::tables::glue::{
+        KmerMerge, KmerPart, KmerTop, kmer_codes, kmer_stream, kmer_text, table_stream,
+    };
 
     /// The CRC-64/NVME of `data`, continued from `crc`, the CRC of what came before it.
     #[pyfunction]

@@ -260,6 +260,22 @@ def kmer_stream(blocks: Iterable[tuple[Buffer, Buffer]], k: int, canonical: bool
         canonical: whether they are canonical, likewise.
     """
 
+def table_stream(
+    blocks: Iterable[bytes], columns: Sequence[tuple[str, str]], has_header: bool
+) -> CapsuleType:
+    """A tab-separated table as a capsule with a stream of Arrow record batches, one a block.
+
+    Args:
+        blocks: gives the bytes of the table, some at a time. What it raises ends the stream with
+            the same message.
+        columns: the name of each column, and what it holds: ``text``, ``number`` (unsigned), or
+            ``share``, which may be absent.
+        has_header: whether the first line has the names of the columns.
+
+    Raises:
+        ValueError: there is no such kind of column.
+    """
+
 @final
 class PackedText:
     """Text that was packed for k-mers from 9 on: the bases of some stretches, in memory.

@@ -1,12 +1,13 @@
 //! A table as a stream of Arrow record batches, by the C interfaces that every Arrow library reads:
 //! <https://arrow.apache.org/docs/format/CStreamInterface.html>.
 //!
-//! Of Arrow's many types a table needs one, so the structures are made here:
+//! Of Arrow's many types tables need three, so the structures are made here:
 //!
 //! ```text
-//! batch    struct, no buffers but that for nulls, which is absent
-//!   kmer   uint64, not nullable: the codes
-//!   count  uint64, not nullable
+//! batch      struct, no buffers but that for nulls, which is absent
+//!   numbers  uint64: no nulls, values
+//!   shares   float64: nulls where there are some, values
+//!   texts    utf8: no nulls, where each text ends, all texts
 //! ```
 //!
 //! Whoever takes a structure calls its `release`, once; or moves its bytes elsewhere and sets
@@ -15,20 +16,105 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 
-/// The columns, in order.
-const COLUMNS: [&CStr; 2] = [c"kmer", c"count"];
-
 /// What `get_next` answers after an error: an input or output error.
 const EIO: c_int = 5;
 
-/// The codes and counts of some rows.
-pub type Columns = [Vec<u64>; 2];
+/// `ARROW_FLAG_NULLABLE`
+const NULLABLE: i64 = 2;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Share,
+    Text,
+}
+
+impl Kind {
+    fn format(self) -> &'static CStr {
+        match self {
+            Self::Number => c"L", // uint64
+            Self::Share => c"g",  // float64
+            Self::Text => c"u",   // utf8, of 32-bit offsets
+        }
+    }
+}
+
+/// The values of a column in some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    Numbers(Vec<u64>),
+    Shares(Vec<Option<f64>>),
+    /// Where each text ends, after a 0, and all texts.
+    Texts(Vec<i32>, String),
+}
+
+impl Column {
+    pub fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Number => Self::Numbers(Vec::new()),
+            Kind::Share => Self::Shares(Vec::new()),
+            Kind::Text => Self::Texts(vec![0], String::new()),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Numbers(_) => Kind::Number,
+            Self::Shares(_) => Kind::Share,
+            Self::Texts(..) => Kind::Text,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Numbers(values) => values.len(),
+            Self::Shares(values) => values.len(),
+            Self::Texts(ends, _) => ends.len() - 1,
+        }
+    }
+
+    fn array(self) -> Array {
+        let length = self.len();
+        match self {
+            Self::Numbers(values) => {
+                let buffers = vec![null(), values.as_ptr().cast()];
+                array(length, 0, buffers, Kept::Numbers(values))
+            }
+            Self::Shares(values) => {
+                let nulls = values.iter().filter(|value| value.is_none()).count();
+                let bits = validity(&values);
+                let values: Vec<_> = values.into_iter().map(Option::unwrap_or_default).collect();
+                let buffers = vec![bits.as_ptr().cast(), values.as_ptr().cast()];
+                array(length, nulls, buffers, Kept::Shares(bits, values))
+            }
+            Self::Texts(ends, texts) => {
+                let buffers = vec![null(), ends.as_ptr().cast(), texts.as_ptr().cast()];
+                array(length, 0, buffers, Kept::Texts(ends, texts))
+            }
+        }
+    }
+}
+
+/// Which values are there, the first one's bit lowest.
+fn validity(values: &[Option<f64>]) -> Vec<u8> {
+    let bytes = values.chunks(8).map(|values| {
+        let bits = values.iter().enumerate();
+        bits.fold(0, |byte, (place, value)| {
+            byte | u8::from(value.is_some()) << place
+        })
+    });
+    bytes.collect()
+}
 
 /// Where a stream gets its batches from.
 pub trait Batches: Send {
-    /// The next rows, as many codes as counts; None at the end; or what went wrong.
-    fn next(&mut self) -> Result<Option<Columns>, String>;
+    /// The next rows, all columns of one length; None at the end; or what went wrong.
+    fn next(&mut self) -> Result<Option<Vec<Column>>, String>;
 }
+
+/// A column's name, and what it holds.
+pub type Field = (CString, Kind);
 
 #[repr(C)]
 pub struct Schema {
@@ -72,6 +158,7 @@ unsafe impl Send for Stream {}
 /// What a stream keeps.
 struct Source {
     batches: Box<dyn Batches>,
+    fields: Vec<Field>,
     metadata: Vec<u8>,
     /// What went wrong; nothing comes after it.
     error: Option<CString>,
@@ -81,22 +168,31 @@ struct Source {
 /// What a schema points to.
 struct SchemaParts {
     metadata: Vec<u8>,
-    children: [*mut Schema; 2],
+    children: Vec<*mut Schema>,
 }
 
 /// What an array points to.
 struct ArrayParts {
     buffers: Vec<*const c_void>,
     children: Vec<*mut Array>,
-    /// The second buffer of a column.
-    _values: Vec<u64>,
+    _kept: Kept,
+}
+
+/// What the buffers of an array are. They don't move when it does.
+#[expect(dead_code, reason = "pointers lead to them")]
+enum Kept {
+    Nothing,
+    Numbers(Vec<u64>),
+    Shares(Vec<u8>, Vec<f64>),
+    Texts(Vec<i32>, String),
 }
 
 impl Stream {
-    /// A stream of batches, whose schema has some metadata.
-    pub fn new(batches: Box<dyn Batches>, metadata: &[(&str, &str)]) -> Self {
+    /// A stream of batches of some fields, whose schema has some metadata.
+    pub fn new(batches: Box<dyn Batches>, fields: Vec<Field>, metadata: &[(&str, &str)]) -> Self {
         let source = Box::new(Source {
             batches,
+            fields,
             metadata: encoded(metadata),
             error: None,
             has_ended: false,
@@ -137,27 +233,29 @@ fn encoded(metadata: &[(&str, &str)]) -> Vec<u8> {
 unsafe extern "C" fn get_schema(stream: *mut Stream, out: *mut Schema) -> c_int {
     // SAFETY: the private data of such a stream is its source; one thread at a time uses a stream.
     let source = unsafe { &*(*stream).private_data.cast::<Source>() };
-    let column = |name: &CStr| Schema {
-        format: c"L".as_ptr(), // uint64
-        name: name.as_ptr(),
-        metadata: null(),
-        flags: 0, // not nullable
-        n_children: 0,
-        children: null_mut(),
-        dictionary: null_mut(),
-        release: Some(release_column),
-        private_data: null_mut(),
-    };
+    let children = source.fields.iter().map(|(name, kind)| {
+        Box::into_raw(Box::new(Schema {
+            format: kind.format().as_ptr(),
+            name: name.clone().into_raw(),
+            metadata: null(),
+            flags: if *kind == Kind::Share { NULLABLE } else { 0 },
+            n_children: 0,
+            children: null_mut(),
+            dictionary: null_mut(),
+            release: Some(release_field),
+            private_data: null_mut(),
+        }))
+    });
     let mut parts = Box::new(SchemaParts {
         metadata: source.metadata.clone(),
-        children: COLUMNS.map(|name| Box::into_raw(Box::new(column(name)))),
+        children: children.collect(),
     });
     let schema = Schema {
         format: c"+s".as_ptr(), // struct
         name: c"".as_ptr(),
         metadata: parts.metadata.as_ptr().cast(),
         flags: 0,
-        n_children: 2,
+        n_children: parts.children.len() as i64,
         children: parts.children.as_mut_ptr(),
         dictionary: null_mut(),
         release: Some(release_schema),
@@ -182,13 +280,14 @@ unsafe extern "C" fn get_next(stream: *mut Stream, out: *mut Array) -> c_int {
         source.batches.next()
     };
     let array = match next {
-        Ok(Some([codes, counts])) if codes.len() == counts.len() => batch(codes, counts),
+        Ok(Some(columns)) if are_of(&columns, &source.fields) => batch(columns),
         Ok(None) => {
             source.has_ended = true;
             end()
         }
         Ok(Some(_)) => {
-            source.error = Some(c"not as many counts as codes".into());
+            source.error =
+                Some(c"the columns are not those of the schema, or differ in length".into());
             return EIO;
         }
         Err(message) => {
@@ -200,6 +299,15 @@ unsafe extern "C" fn get_next(stream: *mut Stream, out: *mut Array) -> c_int {
     // SAFETY: there is room for an array, whose old bytes mean nothing.
     unsafe { out.write(array) };
     0
+}
+
+fn are_of(columns: &[Column], fields: &[Field]) -> bool {
+    let length = columns.first().map_or(0, Column::len);
+    columns.len() == fields.len()
+        && columns
+            .iter()
+            .zip(fields)
+            .all(|(column, (_, kind))| (column.kind(), column.len()) == (*kind, length))
 }
 
 /// # Safety
@@ -239,17 +347,46 @@ unsafe extern "C" fn release_schema(schema: *mut Schema) {
 }
 
 /// # Safety
-/// `schema` is a column of `get_schema`, and was not released.
-unsafe extern "C" fn release_column(schema: *mut Schema) {
-    // SAFETY: it can be written to. It points to nothing but what is static.
-    unsafe { (*schema).release = None };
+/// `schema` is a field of `get_schema`, and was not released.
+unsafe extern "C" fn release_field(schema: *mut Schema) {
+    // SAFETY: the name is of `CString::into_raw`, and is freed once: nobody calls this again, as
+    // `release` is null then. Otherwise it points to nothing but what is static.
+    unsafe {
+        drop(CString::from_raw((*schema).name.cast_mut()));
+        (*schema).release = None;
+    }
 }
 
-fn array(length: usize, parts: ArrayParts) -> Array {
+fn array(length: usize, nulls: usize, buffers: Vec<*const c_void>, kept: Kept) -> Array {
+    array_of(
+        length,
+        nulls,
+        ArrayParts {
+            buffers,
+            children: Vec::new(),
+            _kept: kept,
+        },
+    )
+}
+
+fn batch(columns: Vec<Column>) -> Array {
+    let length = columns.first().map_or(0, Column::len);
+    let children = columns
+        .into_iter()
+        .map(|column| Box::into_raw(Box::new(column.array())));
+    let parts = ArrayParts {
+        buffers: vec![null()],
+        children: children.collect(),
+        _kept: Kept::Nothing,
+    };
+    array_of(length, 0, parts)
+}
+
+fn array_of(length: usize, nulls: usize, parts: ArrayParts) -> Array {
     let mut parts = Box::new(parts);
     Array {
         length: length as i64,
-        null_count: 0,
+        null_count: nulls as i64,
         offset: 0,
         n_buffers: parts.buffers.len() as i64,
         n_children: parts.children.len() as i64,
@@ -259,24 +396,6 @@ fn array(length: usize, parts: ArrayParts) -> Array {
         release: Some(release_array),
         private_data: Box::into_raw(parts).cast(),
     }
-}
-
-fn batch(codes: Vec<u64>, counts: Vec<u64>) -> Array {
-    let length = codes.len();
-    let column = |values: Vec<u64>| {
-        let parts = ArrayParts {
-            buffers: vec![null(), values.as_ptr().cast()], // moving a vector doesn't move its values
-            children: Vec::new(),
-            _values: values,
-        };
-        Box::into_raw(Box::new(array(length, parts)))
-    };
-    let parts = ArrayParts {
-        buffers: vec![null()],
-        children: vec![column(codes), column(counts)],
-        _values: Vec::new(),
-    };
-    array(length, parts)
 }
 
 /// What comes after the last batch: an array that is released already.
@@ -320,13 +439,13 @@ mod tests {
 
     /// Some batches, then an error if there is one. The token tells when they are dropped.
     struct Made(
-        std::vec::IntoIter<Columns>,
+        std::vec::IntoIter<Vec<Column>>,
         Option<&'static str>,
         #[expect(dead_code)] Arc<()>,
     );
 
     impl Batches for Made {
-        fn next(&mut self) -> Result<Option<Columns>, String> {
+        fn next(&mut self) -> Result<Option<Vec<Column>>, String> {
             let error = self.1.map(str::to_owned);
             self.0
                 .next()
@@ -334,11 +453,29 @@ mod tests {
         }
     }
 
-    fn stream(batches: Vec<Columns>, error: Option<&'static str>) -> (Stream, Arc<()>) {
+    fn fields() -> Vec<Field> {
+        vec![
+            (c"kmer".into(), Kind::Number),
+            (c"count".into(), Kind::Number),
+        ]
+    }
+
+    fn stream(batches: Vec<[Vec<u64>; 2]>, error: Option<&'static str>) -> (Stream, Arc<()>) {
+        let batches = batches
+            .into_iter()
+            .map(|batch| batch.map(Column::Numbers).into());
+        stream_of(fields(), batches.collect(), error)
+    }
+
+    fn stream_of(
+        fields: Vec<Field>,
+        batches: Vec<Vec<Column>>,
+        error: Option<&'static str>,
+    ) -> (Stream, Arc<()>) {
         let token = Arc::new(());
         let made = Made(batches.into_iter(), error, Arc::clone(&token));
         (
-            Stream::new(Box::new(made), &[("k", "21"), ("", "x")]),
+            Stream::new(Box::new(made), fields, &[("k", "21"), ("", "x")]),
             token,
         )
     }
@@ -429,9 +566,9 @@ mod tests {
             );
             let mut schema: Schema = schema.assume_init();
             assert_eq!(CStr::from_ptr(schema.format), c"+s");
-            for (place, name) in COLUMNS.iter().enumerate() {
+            for (place, (name, _)) in fields().iter().enumerate() {
                 let child = &**schema.children.add(place);
-                assert_eq!(CStr::from_ptr(child.name), *name);
+                assert_eq!(CStr::from_ptr(child.name), name.as_c_str());
                 assert_eq!((CStr::from_ptr(child.format), child.flags), (c"L", 0));
             }
             let number = |number: i32| number.to_ne_bytes().to_vec();
@@ -458,7 +595,47 @@ mod tests {
         let (mut uneven, _) = stream(vec![[vec![1], vec![]]], None);
         assert_eq!(
             next(&mut uneven).err().unwrap(),
-            "not as many counts as codes"
+            "the columns are not those of the schema, or differ in length"
         );
+    }
+
+    #[test]
+    fn texts_and_shares_have_buffers_of_their_own() {
+        let fields = vec![(c"name".into(), Kind::Text), (c"gc".into(), Kind::Share)];
+        let shares: Vec<_> = (0..11)
+            .map(|place| (place % 3 > 0).then_some(f64::from(place)))
+            .collect();
+        let mut names = Column::new(Kind::Text);
+        if let Column::Texts(ends, texts) = &mut names {
+            for place in 0..11 {
+                texts.push_str(&"é".repeat(place));
+                ends.push(texts.len() as i32);
+            }
+        }
+        let batch = vec![names, Column::Shares(shares.clone())];
+        let (mut stream, _) = stream_of(fields, vec![batch], None);
+        let array = next(&mut stream).unwrap();
+        drop(stream);
+        // SAFETY: the columns have the buffers that Arrow says, of 11 rows.
+        unsafe {
+            let name = &**array.children;
+            assert_eq!((name.n_buffers, name.null_count, name.length), (3, 0, 11));
+            let ends = std::slice::from_raw_parts((*name.buffers.add(1)).cast::<i32>(), 12);
+            let texts = (*name.buffers.add(2)).cast::<u8>();
+            for (place, range) in ends.windows(2).enumerate() {
+                let length = (range[1] - range[0]) as usize;
+                let text = std::slice::from_raw_parts(texts.add(range[0] as usize), length);
+                assert_eq!(text, "é".repeat(place).as_bytes());
+            }
+            let share = &**array.children.add(1);
+            assert_eq!((share.n_buffers, share.null_count), (2, 4));
+            let bits = std::slice::from_raw_parts((*share.buffers).cast::<u8>(), 2);
+            let values = std::slice::from_raw_parts((*share.buffers.add(1)).cast::<f64>(), 11);
+            for (place, expected) in shares.iter().enumerate() {
+                let found = (bits[place / 8] >> (place % 8) & 1 == 1).then_some(values[place]);
+                assert_eq!(found, *expected);
+            }
+        }
+        release(array);
     }
 }

@@ -1,15 +1,18 @@
 //! What Python sees of tables of k-mers.
 
+use std::ffi::CString;
 use std::io;
 
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyCapsule, PyIterator};
 
 use crate::_kernel::{bytes, numbers_of, unread};
 use crate::kmers::parquet::{ENCODING, PartReader, ReadAt};
-use crate::tables::arrow::{Batches, Columns, Stream};
+use crate::tables::arrow::{Batches, Column, Field, Kind, Stream};
 use crate::tables::letters::{Form, codes_of_text, rows_as_text};
+use crate::tables::lines::Lines;
 use crate::tables::merge::{Refusal, Rows, Shared};
 use crate::tables::top::Top;
 
@@ -221,6 +224,9 @@ pub fn kmer_text<'py>(
     bytes(py, &text)
 }
 
+/// The codes and counts of some rows.
+type Columns = [Vec<u64>; 2];
+
 fn columns_of(codes: &Bound<'_, PyAny>, counts: &Bound<'_, PyAny>) -> PyResult<Columns> {
     let columns = [numbers_of(codes)?, numbers_of(counts)?];
     match &columns {
@@ -358,17 +364,88 @@ fn rows_of([codes, counts]: &Columns) -> Rows<'_> {
 struct PyBlocks(Py<PyIterator>);
 
 impl Batches for PyBlocks {
-    fn next(&mut self) -> Result<Option<Columns>, String> {
-        let next = |py: Python<'_>| {
-            let Some(block) = self.0.bind(py).clone().next() else {
-                return Ok(None);
-            };
-            let (codes, counts): (Bound<'_, PyAny>, Bound<'_, PyAny>) = block?.extract()?;
-            columns_of(&codes, &counts).map(Some)
-        };
-        Python::try_attach(|py| next(py).map_err(|error| error.value(py).to_string()))
-            .unwrap_or_else(|| Err("the interpreter has ended".to_owned()))
+    fn next(&mut self) -> Result<Option<Vec<Column>>, String> {
+        next_of(&self.0, |block| {
+            let (codes, counts): (Bound<'_, PyAny>, Bound<'_, PyAny>) = block.extract()?;
+            let columns = columns_of(&codes, &counts)?;
+            Ok(columns.map(Column::Numbers).into())
+        })
     }
+}
+
+/// What is made of the next that Python gives; what it raises, in words.
+fn next_of<T>(
+    iterator: &Py<PyIterator>,
+    make: impl FnOnce(Bound<'_, PyAny>) -> PyResult<T>,
+) -> Result<Option<T>, String> {
+    Python::try_attach(|py| {
+        let next = iterator.bind(py).clone().next();
+        let made = next.map(|next| next.and_then(make)).transpose();
+        made.map_err(|error| error.value(py).to_string())
+    })
+    .unwrap_or_else(|| Err("the interpreter has ended".to_owned()))
+}
+
+/// Text of a table that Python hands on.
+struct PyLines {
+    blocks: Py<PyIterator>,
+    lines: Lines,
+    has_ended: bool,
+}
+
+impl Batches for PyLines {
+    fn next(&mut self) -> Result<Option<Vec<Column>>, String> {
+        while !self.has_ended {
+            let block = next_of(&self.blocks, |block| {
+                block.extract::<PyBackedBytes>().map_err(PyErr::from)
+            })?;
+            self.has_ended = block.is_none();
+            let columns = match block {
+                Some(block) => self.lines.take(&block)?,
+                None => return self.lines.finish().map(|()| None),
+            };
+            if columns.first().is_some_and(|column| column.len() > 0) {
+                return Ok(Some(columns));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A tab-separated table as a capsule with a stream of Arrow record batches, one a block.
+///
+/// Args:
+///     blocks: gives the bytes of the table, some at a time. What it raises ends the stream with
+///         the same message.
+///     columns: the name of each column, and what it holds: ``text``, ``number`` (unsigned), or
+///         ``share``, which may be absent.
+///     has_header: whether the first line has the names of the columns.
+///
+/// Raises:
+///     ValueError: there is no such kind of column.
+#[pyfunction]
+pub fn table_stream<'py>(
+    blocks: &Bound<'py, PyAny>,
+    columns: Vec<(String, String)>,
+    has_header: bool,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let field = |(name, kind): (String, String)| -> PyResult<Field> {
+        let kind = match kind.as_str() {
+            "text" => Kind::Text,
+            "number" => Kind::Number,
+            "share" => Kind::Share,
+            _ => return Err(PyValueError::new_err(format!("no column is of {kind}"))),
+        };
+        Ok((CString::new(name)?, kind))
+    };
+    let fields: Vec<_> = columns.into_iter().map(field).collect::<PyResult<_>>()?;
+    let lines = PyLines {
+        blocks: blocks.try_iter()?.unbind(),
+        lines: Lines::new(&fields, has_header),
+        has_ended: false,
+    };
+    let stream = Stream::new(Box::new(lines), fields, &[]);
+    PyCapsule::new_with_value(blocks.py(), stream, c"arrow_array_stream")
 }
 
 /// A table as a capsule with a stream of Arrow record batches, one a block.
@@ -393,6 +470,7 @@ pub fn kmer_stream<'py>(
     let metadata = metadata
         .each_ref()
         .map(|(key, value)| (*key, value.as_str()));
-    let stream = Stream::new(batches, &metadata);
+    let fields = [c"kmer", c"count"].map(|name| (name.into(), Kind::Number));
+    let stream = Stream::new(batches, fields.into(), &metadata);
     PyCapsule::new_with_value(blocks.py(), stream, c"arrow_array_stream")
 }

@@ -7,5 +7,6 @@
 pub mod arrow;
 pub mod glue;
 pub mod letters;
+mod lines;
 pub mod merge;
 pub mod top;

@@ -6,10 +6,7 @@ import os
 from array import array
 from functools import partial
 
-import msgspec
-
-from fanfold._kernel import VERSION
-from fanfold.errors import ParameterError, PlanError
+from fanfold.errors import ParameterError
 from fanfold.exhaustion import exhaustion_in_words
 from fanfold.kmers.master_rows import MasterRows
 from fanfold.kmers.part_rows import PartFile, PartRows
@@ -18,16 +15,9 @@ from fanfold.kmers.table import KmerTable
 from fanfold.objects import Place, open_place, path_of
 from fanfold.params import check_whole
 from fanfold.report.kmer_counts import counts_of_map
-from fanfold.report.master import Kmers, Master, check_report, decode_report
-from fanfold.report.run_record import (
-    KMER_TABLES,
-    MASTER,
-    RUN,
-    Record,
-    decode_run,
-    facts_of,
-    kmer_folder,
-)
+from fanfold.report.master import Kmers, Master
+from fanfold.report.opened import incomplete, not_ours, open_report
+from fanfold.report.run_record import KMER_TABLES, Record, kmer_folder
 
 
 @exhaustion_in_words()
@@ -84,41 +74,8 @@ def _chosen(place: Place, tables: list[KmerTable], k: int | None) -> KmerTable:
 
 def _tables(place: Place, data: bytes | None = None) -> list[KmerTable]:
     """The tables of a report; of that whose `master.json` is given, if that is still there."""
-    record = _record(place)
-    try:
-        found = place.read(MASTER) if data is None else data
-    except FileNotFoundError as error:
-        raise _incomplete(place) from error
-    if facts_of(found) != record.files[MASTER]:
-        if data is not None:
-            raise PlanError(f"{place.url}: another report is here by now; open it again")
-        raise _incomplete(place)
-    try:
-        master = decode_report(found)
-        check_report(master)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise _not_ours(place, error) from error
+    record, master = open_report(place, data)
     return [_table(place, record, master, kmers) for kmers in master.kmers]
-
-
-def _record(place: Place) -> Record:
-    try:
-        run = decode_run(place.read(RUN))
-    except FileNotFoundError as error:
-        raise PlanError(
-            f"{place.url}: no report is here; give the folder of a finished run"
-        ) from error
-    if run is None:
-        raise PlanError(
-            f"{place.where(RUN)}: damaged, or of another version of fanfold; run it again"
-        )
-    version = run.record.question.version
-    if version != VERSION:
-        raise PlanError(
-            f"{place.url}: its report was made by fanfold {version}, and this is {VERSION}; run it"
-            " again"
-        )
-    return run.record
 
 
 def _table(place: Place, record: Record, master: Master, kmers: Kmers) -> KmerTable:
@@ -132,9 +89,9 @@ def _table(place: Place, record: Record, master: Master, kmers: Kmers) -> KmerTa
             place, [PartFile(name, record.files[name].size_bytes) for name in names], kmers
         )
         if names != [f"{folder}/part-{index:05}.parquet" for index in range(len(names) or 1)]:
-            raise _incomplete(place)
+            raise incomplete(place)
     if not record.files.keys() >= {*names}:
-        raise _incomplete(place)
+        raise incomplete(place)
     size_bytes = sum(record.files[name].size_bytes for name in names)
     return KmerTable(kmers, rows, size_bytes, place.url)
 
@@ -143,20 +100,7 @@ def _counts(place: Place, master: Master, kmers: Kmers) -> array[int]:
     try:
         counts = counts_of_map(master.kmer_counts, kmers.k)
     except (ValueError, OverflowError) as error:
-        raise _not_ours(place, error) from error
+        raise not_ours(place, error) from error
     if (sum(counts), len(counts) - counts.count(0)) != (kmers.total, kmers.distinct):
-        raise _not_ours(place, f"its counts of {kmers.k}-mers don't add up")
+        raise not_ours(place, f"its counts of {kmers.k}-mers don't add up")
     return counts
-
-
-def _incomplete(place: Place) -> PlanError:
-    return PlanError(
-        f"{place.url}: its report is not complete; run it again (`fanfold check` says what is"
-        " wrong)"
-    )
-
-
-def _not_ours(place: Place, how: object) -> PlanError:
-    return PlanError(
-        f"{place.where(MASTER)}: not what fanfold wrote ({how}); run again with --fresh"
-    )

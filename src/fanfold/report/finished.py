@@ -16,6 +16,7 @@ from fanfold.report.tables import survey_place
 
 if TYPE_CHECKING:
     from fanfold.kmers.table import KmerTable
+    from fanfold.report.row_stream import RowStream
 
 
 class Report:
@@ -97,6 +98,29 @@ class Report:
         from fanfold.kmers.finished import kmers_of_report  # noqa: PLC0415 - few ask for them
 
         return kmers_of_report(self._place, self.data, k)
+
+    def sequences(self) -> RowStream:
+        r"""The records of the input, a row each, in order: the rows of ``sequences.tsv``.
+
+        The columns are ``name``, ``length``, ``A``, ``C``, ``G``, ``T``, ``N``, ``other``,
+        ``lowercase``, ``gc_percent`` (null without A, C, G and T), ``start_byte`` and ``U``. Bytes
+        of a name that are no printable text are there as ``\xNN``.
+
+        Raises:
+            PlanError: another report is there by now, or none.
+        """
+        from fanfold.report.row_stream import sequences_of  # noqa: PLC0415 - few ask for them
+
+        return sequences_of(self._place, self.data)
+
+    def gaps(self) -> RowStream:
+        """The runs of N, a row each, in order: ``name``, ``start`` and ``end``.
+
+        Positions are bases of the record, 0-based and half open. Raises as `sequences`.
+        """
+        from fanfold.report.row_stream import gaps_of  # noqa: PLC0415 - few ask for them
+
+        return gaps_of(self._place, self.data)
 
     @cached_property
     def master(self) -> Master:
