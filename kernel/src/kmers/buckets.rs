@@ -44,7 +44,7 @@ impl<R: Rest> Arena<R> {
         })
     }
 
-    /// All of it, from the start of a cache line on.
+    /// All of it; it begins where a cache line does.
     fn slots(&self) -> &[R::Slot] {
         let first = self.map.as_ptr().cast::<R::Slot>();
         assert!(first.addr().is_multiple_of(LINE_BYTES));

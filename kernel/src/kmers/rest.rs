@@ -13,7 +13,7 @@ pub struct Line<T>(T);
 /// An unsigned integer that holds the bits.
 pub trait Rest: Copy + Default + Ord + Send + Sync + Into<u64> {
     /// A place in memory that threads share: an atomic, of which zeros are a value.
-    type Slot: Default + Send + Sync;
+    type Slot: Send + Sync;
     /// As many as are in a cache line.
     type Line: Copy + Default + AsRef<[Self]> + AsMut<[Self]>;
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fanfold._kernel import VERSION
 from fanfold.checked_json import encode_checked
 from fanfold.errors import OutputError, ParameterError, PlanError, ProofError, SourceError
 from fanfold.exhaustion import exhaustion_in_words
@@ -36,6 +35,7 @@ from fanfold.report.kmer_counts import counts_of_map
 from fanfold.report.making import check_kmers, facts_of_report, make_report
 from fanfold.report.master import Master, check_report, decode_report, encode_report
 from fanfold.report.nx_table import nx_table
+from fanfold.report.opened import incomplete, read_run
 from fanfold.report.renderings import plot_of, renderings_of
 from fanfold.report.run_record import (
     MASTER,
@@ -45,7 +45,6 @@ from fanfold.report.run_record import (
     Question,
     Record,
     RunRecord,
-    decode_run,
 )
 from fanfold.report.survey import Survey
 from fanfold.report.tables import survey_place
@@ -214,31 +213,16 @@ def _read_busco(location: str) -> bytes:
 def _finished(place: Place) -> tuple[RunRecord, bytes]:
     """What `run.json` says of a complete report, and its `master.json`."""
     try:
-        run = decode_run(place.read(RUN))
-    except FileNotFoundError as error:
-        if COLLECTION in place.kinds([COLLECTION]):
+        run = read_run(place)
+    except PlanError as error:
+        if place.kinds([COLLECTION, RUN]).keys() == {COLLECTION}:
             raise PlanError(
                 f"{place.url}: the reports of many genomes are here; give the folder of one"
             ) from error
-        raise PlanError(
-            f"{place.url}: no report is here; give the folder of a finished run"
-        ) from error
-    if run is None:
-        raise PlanError(
-            f"{place.where(RUN)}: damaged, or of another version of fanfold; run it again"
-        )
-    question = run.record.question
-    if question.version != VERSION:
-        raise PlanError(
-            f"{place.url}: its report was made by fanfold {question.version}, and this is"
-            f" {VERSION}; run it again"
-        )
-    master = read_finished(place, question)
+        raise
+    master = read_finished(place, run.record.question)
     if master is None:
-        raise PlanError(
-            f"{place.url}: its report is not complete; run it again (`fanfold check` says what is"
-            " wrong)"
-        )
+        raise incomplete(place)
     return run, master
 
 

@@ -8,7 +8,7 @@ from fanfold._kernel import VERSION
 from fanfold.errors import PlanError
 from fanfold.objects import Place
 from fanfold.report.master import Master, check_report, decode_report
-from fanfold.report.run_record import MASTER, RUN, Record, decode_run, facts_of
+from fanfold.report.run_record import MASTER, RUN, Record, RunRecord, decode_run, facts_of
 
 
 def open_report(place: Place, data: bytes | None = None) -> tuple[Record, Master]:
@@ -22,7 +22,7 @@ def open_report(place: Place, data: bytes | None = None) -> tuple[Record, Master
         PlanError: there is no report of this version, or it is damaged; with `data`, another report
             is there by now.
     """
-    record = _record(place)
+    record = read_run(place).record
     try:
         found = place.read(MASTER) if data is None else data
     except FileNotFoundError as error:
@@ -54,7 +54,12 @@ def not_ours(place: Place, how: object) -> PlanError:
     )
 
 
-def _record(place: Place) -> Record:
+def read_run(place: Place) -> RunRecord:
+    """What `run.json` says of a report of this version.
+
+    Raises:
+        PlanError: there is none, or it is damaged.
+    """
     try:
         run = decode_run(place.read(RUN))
     except FileNotFoundError as error:
@@ -71,4 +76,4 @@ def _record(place: Place) -> Record:
             f"{place.url}: its report was made by fanfold {version}, and this is {VERSION}; run it"
             " again"
         )
-    return run.record
+    return run
